@@ -1,0 +1,5 @@
+"""`python -m noda_synth` is the console script `noda-synth`."""
+
+from noda_synth.cli import main
+
+main()

@@ -1,0 +1,61 @@
+"""The command line. Each command is a thin module of this package, imported only when it is called for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from noda_synth.version import __version__
+
+COMMANDS = {
+    "demo-data": "Draw a demo data set of articulated people, with exact truth.",
+    "build-pool": "Cut the people of a data set out into a pool of bodies.",
+    "render": "Write an occluded copy of a data set.",
+    "convert": "Convert annotations: MPII .mat, MPII JSON, COCO keypoints.",
+    "preview": "Draw contact sheets of a pool or of a rendered data set.",
+    "replay": "Render one image again from its line in the manifest.",
+}
+
+
+class LazyGroup(click.Group):
+    """Lists its commands without importing them, so that --help answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"noda_synth.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            if near:
+                error.message += f" Did you mean '{near[0]}'?"
+            raise
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="noda-synth")
+def main() -> None:
+    """Occlusion-augmented copies of human pose data sets, made from their own people (NODA).
+
+    \b
+    Examples:
+      noda-synth demo-data data/demo
+      noda-synth build-pool --data data/demo --out data/demo_pool.h5
+      noda-synth render --data data/demo --pool data/demo_pool.h5 --out data/demo_noda --ratio 0.5
+    """
