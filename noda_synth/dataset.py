@@ -108,8 +108,7 @@ def inside(joints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.boo
     """(J,) bool: the joint's pixel, floor(x + 0.5), lies in an image of (width, height). False for NaN."""
     pixel = np.floor(joints + 0.5)
     with np.errstate(invalid="ignore"):
-        result: NDArray[np.bool_] = ((pixel >= 0) & (pixel < np.asarray(size))).all(axis=1)
-    return result
+        return np.asarray(((pixel >= 0) & (pixel < np.asarray(size))).all(axis=1))
 
 
 def far_outside(person: Person, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -124,7 +123,7 @@ def far_outside(person: Person, size: tuple[int, int]) -> NDArray[np.bool_]:
         diagonal = max(float(np.hypot(x2 - x1, y2 - y1)), 1.0)
     with np.errstate(invalid="ignore"):
         beyond = np.maximum(-person.joints, person.joints - (np.asarray(size) - 1)).max(axis=1)
-        return person.labelled & (beyond > diagonal)
+        return np.asarray(person.labelled & (beyond > diagonal))
 
 
 def usable_joints(person: Person, size: tuple[int, int]) -> NDArray[np.bool_]:

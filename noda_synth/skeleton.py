@@ -73,11 +73,7 @@ _ARMS_AND_LEGS = tuple(
     for side in ("right", "left")
     for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 )
-_GROUPS = {part: pair for part, pair in zip(
-    ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
-    _both("shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
-    strict=True,
-)}  # fmt: skip
+_GROUPS = {part: _both(part)[0] for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
 
 MPII = Skeleton(
     name="mpii16",

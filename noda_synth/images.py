@@ -1,0 +1,116 @@
+"""Reading and writing image files, with the checks that a decoder leaves out.
+
+`cv2.imread` gives a half grey picture for a JPEG that ends early, allocates whatever a header claims, and turns the
+image by its EXIF orientation away from its joints. So the bytes are read here, looked at, and only then decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
+
+from noda_synth.errors import ItemError
+
+BGRImage = NDArray[np.uint8]
+"""(H, W, 3) uint8, blue-green-red as OpenCV has it."""
+
+MAX_PIXELS = 100_000_000
+"""Images whose header claims more are not decoded (`--max-pixels`): 100 megapixels take 300 MB."""
+
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+
+
+def image_path(folder: Path, name: str) -> Path:
+    """The path of a named image. Raises ItemError for a name that leads out of the folder."""
+    pure = PurePosixPath(name)
+    if not name or pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+        raise ItemError(f"image name {name!r} leads out of the images folder; correct the name in the annotations")
+    return folder / pure
+
+
+def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(width, height) in pixels from the header alone, not turned by EXIF. Raises ItemError."""
+    try:
+        with path.open("rb") as stream:
+            return _header_size(stream, path, max_pixels)
+    except OSError as error:
+        raise ItemError(f"{path}: {_why(error)}") from error
+
+
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> BGRImage:
+    """Decode an image file as trainers do: three channels, EXIF orientation ignored.
+
+    Raises:
+        ItemError: no such file, empty, no image, larger than `max_pixels` by its header, or it ends early.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ItemError(f"{path}: {_why(error)}") from error
+    _header_size(io.BytesIO(data), path, max_pixels)
+    # Inside a scan every 0xFF is followed by 0x00, so the last scan's marker is the last one of its kind, and the
+    # end of the image has to come after it.
+    if data[:2] == b"\xff\xd8" and data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
+        raise ItemError(f"{path}: the JPEG ends early ({len(data)} bytes); fetch the file again")
+    return decode_image(data, str(path))
+
+
+def decode_image(data: bytes | NDArray[np.uint8], name: str) -> BGRImage:
+    """Decode the bytes of an image to BGR. Raises ItemError, naming `name`."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ItemError(f"{name}: cannot be decoded ({error.err}); fetch the file again") from error
+    if image is None:
+        raise ItemError(f"{name}: cannot be decoded, the file is damaged; fetch the file again")
+    return np.asarray(image, np.uint8)
+
+
+def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
+    """JPEG bytes of a BGR image; the same pixels give the same bytes."""
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """PNG bytes of a BGR or grey image, lightly compressed: masks shrink well anyway, photographs hardly."""
+    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def decode_mask(data: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The single channel of a PNG mask, (H, W) uint8. Raises ItemError."""
+    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise ItemError("a mask of the pool cannot be decoded: the pool is damaged, build it again")
+    return np.asarray(mask, np.uint8)
+
+
+def _header_size(stream: BinaryIO, path: Path, max_pixels: int) -> tuple[int, int]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own size warning; the limit below is the one that counts
+            with PillowImage.open(stream) as image:
+                width, height = image.size
+    except PillowImage.DecompressionBombError as error:
+        raise ItemError(f"{path}: its header claims too many pixels ({error})") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        empty = stream.seek(0, io.SEEK_END) == 0
+        why = "the file is empty" if empty else "not an image"
+        raise ItemError(f"{path}: {why}; fetch the file again") from error
+    if width * height > max_pixels:
+        raise ItemError(
+            f"{path}: its header claims {width} x {height} pixels, more than --max-pixels {max_pixels} allows"
+        )
+    return width, height
+
+
+def _why(error: OSError) -> str:
+    return "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))

@@ -1,0 +1,44 @@
+"""Masks of people from their keypoints: the paper's three levels (section III-A), and room for better ones.
+
+A level is a function from a `View` to a `Mask`, one file each. To add one, write the file and name it in `LEVELS`; the
+pool, the commands and the benchmarks take it from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from noda_synth.masks.box import box_mask
+from noda_synth.masks.cardboard import cardboard_mask
+from noda_synth.masks.grabcut import grabcut_mask
+from noda_synth.masks.view import Mask, View
+
+__all__ = ["LEVELS", "Mask", "MaskSettings", "View", "mask_functions"]
+
+LEVELS = ("box", "cardboard", "grabcut")
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """What can be set about the masks; see the options of build-pool.
+
+    Attributes:
+        box_expand: every side of the box moves out by this times the longer side of the joint box.
+        grabcut_size: working size of GrabCut in pixels on the longer side.
+        grabcut_iterations: rounds of GrabCut.
+    """
+
+    box_expand: float = 0.15
+    grabcut_size: int = 256
+    grabcut_iterations: int = 5
+
+
+def mask_functions(settings: MaskSettings) -> dict[str, Callable[[View], Mask]]:
+    """Level -> its function, in the order of LEVELS."""
+    return {
+        "box": partial(box_mask, expand=settings.box_expand),
+        "cardboard": cardboard_mask,
+        "grabcut": partial(grabcut_mask, side=settings.grabcut_size, iterations=settings.grabcut_iterations),
+    }

@@ -1,0 +1,258 @@
+"""The cardboard model: a body as tapered capsules along its limbs and a padded polygon for its torso.
+
+Ju, Black, Yacoob, "Cardboard people" (1996), is the paper's reference [29]. The widths are fractions of the body size S
+(`noda_synth.anatomy`), fitted on COCO outlines for COCO's joints and on a matting network's outlines for MPII's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.anatomy import Point, Pose
+
+_SHOULDERS = ("left_shoulder", "right_shoulder")
+_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+_DOWN = np.array([0.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Radii at the start and the end of each part, and lengths of what lies beyond the last joint, all in S."""
+
+    upper_arm: tuple[float, float]
+    forearm: tuple[float, float]
+    hand: tuple[float, float]
+    thigh: tuple[float, float]
+    shin: tuple[float, float]
+    foot: tuple[float, float]
+    torso: tuple[float, float]
+    neck: tuple[float, float]
+    head: tuple[float, float]
+    hand_length: float = 0.20
+    foot_length: float = 0.13
+    # Stubs that stand in for limbs whose end is not labelled.
+    arm_stub: tuple[float, float] = (0.13, 0.10)
+    thigh_stub: tuple[float, float] = (0.29, 0.12)
+    shin_stub: tuple[float, float] = (0.20, 0.11)
+    head_stub: tuple[float, float] = (0.18, 0.22)
+
+
+WIDTHS = {
+    "coco17": Widths(
+        upper_arm=(0.15, 0.13), forearm=(0.13, 0.115), hand=(0.115, 0.10), thigh=(0.26, 0.20), shin=(0.19, 0.19),
+        foot=(0.19, 0.165), torso=(0.155, 0.24), neck=(0.25, 0.30), head=(0.19, 0.21),
+    ),
+    "mpii16": Widths(
+        upper_arm=(0.135, 0.117), forearm=(0.117, 0.104), hand=(0.115, 0.10), thigh=(0.22, 0.17), shin=(0.143, 0.143),
+        foot=(0.19, 0.165), torso=(0.132, 0.204), neck=(0.30, 0.18), head=(0.25, 0.25), foot_length=0.20,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Capsule:
+    """All points closer to the segment start-end than a radius that runs from radii[0] to radii[1]; pixels."""
+
+    start: Point
+    end: Point
+    radii: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Torso:
+    """The convex hull of `corners` (N, 2), padded by pads[0] at `top` to pads[1] at `bottom`; pixels."""
+
+    corners: NDArray[np.float64]
+    top: Point
+    bottom: Point
+    pads: tuple[float, float]
+
+
+def body_parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) -> Iterator[Capsule | Torso]:
+    """The parts of a body.
+
+    Args:
+        pose: the keypoints; an occluded joint shortens its limb by half and pulls in its corner of the torso.
+        size: the body size S in pixels.
+        frame: x1, y1, x2, y2 of the image in the pose's coordinates: a leg without a labelled end runs on to a border
+            that is near.
+    """
+    widths = WIDTHS[pose.skeleton.name]
+
+    def capsule(start: Point, end: Point, radii: tuple[float, float]) -> Capsule:
+        return Capsule(start, end, (radii[0] * size, radii[1] * size))
+
+    for side in ("left", "right"):
+        shoulder, elbow, wrist = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
+        hip, knee, ankle = f"{side}_hip", f"{side}_knee", f"{side}_ankle"
+        for start, end, radii in (
+            (shoulder, elbow, widths.upper_arm), (elbow, wrist, widths.forearm),
+            (hip, knee, widths.thigh), (knee, ankle, widths.shin),
+        ):  # fmt: skip
+            if pose.has(start, end) and not (pose.hidden(start) and pose.hidden(end)):
+                yield capsule(_shown_end(pose, start, end), _shown_end(pose, end, start), radii)
+        if _shown(pose, wrist):
+            along = _direction(pose, elbow, wrist, 0.25 * size, fallback=np.zeros(2))
+            yield capsule(pose[wrist], pose[wrist] + along * widths.hand_length * size, widths.hand)
+        if _shown(pose, ankle):
+            along = _direction(pose, knee, ankle, 0.4 * size, fallback=_DOWN)
+            yield capsule(pose[ankle], pose[ankle] + along * widths.foot_length * size, widths.foot)
+    for stub in _stubs(pose, size, frame, widths):
+        yield capsule(*stub)
+    torso = _torso(pose, size, widths)
+    if torso:
+        yield torso
+    for segment in _head(pose, size, widths):
+        yield capsule(*segment)
+
+
+def _shown(pose: Pose, joint: str) -> bool:
+    return pose.has(joint) and not pose.hidden(joint)
+
+
+def _shown_end(pose: Pose, joint: str, other: str) -> Point:
+    """The end of a limb: the joint, or the limb's middle where the joint is hidden."""
+    return (pose[joint] + pose[other]) / 2 if pose.hidden(joint) else pose[joint]
+
+
+def _direction(pose: Pose, start: str, end: str, shortest: float, fallback: Point) -> Point:
+    """Unit vector from start to end; shorter than a unit where the limb is foreshortened below `shortest`."""
+    if not pose.has(start, end):
+        return fallback
+    along = pose[end] - pose[start]
+    unit: Point = along / max(float(np.hypot(*along)), shortest)
+    return unit
+
+
+def _down_the_torso(pose: Pose, size: float) -> Point:
+    shoulders, hips = pose.spot(_SHOULDERS, every=False), pose.spot(("left_hip", "right_hip"), every=False)
+    if shoulders is None or hips is None:
+        return _DOWN
+    along = hips - shoulders
+    length = float(np.hypot(*along))
+    return along / length if length > 0.3 * size else _DOWN
+
+
+def _to_border(point: Point, along: Point, frame: tuple[float, float, float, float]) -> float:
+    """Distance in pixels from a point along a direction to the frame; infinite without direction."""
+    steps = [
+        ((frame[axis + 2] if along[axis] > 0 else frame[axis]) - point[axis]) / along[axis]
+        for axis in (0, 1)
+        if abs(along[axis]) > 1e-6
+    ]
+    return max(0.0, min(steps)) if steps else np.inf
+
+
+def _stubs(
+    pose: Pose, size: float, frame: tuple[float, float, float, float], widths: Widths
+) -> Iterator[tuple[Point, Point, tuple[float, float]]]:
+    """Short capsules for limbs of which only the start is labelled, so that the flesh there is not lost."""
+    down = _down_the_torso(pose, size)
+    for side in ("left", "right"):
+        shoulder, elbow, wrist = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
+        hip, knee, ankle = f"{side}_hip", f"{side}_knee", f"{side}_ankle"
+        if _shown(pose, shoulder) and not pose.has(elbow):
+            yield pose[shoulder], pose[shoulder] + 0.6 * size * down, widths.arm_stub
+        if _shown(pose, elbow) and not pose.has(wrist):
+            yield pose[elbow], pose[elbow] + 0.1 * size * down, widths.arm_stub
+        if _shown(pose, hip) and not pose.has(knee):
+            length = 0.75 if _to_border(pose[hip], down, frame) < size else 0.3
+            yield pose[hip], pose[hip] + length * size * down, widths.thigh_stub
+        if _shown(pose, knee) and not pose.has(ankle):
+            along = _direction(pose, hip, knee, 0.3 * size, fallback=_DOWN) + _DOWN
+            along = along / max(float(np.hypot(*along)), 1e-3)
+            length = 0.5 if _to_border(pose[knee], along, frame) < size else 0.2
+            yield pose[knee], pose[knee] + length * size * along, widths.shin_stub
+    shoulders = pose.spot(_SHOULDERS, every=False)
+    headless = pose.spot(_FACE, every=False) is None and not pose.has("head_top", "upper_neck")
+    if headless and shoulders is not None:
+        yield shoulders, shoulders - 0.6 * size * down, widths.head_stub
+
+
+def _torso(pose: Pose, size: float, widths: Widths) -> Torso | None:
+    corners = []
+    for side in ("left", "right"):
+        shoulder, hip = f"{side}_shoulder", f"{side}_hip"
+        for joint, other in ((shoulder, hip), (hip, shoulder)):
+            if pose.has(joint):
+                pull = 0.4 if pose.hidden(joint) and pose.has(other) else 0.0
+                corners.append(pose[joint] + pull * (pose[other] - pose[joint] if pull else 0.0))
+    corner_joints = [joint for side in ("left", "right") for joint in (f"{side}_shoulder", f"{side}_hip")]
+    if not any(_shown(pose, joint) for joint in corner_joints):
+        return None
+    top = pose.spot(_SHOULDERS, every=False)
+    bottom = pose.spot(("left_hip", "right_hip"), every=False)
+    if top is not None and bottom is None and pose.has(*_SHOULDERS):
+        # Hips out of sight: the torso goes on from the shoulders, a little narrower.
+        head = pose.spot((*_FACE, "upper_neck"), every=False)
+        away = top - head if head is not None else _DOWN * 0.0
+        down = away / max(float(np.hypot(*away)), 0.25 * size) + _DOWN
+        down = down / max(float(np.hypot(*down)), 1e-3)
+        bottom = top + 0.95 * size * down
+        corners += [bottom + 0.8 * (pose[shoulder] - top) for shoulder in _SHOULDERS]
+    if len(corners) < 2:
+        return None
+    pads = (widths.torso[0] * size, widths.torso[1] * size)
+    if top is None or bottom is None:
+        pads = (sum(pads) / 2, sum(pads) / 2)
+        top = bottom = corners[0]
+    return Torso(np.array(corners), top, bottom, pads)
+
+
+def _head(pose: Pose, size: float, widths: Widths) -> Iterator[tuple[Point, Point, tuple[float, float]]]:
+    shoulders = pose.spot(_SHOULDERS, every=False)
+    if "head_top" in pose.skeleton.index:
+        if not pose.has("upper_neck", "head_top"):
+            return
+        neck, top = pose["upper_neck"], pose["head_top"]
+        up = top - neck
+        if shoulders is not None:
+            yield shoulders, neck + 0.1 * up, widths.neck
+        length = max(float(np.hypot(*up)), 1e-3)
+        # The outline ends at the head top, so the axis ends a radius below it, but never below where it starts.
+        reach = max(0.3 * length, length - widths.head[1] * size)
+        yield neck + 0.3 * up, neck + up / length * reach, widths.head
+        return
+    if not any(_shown(pose, joint) for joint in _FACE):
+        return
+    center, up = _face_axis(pose, size)
+    if shoulders is not None:
+        yield shoulders, center, widths.neck
+    yield center - 0.10 * size * up, center + 0.17 * size * up, widths.head
+
+
+def _face_axis(pose: Pose, size: float) -> tuple[Point, Point]:
+    """Centre of the head and the unit vector up, from COCO's face joints that can be seen."""
+    seen = [joint for joint in _FACE if _shown(pose, joint)]
+    center: Point = np.mean([pose[joint] for joint in seen], axis=0)
+    ears = [joint for joint in ("left_ear", "right_ear") if joint in seen]
+    eyes = [joint for joint in ("left_eye", "right_eye") if joint in seen]
+    if len(ears) == 2:
+        center = (pose[ears[0]] + pose[ears[1]]) / 2
+    elif ears and (eyes or "nose" in seen):
+        front = np.mean([pose[joint] for joint in eyes], axis=0) if eyes else pose["nose"]
+        center = 0.6 * pose[ears[0]] + 0.4 * front
+    up = np.zeros(2)
+    shoulders = pose.spot(_SHOULDERS, every=False)
+    if shoulders is not None and (length := float(np.hypot(*(center - shoulders)))) > 0.05 * size:
+        up = (center - shoulders) / length
+    for left, right in (("left_ear", "right_ear"), ("left_eye", "right_eye")):
+        if left in seen and right in seen:
+            across = pose[left] - pose[right]
+            width = float(np.hypot(*across))
+            if width <= 0.06 * size:
+                continue
+            # Seen from the front the left ear is to the right in the picture; from behind the shoulders tell.
+            normal = np.array([across[1], -across[0]]) / width
+            if up.any():
+                normal = normal if normal @ up >= 0 else -normal
+            elif "nose" in seen and eyes and normal @ (pose["nose"] - np.mean([pose[j] for j in eyes], axis=0)) > 0:
+                normal = -normal
+            up = up + normal * min(1.0, width / (0.3 * size))
+            break
+    length = float(np.hypot(*up))
+    return center, up / length if length > 1e-6 else -_DOWN

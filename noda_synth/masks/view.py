@@ -1,0 +1,42 @@
+"""What a mask level gets to see of a person, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.anatomy import Pose
+
+
+@dataclass(frozen=True)
+class View:
+    """A person cut out of an image with some surroundings.
+
+    Attributes:
+        image: (H, W, 3) uint8 BGR.
+        pose: the person's keypoints in 0-based pixels of `image`.
+        others: keypoints of the other people of the image, in the same coordinates.
+        frame: x1, y1, x2, y2 of the whole image in the same coordinates.
+        seed: for levels that draw random numbers; depends on the person alone.
+    """
+
+    image: NDArray[np.uint8]
+    pose: Pose
+    others: tuple[Pose, ...]
+    frame: tuple[float, float, float, float]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A body's mask.
+
+    Attributes:
+        inside: (H, W) bool, the shape of the view.
+        fallback: empty, or why the level could not run and the cardboard level stands in for it.
+    """
+
+    inside: NDArray[np.bool_]
+    fallback: str = ""
