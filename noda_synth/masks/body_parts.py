@@ -6,7 +6,7 @@ Ju, Black, Yacoob, "Cardboard people" (1996), is the paper's reference [29]. The
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -256,3 +256,17 @@ def _face_axis(pose: Pose, size: float) -> tuple[Point, Point]:
             break
     length = float(np.hypot(*up))
     return center, up / length if length > 1e-6 else -_DOWN
+
+
+def extent(parts: Iterable[Capsule | Torso]) -> NDArray[np.float64]:
+    """The box around all parts: x1, y1, x2, y2 as (4,) float64; an empty box (inf, inf, -inf, -inf) without parts."""
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    for part in parts:
+        ends: Sequence[tuple[Point, float]]
+        if isinstance(part, Capsule):
+            ends = ((part.start, part.radii[0]), (part.end, part.radii[1]))
+        else:
+            ends = [(corner, max(part.pads)) for corner in part.corners]
+        for point, radius in ends:
+            low, high = np.minimum(low, point - radius), np.maximum(high, point + radius)
+    return np.concatenate([low, high])

@@ -73,7 +73,7 @@ def _seeds(view: View, side: int, expand: float) -> tuple[NDArray[np.uint8], NDA
     labelled = view.pose.labelled
     longer = float(np.ptp(joints[labelled], axis=0).max())
     thickness = max(1, round(_BONE * longer))
-    points = {j: (round(joints[j, 0]), round(joints[j, 1])) for j in np.flatnonzero(labelled)}
+    points = {int(j): (round(joints[j, 0]), round(joints[j, 1])) for j in np.flatnonzero(labelled)}
     for a, b in view.pose.skeleton.limb_pairs:
         if labelled[a] and labelled[b]:
             cv2.line(seeds, points[a], points[b], cv2.GC_FGD, thickness)

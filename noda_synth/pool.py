@@ -1,0 +1,253 @@
+"""The pool: one HDF5 file of cut-out bodies. docs/pool-format.md describes it for readers without this package.
+
+Crops and masks lie in flat arrays of bytes with offsets, which HDF5 reads several times faster than variable-length
+values. A pool is written once, from parts that are pools themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.cutout import Cutout
+from noda_synth.dataset import Person
+from noda_synth.errors import ItemError, NodaError
+from noda_synth.images import BGRImage, decode_image, decode_mask, encode_jpeg, encode_png
+from noda_synth.skeleton import SKELETONS, Skeleton
+
+FORMAT, FORMAT_VERSION = "noda-synth pool", 1
+STATUS_OK, STATUS_FALLBACK = 0, 1
+"""Status of a level: its own mask, or the cardboard level's because it could not run."""
+
+_COLUMNS: dict[str, Any] = {
+    "joints": np.float64, "labelled": np.uint8, "visible": np.int8, "scale": np.float64, "box": np.float64,
+    "size": np.int32, "origin": np.float64, "factor": np.float64, "truncated": np.uint8,
+    "image": bytes, "person": bytes,
+}  # fmt: skip
+_COPY_BYTES = 8 << 20
+
+
+def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attributes: Mapping[str, Any]) -> None:
+    """Write bodies (person, cut-out, truncated by the frame) as a pool of their own."""
+    levels = json.loads(attributes["levels"])
+    joints = len(json.loads(attributes["joints"]))
+    columns: dict[str, NDArray[Any]] = {
+        "joints": np.array([c.joints for _, c, _ in bodies], np.float64).reshape(-1, joints, 2),
+        "labelled": np.array([c.labelled for _, c, _ in bodies], np.uint8).reshape(-1, joints),
+        "visible": np.array([c.visible for _, c, _ in bodies], np.int8).reshape(-1, joints),
+        "scale": np.array([np.nan if p.scale is None else p.scale for p, _, _ in bodies], np.float64),
+        "box": np.array([c.box for _, c, _ in bodies], np.float64).reshape(-1, 4),
+        "size": np.array([c.image.shape[1::-1] for _, c, _ in bodies], np.int32).reshape(-1, 2),
+        "origin": np.array([c.origin for _, c, _ in bodies], np.float64).reshape(-1, 2),
+        "factor": np.array([c.factor for _, c, _ in bodies], np.float64).reshape(-1, 2),
+        "truncated": np.array([t for _, _, t in bodies], np.uint8),
+        "image": np.array([p.image.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
+        "person": np.array([p.person_id.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
+    }
+    with h5py.File(path, "w") as file:
+        file.attrs.update(attributes)
+        for name, values in columns.items():
+            file[f"bodies/{name}"] = values
+        _write_blobs(file, "crops", [encode_jpeg(c.image) for _, c, _ in bodies])
+        for level in levels:
+            masks = [c.masks[level] for _, c, _ in bodies]
+            _write_blobs(file, f"masks/{level}", [encode_png(m.inside.astype(np.uint8) * 255) for m in masks])
+            file[f"masks/{level}/status"] = np.array(
+                [STATUS_FALLBACK if m.fallback else STATUS_OK for m in masks], np.uint8
+            )
+            file[f"masks/{level}/foreground"] = np.array([m.inside.mean() for m in masks], np.float64)
+
+
+def merge_parts(parts: Sequence[Path], path: Path, attributes: Mapping[str, Any]) -> None:
+    """Put parts together, in their order, into one pool with contiguous arrays; one part is open at a time.
+
+    The attribute `content` is a SHA-256 over everything in the pool; render writes it down, so that a copy can be
+    traced to the very pool it came from.
+    """
+    names = _datasets(json.loads(attributes["levels"]))
+    lengths, dtypes, shapes = dict.fromkeys(names, 0), dict[str, Any](), dict[str, Any]()
+    for part in parts:
+        with h5py.File(part, "r") as source:
+            for name in names:
+                values = source[name]
+                lengths[name] += len(values) - name.endswith("/offsets")
+                shapes[name] = values.shape[1:]
+                dtypes[name] = max(dtypes.get(name, values.dtype), values.dtype, key=lambda dtype: dtype.itemsize)
+    with h5py.File(path, "w") as pool:
+        pool.attrs.update(attributes)
+        appenders = {
+            name: _Appender(pool, name, (lengths[name] + name.endswith("/offsets"), *shapes[name]), dtypes[name])
+            for name in names
+        }
+        for part in parts:
+            with h5py.File(part, "r") as source:
+                for name in names:
+                    appenders[name].append(source[name])
+        content = hashlib.sha256(json.dumps(dict(attributes), sort_keys=True).encode())
+        for name in names:
+            content.update(appenders[name].digest.digest())
+        pool.attrs["content"] = content.hexdigest()
+
+
+class Pool:
+    """A pool opened for reading. Opens its file on first use in each process, so it can be sent to workers.
+
+    Attributes (N bodies, J joints; crop coordinates are 0-based pixels of the crop):
+        skeleton, levels, content, settings: as written by build-pool.
+        joints (N, J, 2) float64, labelled (N, J) bool, visible (N, J) int8, box (N, 4) float64, scale (N,) float64 with
+        NaN where unknown, size (N, 2) int32 width and height, origin and factor (N, 2) float64 (see `Cutout`), images
+        and persons: lists of str.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a pool. Raises NodaError for a file that is no pool, another version's, or damaged."""
+        self.path = path
+        attributes = dict(self._file.attrs)
+        if attributes.get("format") != FORMAT:
+            raise NodaError(f"{path} is no pool of noda-synth; make one with `noda-synth build-pool`")
+        if attributes["format_version"] != FORMAT_VERSION:
+            raise NodaError(
+                f"{path} has pool format {attributes['format_version']}, this version reads {FORMAT_VERSION}; "
+                "build the pool again with `noda-synth build-pool --overwrite`"
+            )
+        try:
+            self.skeleton: Skeleton = SKELETONS[attributes["skeleton"]]
+            self.levels: list[str] = json.loads(attributes["levels"])
+            self.settings: dict[str, Any] = json.loads(attributes["settings"])
+            self.content = str(attributes["content"])
+            columns = {name: self._file[f"bodies/{name}"][()] for name in _COLUMNS}
+            self._offsets = {name: self._file[f"{name}/offsets"][()] for name in self._blob_groups}
+            complete = all(
+                self._file[f"{name}/bytes"].shape[0] == offsets[-1] and len(offsets) == len(columns["scale"]) + 1
+                for name, offsets in self._offsets.items()
+            )
+        except (KeyError, OSError, ValueError) as error:
+            raise NodaError(f"{path} is damaged ({error}); build it again with --overwrite") from error
+        if not complete:
+            raise NodaError(f"{path} is damaged (bytes are missing); build it again with --overwrite")
+        self.joints: NDArray[np.float64] = columns["joints"]
+        self.labelled: NDArray[np.bool_] = columns["labelled"].astype(bool)
+        self.visible: NDArray[np.int8] = columns["visible"]
+        self.scale: NDArray[np.float64] = columns["scale"]
+        self.box: NDArray[np.float64] = columns["box"]
+        self.size: NDArray[np.int32] = columns["size"]
+        self.origin: NDArray[np.float64] = columns["origin"]
+        self.factor: NDArray[np.float64] = columns["factor"]
+        self.truncated: NDArray[np.bool_] = columns["truncated"].astype(bool)
+        self.images = [name.decode() for name in columns["image"]]
+        self.persons = [name.decode() for name in columns["person"]]
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # An HDF5 handle must not cross into another process.
+        return {key: value for key, value in self.__dict__.items() if key != "_file"}
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Person id -> row."""
+        return {person: row for row, person in enumerate(self.persons)}
+
+    def crop(self, row: int) -> BGRImage:
+        """The crop, (h, w, 3) uint8 BGR. Raises ItemError if it is damaged."""
+        return decode_image(self._blob("crops", row), f"{self.path}, crop of body {row}")
+
+    def mask(self, row: int, level: str) -> NDArray[np.uint8]:
+        """The mask of a level, (h, w) uint8 of 0 and 255. Raises ItemError if it is damaged."""
+        return decode_mask(self._blob(f"masks/{level}", row))
+
+    def status(self, level: str) -> NDArray[np.uint8]:
+        """(N,) uint8: STATUS_OK or STATUS_FALLBACK."""
+        return np.asarray(self._file[f"masks/{level}/status"][()])
+
+    def foreground(self, level: str) -> NDArray[np.float64]:
+        """(N,) float64: the mask's share of the crop."""
+        return np.asarray(self._file[f"masks/{level}/foreground"][()])
+
+    def _blob(self, group: str, row: int) -> NDArray[np.uint8]:
+        start, end = self._offsets[group][row : row + 2]
+        try:
+            return np.asarray(self._file[f"{group}/bytes"][start:end])
+        except OSError as error:
+            raise ItemError(f"{self.path}: {group} of body {row} cannot be read ({error})") from error
+
+    @property
+    def _blob_groups(self) -> list[str]:
+        return ["crops", *(f"masks/{level}" for level in self.levels)]
+
+    @cached_property
+    def _file(self) -> h5py.File:
+        if not self.path.is_file():
+            raise NodaError(f"no pool at {self.path}; make it with `noda-synth build-pool`, or point to it with --pool")
+        try:
+            return h5py.File(self.path, "r")
+        except OSError as error:
+            raise NodaError(
+                f"{self.path} is no HDF5 file, or a damaged one ({error}); build it again with --overwrite"
+            ) from error
+
+
+def pool_attributes(skeleton: Skeleton, levels: Iterable[str], settings: str, version: str) -> dict[str, Any]:
+    """The attributes at the top of a pool; `settings` is JSON."""
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "software": f"noda-synth {version}",
+        "skeleton": skeleton.name,
+        "joints": json.dumps(skeleton.joints),
+        "levels": json.dumps(list(levels)),
+        "settings": settings,
+    }
+
+
+def _datasets(levels: Sequence[str]) -> list[str]:
+    blobs = [
+        name
+        for group in ("crops", *(f"masks/{level}" for level in levels))
+        for name in (f"{group}/bytes", f"{group}/offsets")
+    ]
+    flags = [f"masks/{level}/{name}" for level in levels for name in ("status", "foreground")]
+    return [*(f"bodies/{name}" for name in _COLUMNS), *flags, *blobs]
+
+
+def _write_blobs(file: h5py.File, group: str, blobs: Sequence[bytes]) -> None:
+    lengths = np.array([0, *map(len, blobs)], np.uint64)
+    file[f"{group}/bytes"] = np.frombuffer(b"".join(blobs), np.uint8)
+    file[f"{group}/offsets"] = np.cumsum(lengths, dtype=np.uint64)
+
+
+class _Appender:
+    """One array of the pool, filled part by part, a few megabytes at a time."""
+
+    def __init__(self, pool: h5py.File, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+        self.target = pool.create_dataset(name, shape, dtype)
+        self.digest = hashlib.sha256()
+        self.position = 0
+        self.is_offsets = name.endswith("/offsets")
+        self.base = np.uint64(0)
+        if self.is_offsets:
+            self._write(np.zeros(1, dtype))
+
+    def append(self, source: h5py.Dataset) -> None:
+        if self.is_offsets:
+            values = source[1:] + self.base
+            self._write(values)
+            self.base = values[-1] if len(values) else self.base
+            return
+        step = max(1, _COPY_BYTES // max(1, source[:1].nbytes))
+        for start in range(0, len(source), step):
+            self._write(source[start : start + step].astype(self.target.dtype))
+
+    def _write(self, values: NDArray[Any]) -> None:
+        self.target[self.position : self.position + len(values)] = values
+        self.digest.update(np.ascontiguousarray(values).tobytes())
+        self.position += len(values)
