@@ -1,0 +1,15 @@
+"""Training and evaluation of pose networks on MPII and on the sets that `noda-synth render` writes.
+
+Knows nothing of masks or pools: it shares with `noda_synth` the joint order and the readers of annotation files.
+
+    config.py, presets/   what is trained, and how: every number of the protocol
+    data.py               a data set as arrays
+    cache.py              crops of persons, cut once, so that training never decodes full frames
+    warp.py, targets.py   affine maps, crops, flips, heatmaps and decoding, as batched tensor operations
+    models/               Simple Baselines (ResNet) and HRNet; weight files
+    fit.py                the training loop; checkpoint.py, distributed.py
+    predict.py            a network's predictions on the original images
+    pckh.py, truth.py     the metric, and the files that it reads
+    evaluate.py           numbers, tables, comparisons; pictures.py
+    bench.py, export.py   samples/s; ONNX and slim weight files
+"""
