@@ -1,8 +1,9 @@
 """Many items over many cores, in shards that survive an interruption.
 
-Work goes on in a *staging* folder beside the output. A worker writes each shard under a temporary name that belongs to
-this run alone; only the parent gives it its final name, so workers that outlive a killed run can spoil nothing. A second
-run with the same settings finds the finished shards and goes on; the output appears under its own name when it is whole.
+Work goes on in a *staging* folder beside the output. A worker writes each shard under a temporary name that belongs
+to this run alone; only the parent gives it its final name, so workers that outlive a killed run can spoil nothing. A
+second run with the same settings finds the finished shards and goes on; the output appears under its own name when it
+is whole.
 """
 
 from __future__ import annotations

@@ -1,0 +1,290 @@
+"""Where a body is pasted: the paper's occlusion overlay strategy (section III-B), as a draw from a generator.
+
+Rules are checked on masks alone, for many candidates at once, before any pixel is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.compositing import COVERING, alpha_at, edge_alpha, resize_alpha
+from noda_synth.dataset import OCCLUDED, Person, inside, joint_box, usable_joints
+from noda_synth.errors import NodaError
+from noda_synth.masks import LEVELS
+from noda_synth.pool import Pool
+from noda_synth.skeleton import Skeleton
+
+# Positions tried with each body that is drawn.
+_POSITIONS = 20
+# Draws of a body before giving up on finding one from another image.
+_BODY_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class PlacementSettings:
+    """The overlay strategy's choices; see the options of render.
+
+    Attributes:
+        mask: level of the pasted mask, or "mixed" for one of all levels drawn each time.
+        smooth: edge smoothing, see `compositing.edge_alpha`.
+        radius: range of the distance between the two box centres, in half diagonals of the target's box.
+        rescale: range of the factor on the occluder, after it was brought to the target's size.
+        protect: "segment" keeps the whole line between the protected joints free, "points" only the joints.
+        protect_joints: names of the protected joints; None takes the skeleton's.
+        min_covered: limb joints, not known to be occluded before, that have to be covered.
+        max_covered: labelled joints that may be covered at most; None sets no limit.
+        tries: candidates tried for a target before it is passed over.
+        max_enlarge: a body is not enlarged by more than this.
+    """
+
+    mask: str = "grabcut"
+    smooth: str = "ring"
+    radius: tuple[float, float] = (1 / 3, 1.0)
+    rescale: tuple[float, float] = (0.8, 1.2)
+    protect: str = "segment"
+    protect_joints: tuple[str, ...] | None = None
+    min_covered: int = 1
+    max_covered: int | None = None
+    tries: int = 200
+    max_enlarge: float = 2.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One body over one person: all that is needed to render it again.
+
+    Attributes:
+        body: row of the occluder in the pool.
+        level: mask level.
+        scale: pixels of the picture per pixel of the crop.
+        rescale: the drawn part of it.
+        radius: distance between the box centres in pixels.
+        angle: direction from the target's box centre to the occluder's, in degrees, clockwise from the right.
+        left, top: pixel of the picture under the stamp's top-left pixel.
+        width, height: size of the stamp in pixels.
+    """
+
+    body: int
+    level: str
+    scale: float
+    rescale: float
+    radius: float
+    angle: float
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def to_picture(self, points: NDArray[np.float64], crop_size: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Points (P, 2) of the crop, brought to 0-based pixels of the picture."""
+        factor = np.array([self.width, self.height]) / crop_size
+        return np.asarray((points + 0.5) * factor - 0.5 + (self.left, self.top))
+
+
+class Target:
+    """A person to be covered, seen by the rules.
+
+    Attributes:
+        refusal: why the person cannot be a target, or an empty string.
+    """
+
+    def __init__(self, person: Person, skeleton: Skeleton, size: tuple[int, int], settings: PlacementSettings) -> None:
+        self.person = person
+        self.usable = usable_joints(person, size)
+        self.inside = self.usable & inside(person.joints, size)
+        self.refusal = ""
+        chosen = settings.protect_joints
+        protected = np.array(skeleton.at(*(skeleton.protected if chosen is None else chosen)), np.intp)
+        needed = skeleton.protected_needed if chosen is None else len(protected)
+        limbs = np.zeros(len(skeleton), np.bool_)
+        limbs[skeleton.limb_joints] = True
+        self.coverable = limbs & self.inside & (person.visible != OCCLUDED)
+        if person.duplicate:
+            self.refusal = "duplicate record"
+        elif self.inside.sum() < 2:
+            self.refusal = "fewer than two joints inside the image"
+        elif self.usable[protected].sum() < needed:
+            self.refusal = "a protected joint is not labelled"
+        elif self.coverable.sum() < settings.min_covered:
+            self.refusal = "no limb joint left to cover"
+        if self.refusal:
+            return
+        box = joint_box(person.joints[self.inside])
+        self.center = (box[:2] + box[2:]) / 2
+        self.diagonal = max(float(np.hypot(*(box[2:] - box[:2]))), 1.0)
+        self.free_points = self._free_points(skeleton, protected, settings)
+
+    def _free_points(
+        self, skeleton: Skeleton, protected: NDArray[np.intp], settings: PlacementSettings
+    ) -> NDArray[np.float64]:
+        """Points (P, 2) that have to stay free: the protected joints and, as set, the lines between them."""
+        joints = self.person.joints
+        points = [joints[j] for j in protected if self.usable[j]]
+        if settings.protect == "segment":
+            if settings.protect_joints is None:
+                spots = [
+                    (self._spot(skeleton.at(*start)), self._spot(skeleton.at(*end)))
+                    for start, end in skeleton.protected_segments
+                ]
+                lines = [(a, b) for a, b in spots if a is not None and b is not None]
+            else:
+                lines = list(zip(points, points[1:], strict=False))
+            for start, end in lines:
+                # Twice a pixel, so that no pixel of the line is missed.
+                steps = int(np.ceil(2 * np.abs(end - start).max())) + 1
+                points += list(np.linspace(start, end, steps))
+        return np.array(points).reshape(-1, 2)
+
+    def _spot(self, joints: list[int]) -> NDArray[np.float64] | None:
+        known = [j for j in joints if self.usable[j]]
+        return np.asarray(self.person.joints[known].mean(axis=0)) if known else None
+
+    def covered(self, alpha: NDArray[np.uint8], left: Any, top: Any) -> NDArray[np.bool_]:
+        """(J,) or (K, J) bool: labelled joints inside the image that lie under the stamp."""
+        return np.asarray(covered_joints(self.person.joints, alpha, left, top) & self.inside)
+
+
+def covered_joints(joints: NDArray[np.float64], alpha: NDArray[np.uint8], left: Any, top: Any) -> NDArray[np.bool_]:
+    """(J,) or (K, J) bool: the joint's pixel, floor(x + 0.5), lies under alpha of at least one half."""
+    return np.asarray(alpha_at(alpha, joints, left, top) >= COVERING)
+
+
+class Occluders:
+    """The bodies of a pool, ready to be drawn from for a target of any size."""
+
+    def __init__(self, pool: Pool, mask: str) -> None:
+        self.pool = pool
+        self.levels = [level for level in LEVELS if level in pool.levels] if mask == "mixed" else [mask]
+        if missing := [level for level in self.levels if level not in pool.levels]:
+            raise NodaError(
+                f"{pool.path} has no level {missing[0]!r} (only {', '.join(pool.levels)}); "
+                "choose one of these with --mask, or build the pool again with it"
+            )
+
+    @cached_property
+    def _by_diagonal(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """The box diagonals in pixels of the crop, rising, and the rows they belong to."""
+        diagonal = np.maximum(np.hypot(*(self.pool.box[:, 2:] - self.pool.box[:, :2]).T), 1.0)
+        order = np.argsort(diagonal, kind="stable")
+        return diagonal[order], order
+
+    @cached_property
+    def _by_scale(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """MPII scales in pixels of the crop, rising, and the rows; only bodies that have one."""
+        scale = self.pool.scale * self.pool.factor.mean(axis=1)
+        order = np.argsort(scale, kind="stable")
+        known = order[np.isfinite(scale[order]) & (scale[order] > 0)]
+        return scale[known], known
+
+    def fitting(self, target: Target, rescale: float, max_enlarge: float) -> list[tuple[int, NDArray[Any], float]]:
+        """Groups of bodies that need not be enlarged too much: (first, rows, the target's size in the group's unit).
+
+        Sizes are compared by MPII's scale where both have one, and by box diagonals else.
+        """
+        scale = target.person.scale
+        by_scale = self._by_scale if scale is not None and scale > 0 else (np.empty(0), np.empty(0, np.intp))
+        groups = []
+        if len(by_scale[0]):
+            assert scale is not None
+            first = int(np.searchsorted(by_scale[0], scale * rescale / max_enlarge))
+            groups.append((first, by_scale[1], scale))
+        if len(by_scale[0]) < len(self.pool):
+            sizes, rows = self._by_diagonal
+            if len(by_scale[0]):
+                unscaled = ~np.isin(rows, by_scale[1])
+                sizes, rows = sizes[unscaled], rows[unscaled]
+            first = int(np.searchsorted(sizes, target.diagonal * rescale / max_enlarge))
+            groups.append((first, rows, target.diagonal))
+        return groups
+
+    def draw(
+        self, target: Target, rescale: float, max_enlarge: float, rng: np.random.Generator
+    ) -> tuple[int, float] | None:
+        """A body from another image than the target's, all that fit with the same chance, and its scale; or None."""
+        groups = self.fitting(target, rescale, max_enlarge)
+        counts = [len(rows) - first for first, rows, _ in groups]
+        if not sum(counts):
+            return None
+        for _ in range(_BODY_DRAWS):
+            pick = int(rng.integers(sum(counts)))
+            group = 0 if pick < counts[0] else 1
+            first, rows, size = groups[group]
+            row = int(rows[first + pick - (counts[0] if group else 0)])
+            if self.pool.images[row] != target.person.image:
+                return row, size * rescale / self._size(row, by_scale=size is target.person.scale)
+        return None
+
+    def _size(self, row: int, by_scale: bool) -> float:
+        if by_scale:
+            return float(self.pool.scale[row] * self.pool.factor[row].mean())
+        x1, y1, x2, y2 = self.pool.box[row]
+        return max(float(np.hypot(x2 - x1, y2 - y1)), 1.0)
+
+
+def draw_placement(
+    target: Target, occluders: Occluders, settings: PlacementSettings, rng: np.random.Generator
+) -> tuple[Placement | None, str]:
+    """A placement that keeps the rules, or None and the reason.
+
+    The body and its rescaling are drawn first, then a number of positions for it, of which the first good one is taken;
+    with none, another body is drawn, until the tries are used up.
+    """
+    pool = occluders.pool
+    reason = "no body of the pool is large enough"
+    for start in range(0, settings.tries, _POSITIONS):
+        rescale = float(rng.uniform(*settings.rescale))
+        level = occluders.levels[int(rng.integers(len(occluders.levels)))]
+        drawn = occluders.draw(target, rescale, settings.max_enlarge, rng)
+        count = min(_POSITIONS, settings.tries - start)
+        radius = rng.uniform(*settings.radius, size=count) * (target.diagonal / 2)
+        angle = rng.uniform(0.0, 360.0, size=count)
+        if drawn is None:
+            continue
+        reason = f"no placement in {settings.tries} tries"
+        row, scale = drawn
+        size = _stamp_size(pool.size[row], scale)
+        alpha = stamp_alpha(pool, row, level, size, settings.smooth)
+        direction = np.stack([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))], axis=1)
+        factor = np.array(size) / pool.size[row]
+        own_center = ((pool.box[row, :2] + pool.box[row, 2:]) / 2 + 0.5) * factor - 0.5
+        corners = np.floor(target.center + radius[:, None] * direction - own_center + 0.5).astype(np.int64)
+        good = _good(target, alpha, corners[:, :1], corners[:, 1:], settings)
+        if good.any():
+            first = int(np.argmax(good))
+            left, top = (int(value) for value in corners[first])
+            return Placement(
+                row, level, scale, rescale, float(radius[first]), float(angle[first]), left, top, *size
+            ), ""  # fmt: skip
+    return None, reason
+
+
+def stamp_alpha(pool: Pool, row: int, level: str, size: tuple[int, int], smooth: str) -> NDArray[np.uint8]:
+    """The alpha of a body brought to (width, height)."""
+    return resize_alpha(edge_alpha(pool.mask(row, level), smooth), size, smooth)
+
+
+def _stamp_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:
+    width, height = (max(1, int(np.floor(side * scale + 0.5))) for side in crop_size)
+    return width, height
+
+
+def _good(
+    target: Target,
+    alpha: NDArray[np.uint8],
+    left: NDArray[np.int64],
+    top: NDArray[np.int64],
+    settings: PlacementSettings,
+) -> NDArray[np.bool_]:
+    """(K,) bool: the candidates with corners left, top (K, 1) that keep the rules."""
+    covered = target.covered(alpha, left, top)
+    good = (covered & target.coverable).sum(axis=1) >= settings.min_covered
+    if settings.max_covered is not None:
+        good &= covered.sum(axis=1) <= settings.max_covered
+    if good.any():
+        good &= ~(alpha_at(alpha, target.free_points, left, top) >= COVERING).any(axis=1)
+    return np.asarray(good)
