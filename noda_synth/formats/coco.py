@@ -1,0 +1,134 @@
+"""COCO keypoints: images, people and v = 0/1/2, in 0-based pixels.
+
+Read are the 17 joints of COCO, and the 16 of MPII as this program writes them. `noda.visibility` on an annotation
+says what v = 2 cannot: "unknown" (no joint of the person is known to be visible), or "mixed", and then
+`noda.joints_visible` has 1, 0 or -1 for each joint.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Image, Person
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.formats.checks import image_name, mark_duplicates, numbers
+from noda_synth.formats.detect import KINDS, detect_json
+from noda_synth.formats.files import read_json
+from noda_synth.skeleton import SKELETONS, Skeleton
+
+
+def read_coco(path: Path) -> Dataset:
+    """Read one COCO keypoint file as a training part.
+
+    Crowds, other categories and images that nobody is on stay out of `persons`; people without keypoints stay in.
+
+    Raises:
+        NodaError: the file is unusable as a whole, or has no person category with a known skeleton.
+    """
+    content = read_json(path)
+    if detect_json(content, path) != "coco":
+        raise NodaError(f"{path}: {KINDS['mpii_json']}, where COCO keypoints are expected.")
+    categories, skeleton = _person_categories(content["categories"], path)
+    images, problems = _images(content["images"], path.name)
+    persons: list[Person] = []
+    left_out: Counter[str] = Counter()
+    for row, annotation in enumerate(content["annotations"]):
+        try:
+            if not isinstance(annotation, dict):
+                raise ItemError("not an object")
+            if annotation.get("category_id") not in categories:
+                left_out["annotations of other categories"] += 1
+            elif annotation.get("iscrowd"):
+                left_out["crowds"] += 1
+            else:
+                persons.append(_person(annotation, images, skeleton))
+        except ItemError as error:
+            number = f" (id {annotation['id']})" if isinstance(annotation, dict) and "id" in annotation else ""
+            problems.append(Problem("read", f"{path.name} annotation {row}{number}", str(error)))
+    problems += [
+        Problem("read", path.name, f"{count} {what} left out", failed=False) for what, count in left_out.items()
+    ]
+    marked, duplicates = mark_duplicates(persons, path.name)
+    return Dataset(
+        skeleton=skeleton,
+        images={image.name: image for image in images.values()},
+        persons=tuple(marked),
+        problems=(*problems, *duplicates),
+        source="coco",
+        header={key: value for key, value in content.items() if key not in ("images", "annotations")},
+    )
+
+
+def _person_categories(categories: Sequence[Any], path: Path) -> tuple[set[Any], Skeleton]:
+    """The ids of the categories with keypoints that share the first one's skeleton."""
+    named = [category for category in categories if isinstance(category, dict) and category.get("keypoints")]
+    for skeleton in SKELETONS.values():
+        ids = {category.get("id") for category in named if tuple(category["keypoints"]) == skeleton.joints}
+        if ids:
+            return ids, skeleton
+    found = "; ".join(f"{category.get('name')}: {', '.join(map(str, category['keypoints']))}" for category in named)
+    raise NodaError(
+        f"{path}: no category with the 17 keypoints of COCO or the 16 of MPII (found: {found or 'no keypoints'})."
+    )
+
+
+def _images(entries: Sequence[Any], file: str) -> tuple[dict[Any, Image], list[Problem]]:
+    """Images by id, in the order of the file."""
+    images: dict[Any, Image] = {}
+    problems: list[Problem] = []
+    for row, entry in enumerate(entries):
+        try:
+            if not isinstance(entry, dict) or "id" not in entry:
+                raise ItemError("no object with an id")
+            name = image_name(entry.get("file_name"))
+            size = None
+            if "width" in entry and "height" in entry:
+                width, height = numbers([entry["width"], entry["height"]], (2,), "width and height")
+                size = (int(width), int(height))
+            images[entry["id"]] = Image(name, size, record=entry)
+        except ItemError as error:
+            problems.append(Problem("read", f"{file} image {row}", str(error)))
+    return images, problems
+
+
+def _person(annotation: Mapping[str, Any], images: Mapping[Any, Image], skeleton: Skeleton) -> Person:
+    missing = [key for key in ("id", "image_id", "keypoints") if key not in annotation]
+    if missing:
+        raise ItemError(f"lacks {', '.join(missing)}")
+    image = images.get(annotation["image_id"])
+    if image is None:
+        raise ItemError(f"its image {annotation['image_id']} is not among the images, or could not be used")
+    table = numbers(annotation["keypoints"], (3 * len(skeleton),), "keypoints").reshape(-1, 3)
+    flags = table[:, 2]
+    if not np.isin(flags, (0, 1, 2)).all():
+        raise ItemError("keypoints: other flags than v = 0, 1 and 2")
+    labelled = flags > 0
+    noda = annotation.get("noda", {})
+    mpii = noda.get("mpii", {})
+    center, scale, head_box = mpii.get("center"), mpii.get("scale"), noda.get("head_box")
+    return Person(
+        image=image.name,
+        person_id=str(annotation["id"]),
+        joints=np.where(labelled[:, None], table[:, :2], np.nan),
+        labelled=labelled,
+        visible=_visible(flags, noda, len(skeleton)),
+        center=None if center is None or center[0] == -1 else numbers(center, (2,), "noda.mpii.center") - 1,
+        scale=None if scale is None else float(numbers(scale, (), "noda.mpii.scale")),
+        head_box=None if head_box is None else numbers(head_box, (4,), "noda.head_box"),
+        record=annotation,
+    )
+
+
+def _visible(flags: NDArray[np.float64], noda: Mapping[str, Any], count: int) -> NDArray[np.int8]:
+    stated = noda.get("visibility")
+    if stated == "mixed":
+        values = numbers(noda.get("joints_visible"), (count,), "noda.joints_visible")
+        return np.where(flags > 0, values, UNKNOWN).astype(np.int8)
+    plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if stated == "unknown" else VISIBLE])
+    return plain.astype(np.int8)

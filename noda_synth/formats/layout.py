@@ -1,0 +1,159 @@
+"""Where the parts of a data set lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from noda_synth.errors import NodaError
+from noda_synth.formats.detect import KINDS, detect
+
+MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
+_ANNOTATION_FOLDERS = ("annot", "annotations")
+_MAT_FOLDERS = ("", *_ANNOTATION_FOLDERS, "mpii_human_pose_v1_u12_2", "mpii_human_pose_v1_u12_1")
+_TRAIN_NAMES = ("annot/train.json", "annot/mpii_train.json", "annotations/mpii_train.json", "annotations/train.json")
+_VALID_NAMES = ("valid.json", "mpii_val.json")
+_GT_NAMES = ("gt_valid.mat", "mpii_gt_val.mat")
+_COCO_PATTERNS = (
+    "annotations/person_keypoints_train*.json", "annot/person_keypoints_train*.json", "person_keypoints_train*.json",
+    "annotations/person_keypoints*.json", "annot/person_keypoints*.json", "person_keypoints*.json",
+)  # fmt: skip
+WAY_OUT = (
+    "Point elsewhere with --data FOLDER, or with --images FOLDER and --annotations FILE.\n"
+    "MPII is to be had at http://human-pose.mpi-inf.mpg.de; `noda-synth demo-data data/demo` makes a stand-in."
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a data set.
+
+    Attributes:
+        images: the folder that image names are relative to.
+        annotations: the file of the training part.
+        kind: what `annotations` is: "mpii_json", "mpii_mat" or "coco".
+        mat: the original MPII .mat, which knows visibility and head boxes, or None.
+        valid: the file of the validation part (valid.json, or a COCO file), or None.
+        gt_valid: the evaluation truth (gt_valid.mat), or None.
+        valid_images: the folder of the validation images where it is another one (COCO's val2017), else None.
+    """
+
+    images: Path
+    annotations: Path
+    kind: str
+    mat: Path | None = None
+    valid: Path | None = None
+    gt_valid: Path | None = None
+    valid_images: Path | None = None
+
+
+def find_layout(data: Path | None, images: Path | None = None, annotations: Path | None = None) -> Layout:
+    """Find the parts of a data set in its folder; `images` and `annotations` name parts that lie elsewhere.
+
+    Raises:
+        NodaError: annotations or images are not where they are looked for, or the annotations are of no known kind.
+    """
+    parts = find_annotations(data, annotations)
+    found = _find_images(data, images, parts)
+    valid_images = None if images else _image_folder(_roots(data, parts), _set_name(parts.valid))
+    return Layout(
+        found, parts.annotations, parts.kind, parts.mat, parts.valid, parts.gt_valid,
+        valid_images if valid_images != found else None,
+    )  # fmt: skip
+
+
+def find_annotations(data: Path | None, annotations: Path | None = None) -> Layout:
+    """`find_layout` without a look at the images: its `images` is only where they would be."""
+    if data is None and annotations is None:
+        raise NodaError(f"No data set given.\n{WAY_OUT}")
+    file = annotations or _find_annotation_file(data or Path())
+    kind = detect(file)
+    if kind not in ("mpii_json", "mpii_mat", "coco"):
+        raise NodaError(f"{file}: {KINDS[kind]}, which names no people to train with.\n{WAY_OUT}")
+    folder = file.parent
+    mat = file if kind == "mpii_mat" else None
+    if kind == "mpii_json":
+        mat = _find_mat([folder, folder.parent] if annotations or data is None else [data / f for f in _MAT_FOLDERS])
+    beside = [folder] + [folder / name for name in _ANNOTATION_FOLDERS if kind == "mpii_mat"]
+    return Layout(
+        images=(data or folder) / "images",
+        annotations=file,
+        kind=kind,
+        mat=mat,
+        valid=_coco_valid(file) if kind == "coco" else _first(_named(beside, _VALID_NAMES), but=file),
+        gt_valid=None if kind == "coco" else _first(_named(beside, _GT_NAMES)),
+    )
+
+
+def _find_annotation_file(data: Path) -> Path:
+    if not data.is_dir():
+        state = "is a file, not a folder" if data.exists() else "there is no such folder"
+        raise NodaError(f"No data set at {data}: {state}.\n{WAY_OUT}")
+    json_file = _first(data / name for name in _TRAIN_NAMES)
+    coco_file = _first(path for pattern in _COCO_PATTERNS for path in sorted(data.glob(pattern)))
+    found = json_file or coco_file or _find_mat(data / folder for folder in _MAT_FOLDERS)
+    if found is None:
+        looked = "\n".join(
+            f"  {data / name}" for name in (*_TRAIN_NAMES, *_COCO_PATTERNS, MAT_NAME, f"annot/{MAT_NAME}")
+        )
+        raise NodaError(f"No annotations in {data}. Looked for:\n{looked}\n{WAY_OUT}")
+    return found
+
+
+def _find_mat(folders: Iterable[Path]) -> Path | None:
+    """The original .mat: by its usual name, else the first .mat that is one by content."""
+    places = [folder for folder in folders if folder.is_dir()]
+    return _first(folder / MAT_NAME for folder in places) or next(
+        (path for folder in places for path in sorted(folder.glob("*.mat")) if _is_release(path)), None
+    )
+
+
+def _is_release(path: Path) -> bool:
+    try:
+        return detect(path) == "mpii_mat"
+    except NodaError:
+        return False
+
+
+def _coco_valid(train: Path) -> Path | None:
+    if "train" not in train.name:
+        return None
+    return _first(train.with_name(train.name.replace("train", part)) for part in ("val", "valid"))
+
+
+def _find_images(data: Path | None, images: Path | None, parts: Layout) -> Path:
+    if images is not None:
+        if not images.is_dir():
+            raise NodaError(f"No images folder at {images}.\n{WAY_OUT}")
+        return images
+    roots = _roots(data, parts)
+    found = _image_folder(roots, _set_name(parts.annotations))
+    if found is None:
+        looked = "\n".join(f"  {root / 'images'}" for root in roots)
+        raise NodaError(f"No images folder for {parts.annotations}. Looked for:\n{looked}\n{WAY_OUT}")
+    return found
+
+
+def _roots(data: Path | None, parts: Layout) -> list[Path]:
+    folder = parts.annotations.parent
+    return list(dict.fromkeys([*([data] if data else []), folder, folder.parent]))
+
+
+def _image_folder(roots: list[Path], set_name: str) -> Path | None:
+    names = [f"images/{set_name}", set_name, "images"] if set_name else ["images"]
+    return next((root / name for root in roots for name in names if (root / name).is_dir()), None)
+
+
+def _set_name(annotations: Path | None) -> str:
+    """person_keypoints_train2017.json -> train2017, which is how COCO names the folder of its images."""
+    stem = annotations.stem if annotations else ""
+    return stem.removeprefix("person_keypoints_") if stem.startswith("person_keypoints_") else ""
+
+
+def _named(folders: Iterable[Path], names: Iterable[str]) -> Iterator[Path]:
+    return (folder / name for folder in folders for name in names)
+
+
+def _first(paths: Iterable[Path], but: Path | None = None) -> Path | None:
+    return next((path for path in paths if path != but and path.is_file()), None)

@@ -1,0 +1,99 @@
+"""The one place that touches scipy.io: MATLAB files in and out, with types and clear errors.
+
+scipy gives every struct as an array of objects, every number as a (1, 1) array and everything that is missing as an
+empty array. `elements`, `number` and `text` take these shells off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from noda_synth.errors import NodaError
+from noda_synth.formats.files import read_bytes, write_bytes
+
+_HEADER = b"MATLAB 5.0 MAT-file, written by noda-synth"
+_HEADER_SIZE = 116
+
+
+def variables(path: Path) -> set[str]:
+    """The names of the variables in a .mat file, without reading their values."""
+    from scipy.io import whosmat
+
+    return {str(name) for name, _, _ in _guarded(whosmat, path)}
+
+
+def load_mat(path: Path) -> dict[str, Any]:
+    """The variables of a .mat file by name, as scipy gives them. NodaError if it is damaged or of version 7.3."""
+    from scipy.io import loadmat
+
+    loaded: dict[str, Any] = _guarded(loadmat, path)
+    return {name: value for name, value in loaded.items() if not name.startswith("__")}
+
+
+def save_mat(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a .mat file (version 5, compressed). The same values give the same bytes."""
+    from scipy.io import savemat
+
+    stream = BytesIO()
+    savemat(stream, dict(values), do_compression=True)
+    data = stream.getvalue()
+    # scipy writes the time of day into the header.
+    write_bytes(path, _HEADER.ljust(_HEADER_SIZE) + data[_HEADER_SIZE:])
+
+
+def elements(struct: Any, name: str) -> list[Any]:
+    """The elements of a field that holds an array of structs: [] where field or content is absent."""
+    value = field(struct, name)
+    if value is None or value.dtype.names is None:
+        return []
+    return list(value.ravel())
+
+
+def field(struct: Any, name: str) -> Any | None:
+    """A field of one struct as an array; None where it is absent or empty."""
+    names = getattr(getattr(struct, "dtype", None), "names", None)
+    if not names or name not in names:
+        return None
+    value = np.asarray(struct[name])
+    if value.dtype == object and value.size == 1 and isinstance(value.item(), np.ndarray):
+        value = value.item()
+    return value if value.size else None
+
+
+def number(value: Any | None) -> float | None:
+    """One number, also where it is written as characters; None where there is none."""
+    if value is None or np.size(value) == 0:
+        return None
+    try:
+        return float(np.asarray(value).ravel()[0])
+    except (TypeError, ValueError):
+        return None
+
+
+def text(value: Any | None) -> str | None:
+    """One string; None where there is none."""
+    if value is None or np.size(value) == 0:
+        return None
+    return str(np.asarray(value).ravel()[0])
+
+
+def cells(value: Any | None) -> Iterator[Any]:
+    """The cells of a cell array, one after the other."""
+    yield from () if value is None else np.asarray(value).ravel()
+
+
+def _guarded(read: Any, path: Path) -> Any:
+    data = read_bytes(path)
+    if data.startswith(b"MATLAB 7.3"):
+        raise NodaError(f"{path}: a .mat of version 7.3, which is not read. Save it in MATLAB with -v7.")
+    try:
+        return read(BytesIO(data))
+    except Exception as error:  # scipy answers damage with errors of a dozen kinds, zlib's and struct's among them
+        raise NodaError(
+            f"{path}: not a whole .mat file ({error}). If it was cut short, fetch or write it again."
+        ) from None

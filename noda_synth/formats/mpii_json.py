@@ -1,0 +1,181 @@
+"""MPII JSON, as HRNet, Simple Baselines and MMPose read it: a list of {image, center, scale, joints, joints_vis}.
+
+The numbers are 1-based pixels; `joints_vis` says labelled or not, never visible. Our own extra keys are
+`joints_visible` (1, 0, -1 for unknown) and `person_id`. Loaders ignore keys that they do not know.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, joint_box
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.formats.checks import image_name, numbers
+from noda_synth.formats.detect import KINDS, detect_json
+from noda_synth.formats.files import json_list, read_json, write_text
+from noda_synth.skeleton import MPII
+
+ESTIMATED_SCALE_FROM_HEAD = 8 / 200
+"""MPII's scale per pixel of head size (0.6 x diagonal of the head box): its validation people are all 8 heads tall."""
+
+ESTIMATED_SCALE_FROM_BOX = 1.05 / 200
+"""MPII's scale per pixel of the diagonal of the joint box: the median of its validation set."""
+
+_DECIMALS = 9
+
+
+def load_records(path: Path) -> list[Any]:
+    """The records of an MPII JSON file, unchecked. NodaError if it is anything else than a list of records."""
+    content = read_json(path)
+    kind = detect_json(content, path)
+    if kind != "mpii_json":
+        raise NodaError(f"{path}: {KINDS[kind]}, where a list of MPII JSON records is expected.")
+    records: list[Any] = content
+    return records
+
+
+def parse_records(records: Sequence[object], file: str) -> tuple[list[Person | None], list[Problem]]:
+    """Every record as a person, None where it cannot be used; and what was wrong with those, by number from 0.
+
+    Persons without a `person_id` of their own get an empty one; see `with_ids`.
+    """
+    persons: list[Person | None] = []
+    problems: list[Problem] = []
+    for row, record in enumerate(records):
+        try:
+            persons.append(parse_record(record))
+        except ItemError as error:
+            image = record.get("image") if isinstance(record, dict) else None
+            named = f" (image {image})" if isinstance(image, str) else ""
+            problems.append(Problem("read", f"{file} record {row}{named}", str(error)))
+            persons.append(None)
+    return persons, problems
+
+
+def parse_record(record: object) -> Person:
+    """One record as a person; ItemError says what is wrong with it."""
+    if not isinstance(record, dict):
+        raise ItemError("not an object with image, center, scale, joints and joints_vis")
+    missing = [key for key in ("image", "center", "scale", "joints", "joints_vis") if key not in record]
+    if missing:
+        raise ItemError(f"lacks {', '.join(missing)}")
+    image = image_name(record["image"])
+    joints = numbers(record["joints"], (len(MPII), 2), "joints")
+    labelled = numbers(record["joints_vis"], (len(MPII),), "joints_vis") > 0
+    center = numbers(record["center"], (2,), "center")
+    scale = float(numbers(record["scale"], (), "scale"))
+    visible = np.full(len(MPII), UNKNOWN, np.int8)
+    if "joints_visible" in record:
+        stated = numbers(record["joints_visible"], (len(MPII),), "joints_visible")
+        if not np.isin(stated, (VISIBLE, OCCLUDED, UNKNOWN)).all():
+            raise ItemError("joints_visible: other values than 1, 0 and -1")
+        visible = np.where(labelled, stated, UNKNOWN).astype(np.int8)
+    return Person(
+        image=image,
+        person_id=str(record.get("person_id", "")),
+        joints=np.where(labelled[:, None], joints - 1, np.nan),
+        labelled=labelled,
+        visible=visible,
+        center=None if center[0] == -1 else center - 1,
+        scale=scale if scale > 0 else None,
+        record=record,
+    )
+
+
+def with_ids(persons: Iterable[Person | None], counts: Counter[str]) -> list[Person | None]:
+    """Give each person without an id "image#n", n from 0 among the people of its image; `counts` goes on counting."""
+    named: list[Person | None] = []
+    for person in persons:
+        if person is not None:
+            person_id = person.person_id or f"{person.image}#{counts[person.image]}"
+            counts[person.image] += 1
+            person = replace(person, person_id=person_id)
+        named.append(person)
+    return named
+
+
+def mpii_record(person: Person) -> dict[str, Any]:
+    """The MPII JSON record of a person, with `joints_visible` and `person_id`; a new dict that may be altered.
+
+    What was read from MPII's files keeps its keys, their order and their very numbers. Anyone else (an MPII skeleton
+    from a COCO file) is converted: joints to 1-based with nine decimals; center and scale as stored under
+    `noda.mpii`, else estimated, which `estimated` names.
+
+    Raises:
+        NodaError: the person has other joints than MPII's 16.
+    """
+    record = dict(person.record) if "joints_vis" in person.record else _converted(person)
+    record["joints_visible"] = [int(value) for value in person.visible]
+    record["person_id"] = person.person_id
+    return record
+
+
+def write_mpii_json(path: Path, persons: Iterable[Person], *, extra: bool = True) -> None:
+    """Write a training or validation list; with `extra=False` without our own two keys, as strict code may want it."""
+    own = ("joints_visible", "person_id")
+    records = (mpii_record(person) for person in persons)
+    kept = ({key: record[key] for key in record if extra or key not in own} for record in records)
+    write_text(path, json_list(kept) + "\n")
+
+
+def file_record(
+    image: str,
+    joints: NDArray[np.float64],
+    labelled: NDArray[np.bool_],
+    center: Sequence[float] | None,
+    scale: float | None,
+    head_box: NDArray[np.float64] | None,
+) -> dict[str, Any]:
+    """A new record from 1-based numbers; joints (16, 2), anything where not labelled.
+
+    A center that is not known is estimated as the middle of the joint box, a scale from the head box, or without one
+    from the joint box; the extra key `estimated` lists which.
+    """
+    unknown = [name for name, value in (("scale", scale), ("center", center)) if value is None]
+    if scale is None:
+        scale = estimated_scale(joints[labelled], head_box)
+    if center is None:
+        box = joint_box(joints[labelled])
+        center = [float(value) for value in (box[:2] + box[2:]) / 2]
+    written = np.where(labelled[:, None], joints, -1.0)
+    return {
+        "joints": [[float(x), float(y)] for x, y in written],
+        "joints_vis": [int(known) for known in labelled],
+        "scale": scale,
+        "center": list(center),
+        "image": image,
+        **({"estimated": unknown} if unknown else {}),
+    }
+
+
+def estimated_scale(points: NDArray[np.float64], head_box: NDArray[np.float64] | None) -> float:
+    """MPII's scale (person height / 200 px) from the head box (4,), or without one from the labelled joints (N, 2)."""
+    if head_box is not None:
+        size = 0.6 * float(np.hypot(*(head_box[2:] - head_box[:2])))
+        if size > 0:
+            return round(ESTIMATED_SCALE_FROM_HEAD * size, 6)
+    box = joint_box(points)
+    return round(max(ESTIMATED_SCALE_FROM_BOX * float(np.hypot(*(box[2:] - box[:2]))), 0.01), 6)
+
+
+def one_based(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0-based to 1-based. (x - 1) + 1 differs from x in the last bit for some x; nine decimals bring it back."""
+    result: NDArray[np.float64] = np.round(values + 1, _DECIMALS)
+    return result
+
+
+def _converted(person: Person) -> dict[str, Any]:
+    if len(person.joints) != len(MPII):
+        raise NodaError(f"person {person.person_id}: {len(person.joints)} joints do not map to MPII's {len(MPII)}.")
+    stored = person.record.get("noda", {}).get("mpii", {})
+    center = None if person.center is None else [float(value) for value in one_based(person.center)]
+    head_box = None if person.head_box is None else one_based(person.head_box)
+    record = file_record(person.image, one_based(person.joints), person.labelled, center, person.scale, head_box)
+    return {**record, **stored}

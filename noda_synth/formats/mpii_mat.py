@@ -1,0 +1,158 @@
+"""The original MPII annotations, `mpii_human_pose_v1_u12_1.mat`: every annotated person, visibility, head boxes.
+
+Its people come in the order of the file, with the joints, center and scale of an MPII JSON record in 1-based numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Image, Person
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.formats.checks import image_name, numbers
+from noda_synth.formats.matlab import elements, field, load_mat, number, text
+from noda_synth.formats.mpii_json import file_record
+from noda_synth.skeleton import MPII
+
+
+@dataclass(frozen=True)
+class Release:
+    """The content of the .mat.
+
+    Attributes:
+        images: the images of MPII's training part (the only ones with joints) by name, with their video.
+        persons: everyone on them with at least one joint; `person_id` is "image#r", r the 0-based place in `annorect`.
+        problems: records that could not be used, and what was left out.
+    """
+
+    images: dict[str, Image]
+    persons: tuple[Person, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_release(path: Path) -> Release:
+    """Read the original .mat. NodaError if the file as a whole is unusable; bad records become problems."""
+    content = load_mat(path)
+    release = content.get("RELEASE")
+    entries = elements(release, "annolist") if release is not None else []
+    if not entries:
+        raise NodaError(f"{path}: no RELEASE.annolist in this .mat; it is not MPII's original annotation file.")
+    in_training = _flags(release, "img_train", len(entries))
+    images: dict[str, Image] = {}
+    persons: list[Person] = []
+    problems: list[Problem] = []
+    without_joints = estimated = 0
+    for entry, train in zip(entries, in_training, strict=True):
+        if not train:
+            continue
+        file = text(field(_only(entry, "image"), "name"))
+        try:
+            name = image_name(file)
+        except ItemError as error:
+            problems.append(Problem("read", f"{path.name} image {file}", str(error)))
+            continue
+        video = number(field(entry, "vididx"))
+        images.setdefault(name, Image(name, video=None if video is None else int(video)))
+        for place, rect in enumerate(elements(entry, "annorect")):
+            try:
+                person = _person(name, place, rect)
+            except ItemError as error:
+                problems.append(Problem("read", f"{path.name} image {name} annorect {place}", str(error)))
+                continue
+            if person is None:
+                without_joints += 1
+                continue
+            estimated += "estimated" in person.record
+            persons.append(person)
+    problems += _notes(path, len(entries) - sum(in_training), without_joints, estimated)
+    return Release(images, tuple(persons), tuple(problems))
+
+
+def _notes(path: Path, test_images: int, without_joints: int, estimated: int) -> Iterator[Problem]:
+    notes = (
+        (test_images, "images of the test set left out: their joints are not public"),
+        (without_joints, "people without any joint left out"),
+        (estimated, "people without scale or center: estimated from head box and joints, see `estimated`"),
+    )
+    return (Problem("read", path.name, f"{count} {what}", failed=False) for count, what in notes if count)
+
+
+def _flags(release: Any, name: str, count: int) -> list[bool]:
+    """`img_train`: one flag an image; all true where the file does not say."""
+    value = field(release, name)
+    if value is None or value.size != count:
+        return [True] * count
+    return [bool(flag) for flag in value.ravel()]
+
+
+def _only(struct: Any, name: str) -> Any | None:
+    found = elements(struct, name)
+    return found[0] if found else None
+
+
+def _person(image: str, place: int, rect: Any) -> Person | None:
+    """One `annorect`; None where it has no joint."""
+    points = elements(_only(rect, "annopoints"), "point")
+    if not points:
+        return None
+    joints = np.full((len(MPII), 2), np.nan)
+    stated: list[int | None] = [None] * len(MPII)
+    for point in points:
+        values = [number(field(point, key)) for key in ("id", "x", "y")]
+        joint, x, y = numbers([np.nan if value is None else value for value in values], (3,), "a joint's id, x and y")
+        if joint not in range(len(MPII)):
+            raise ItemError(f"joint id {joint:g}, where 0 to {len(MPII) - 1} are known")
+        joints[int(joint)] = x, y
+        stated[int(joint)] = _visible(field(point, "is_visible"))
+    labelled: NDArray[np.bool_] = ~np.isnan(joints).any(axis=1)
+    scale = number(field(rect, "scale"))
+    position = _only(rect, "objpos")
+    center = [number(field(position, key)) for key in "xy"]
+    known = [value for value in center if value is not None and np.isfinite(value)]
+    head_box = _head_box(rect)
+    record = file_record(
+        image,
+        joints,
+        labelled,
+        center=known if len(known) == 2 else None,
+        scale=scale if scale and 0 < scale < np.inf else None,
+        head_box=head_box,
+    )
+    return Person(
+        image=image,
+        person_id=f"{image}#{place}",
+        joints=joints - 1,
+        labelled=labelled,
+        visible=_visibility(stated, labelled),
+        center=np.asarray(record["center"], np.float64) - 1,
+        scale=float(record["scale"]),
+        head_box=None if head_box is None else head_box - 1,
+        record=record,
+    )
+
+
+def _head_box(rect: Any) -> NDArray[np.float64] | None:
+    corners = [number(field(rect, key)) for key in ("x1", "y1", "x2", "y2")]
+    box = np.array([np.nan if value is None else value for value in corners])
+    if not np.isfinite(box).all():
+        return None
+    return np.concatenate([np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])])
+
+
+def _visible(value: Any | None) -> int | None:
+    """`is_visible` in all its shapes: a number, a logical, the character '0' or '1', or nothing."""
+    stated = number(value)
+    return None if stated is None or np.isnan(stated) else VISIBLE if stated else OCCLUDED
+
+
+def _visibility(stated: list[int | None], labelled: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """(16,) int8. For a person with any statement an empty one means visible; for one with none all is unknown."""
+    empty = UNKNOWN if all(value is None for value in stated) else VISIBLE
+    values = np.array([empty if value is None else value for value in stated], np.int8)
+    return np.where(labelled, values, UNKNOWN).astype(np.int8)

@@ -1,0 +1,131 @@
+"""Who is for validation: read from a file, or drawn.
+
+The original .mat does not say. A split file is one of: a valid.json (its rows are the validation people), an hourglass
+valid.h5 (image name and person number), or a list of image names as text or JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from noda_synth.dataset import Dataset, Image, Person
+from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.detect import KINDS, detect_json
+from noda_synth.formats.files import read_bytes, read_json
+from noda_synth.formats.mpii_json import parse_records
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a split file says.
+
+    Attributes:
+        images: all validation images.
+        rows: the validation people where the file is a valid.json, None for a row that cannot be used.
+        places: their (image, 0-based place in `annorect`) where it is an hourglass valid.h5.
+        problems: rows that cannot be used.
+    """
+
+    images: frozenset[str]
+    rows: tuple[Person | None, ...] | None = None
+    places: tuple[tuple[str, int], ...] | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def read_split(path: Path) -> Split:
+    """Read a split file of any kind, told by content. NodaError if it is none or names nobody."""
+    start = read_bytes(path)[:8]
+    if start.startswith(b"MATLAB"):
+        raise NodaError(f"{path}: a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.")
+    if start == b"\x89HDF\r\n\x1a\n":
+        return _from_h5(path)
+    return _from_text(path)
+
+
+def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
+    """Move people to the validation part until it holds at least `fraction` of them.
+
+    Whole videos are drawn; an image without a known video is drawn alone.
+
+    Args:
+        fraction: more than 0 and less than 1, of the training samples.
+        seed: the same seed draws the same videos.
+    """
+    if not 0 < fraction < 1:
+        raise NodaError(f"A hold-out of {fraction:g} makes no split: more than 0 and less than 1 is expected.")
+    groups = _groups(dataset.images)
+    counts = {name: sum(bool(p.labelled.any()) for p in persons) for name, persons in dataset.by_image.items()}
+    held: set[str] = set()
+    wanted, so_far = fraction * len(dataset.samples), 0
+    for place in np.random.default_rng(seed).permutation(len(groups)):
+        if so_far >= wanted:
+            break
+        held.update(groups[place])
+        so_far += sum(counts[name] for name in groups[place])
+    if so_far == len(dataset.samples):
+        raise NodaError("The hold-out leaves nobody to train with: all are in the videos or images drawn.")
+    return replace(
+        dataset,
+        images={name: image for name, image in dataset.images.items() if name not in held},
+        persons=tuple(person for person in dataset.persons if person.image not in held),
+        valid=tuple(person for person in dataset.persons if person.image in held),
+    )
+
+
+def _groups(images: Mapping[str, Image]) -> list[list[str]]:
+    """Image names by video, in the order of the file."""
+    groups: dict[object, list[str]] = {}
+    for name, image in images.items():
+        groups.setdefault(name if image.video is None else image.video, []).append(name)
+    return list(groups.values())
+
+
+def _from_text(path: Path) -> Split:
+    data = read_bytes(path).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if data[:1] not in (b"[", b"{"):
+        return _names(data.decode("utf-8", errors="replace").splitlines(), path)
+    content: Any = read_json(path)
+    if isinstance(content, list) and content and all(isinstance(name, str) for name in content):
+        return _names(content, path)
+    kind = detect_json(content, path)
+    if kind != "mpii_json":
+        raise NodaError(f"{path}: {KINDS[kind]} is no split; a valid.json or a list of image names is expected.")
+    rows, problems = parse_records(content, path.name)
+    images = frozenset(person.image for person in rows if person is not None)
+    if not images:
+        raise NodaError(f"{path}: no usable record in this split; the first: {problems[0].reason}.")
+    return Split(images, rows=tuple(rows), problems=tuple(problems))
+
+
+def _names(lines: Sequence[str], path: Path) -> Split:
+    names = frozenset(line.strip() for line in lines) - {""}
+    if not names:
+        raise NodaError(f"{path}: no image names in this split.")
+    return Split(names)
+
+
+def _from_h5(path: Path) -> Split:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            names, persons = np.asarray(file["imgname"][()]), np.asarray(file["person"][()])
+    except (OSError, KeyError) as error:
+        raise NodaError(f"{path}: not an hourglass valid.h5 with imgname and person ({error}).") from None
+    if len(names) != len(persons) or not len(names):
+        raise NodaError(f"{path}: {len(names)} image names, but {len(persons)} person numbers.")
+    places = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
+    return Split(frozenset(image for image, _ in places), places=places)
+
+
+def _h5_name(value: Any) -> str:
+    """A name as bytes, as text, or as the row of character codes, filled up with zeros, that Torch's files have."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
+        return "".join(chr(int(code)) for code in value if code)
+    item = value.item() if isinstance(value, np.ndarray) else value
+    return item.decode() if isinstance(item, bytes) else str(item)
