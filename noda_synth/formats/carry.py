@@ -41,8 +41,7 @@ def carry_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
     else:
         kept = [_with_visibility(record, person) for record, person in zip(records, rows, strict=True)]
         write_text(valid_json, json_list(kept) + "\n")
-    same_rows = records is not None
-    return _carry_truth(layout.gt_valid if same_rows else None, gt_valid, rows, [valid_json])
+    return _carry_truth(None if records is None else layout.gt_valid, gt_valid, rows, [valid_json])
 
 
 def _input_rows(layout: Layout, dataset: Dataset) -> tuple[list[Person | None], list[Any] | None]:
@@ -69,9 +68,13 @@ def _carry_truth(
 ) -> tuple[list[Path], list[Problem]]:
     people = [person for person in rows if person is not None]
     if source is None:
-        # Only a row for every record keeps the order of valid.json.
-        if len(people) < len(rows) or all(person.head_box is None for person in people):
+        if all(person.head_box is None for person in people):
             return written, []
+        if len(people) < len(rows):
+            reason = (
+                f"not written: {len(rows) - len(people)} records of valid.json are unusable, and each needs its row"
+            )
+            return written, [Problem("write", path.name, reason)]
         return [*written, path], write_gt_valid(path, people)
     truth = read_gt_valid(source)
     problems: list[Problem] = []

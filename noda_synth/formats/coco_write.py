@@ -54,7 +54,8 @@ def coco_annotation(
     v is 0 unlabelled, 1 occluded, 2 visible or unknown; `noda` tells the last two apart (see the module `coco`).
     The box is that of the input, else the joint box with a margin, cut at the frame: amodal, it does not shrink when
     the person is covered. All keys of a COCO input are kept. Of an MPII record, center and scale (in MPII's 1-based
-    numbers) and whatever else it has are kept under `noda.mpii`, the head box (0-based) under `noda.head_box`.
+    numbers) and whatever else it has are kept under `noda.mpii`, the head box (0-based) under `noda.head_box`, and
+    the id under `noda.person_id`.
 
     Args:
         person: its `record` decides what the input was.
@@ -130,13 +131,14 @@ def _visibility(seen: NDArray[np.int8], labelled: NDArray[np.bool_]) -> dict[str
 
 
 def _kept(person: Person, source: Mapping[str, Any]) -> dict[str, Any]:
+    """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
     if source:
         own = ("visibility", "joints_visible")
         return {key: value for key, value in source.get("noda", {}).items() if key not in own}
     left = ("image", "joints", "joints_vis", "joints_visible", "person_id")
     mpii = {key: value for key, value in person.record.items() if key not in left}
     head_box = {} if person.head_box is None else {"head_box": [float(value) for value in person.head_box]}
-    return {**({"mpii": mpii} if mpii else {}), **head_box}
+    return {"person_id": person.person_id, **({"mpii": mpii} if mpii else {}), **head_box}
 
 
 def _box(person: Person, size: tuple[int, int]) -> list[float]:

@@ -88,7 +88,9 @@ def write_gt_valid(path: Path, persons: Sequence[Person]) -> list[Problem]:
     }
     save_mat(path, values)
     estimated = sum(person.head_box is None for person in persons)
-    reason = f"{estimated} head boxes estimated from head top and upper neck"
+    reason = (
+        f"{estimated} head boxes estimated: from head top and upper neck, or where these are missing from the scale"
+    )
     return [Problem("write", path.name, reason, failed=False)] if estimated else []
 
 

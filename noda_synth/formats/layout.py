@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noda_synth.errors import NodaError
@@ -12,7 +12,14 @@ from noda_synth.formats.detect import KINDS, detect
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
 _ANNOTATION_FOLDERS = ("annot", "annotations")
 _MAT_FOLDERS = ("", *_ANNOTATION_FOLDERS, "mpii_human_pose_v1_u12_2", "mpii_human_pose_v1_u12_1")
-_TRAIN_NAMES = ("annot/train.json", "annot/mpii_train.json", "annotations/mpii_train.json", "annotations/train.json")
+_TRAIN_NAMES = (
+    "annot/train.json",
+    "annot/mpii_train.json",
+    "annotations/mpii_train.json",
+    "annotations/train.json",
+    "train.json",
+    "mpii_train.json",
+)
 _VALID_NAMES = ("valid.json", "mpii_val.json")
 _GT_NAMES = ("gt_valid.mat", "mpii_gt_val.mat")
 _COCO_PATTERNS = (
@@ -55,12 +62,13 @@ def find_layout(data: Path | None, images: Path | None = None, annotations: Path
         NodaError: annotations or images are not where they are looked for, or the annotations are of no known kind.
     """
     parts = find_annotations(data, annotations)
-    found = _find_images(data, images, parts)
-    valid_images = None if images else _image_folder(_roots(data, parts), _set_name(parts.valid))
-    return Layout(
-        found, parts.annotations, parts.kind, parts.mat, parts.valid, parts.gt_valid,
-        valid_images if valid_images != found else None,
-    )  # fmt: skip
+    found = images or parts.images
+    if not found.is_dir():
+        looked = [found] if images else [root / "images" for root in _roots(data, parts.annotations)]
+        listed = "\n".join(f"  {folder}" for folder in looked)
+        raise NodaError(f"No images folder for {parts.annotations}. Looked for:\n{listed}\n{WAY_OUT}")
+    valid_images = likely_images(data, parts.valid) if parts.valid and not images else found
+    return replace(parts, images=found, valid_images=valid_images if valid_images != found else None)
 
 
 def find_annotations(data: Path | None, annotations: Path | None = None) -> Layout:
@@ -77,13 +85,18 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
         mat = _find_mat([folder, folder.parent] if annotations or data is None else [data / f for f in _MAT_FOLDERS])
     beside = [folder] + [folder / name for name in _ANNOTATION_FOLDERS if kind == "mpii_mat"]
     return Layout(
-        images=(data or folder) / "images",
+        images=likely_images(data, file),
         annotations=file,
         kind=kind,
         mat=mat,
         valid=_coco_valid(file) if kind == "coco" else _first(_named(beside, _VALID_NAMES), but=file),
         gt_valid=None if kind == "coco" else _first(_named(beside, _GT_NAMES)),
     )
+
+
+def likely_images(data: Path | None, annotations: Path) -> Path:
+    """The images folder that belongs to an annotation file; where it would be if there is none."""
+    return _image_folder(_roots(data, annotations), _set_name(annotations)) or (data or annotations.parent) / "images"
 
 
 def _find_annotation_file(data: Path) -> Path:
@@ -122,21 +135,8 @@ def _coco_valid(train: Path) -> Path | None:
     return _first(train.with_name(train.name.replace("train", part)) for part in ("val", "valid"))
 
 
-def _find_images(data: Path | None, images: Path | None, parts: Layout) -> Path:
-    if images is not None:
-        if not images.is_dir():
-            raise NodaError(f"No images folder at {images}.\n{WAY_OUT}")
-        return images
-    roots = _roots(data, parts)
-    found = _image_folder(roots, _set_name(parts.annotations))
-    if found is None:
-        looked = "\n".join(f"  {root / 'images'}" for root in roots)
-        raise NodaError(f"No images folder for {parts.annotations}. Looked for:\n{looked}\n{WAY_OUT}")
-    return found
-
-
-def _roots(data: Path | None, parts: Layout) -> list[Path]:
-    folder = parts.annotations.parent
+def _roots(data: Path | None, annotations: Path) -> list[Path]:
+    folder = annotations.parent
     return list(dict.fromkeys([*([data] if data else []), folder, folder.parent]))
 
 
@@ -145,10 +145,10 @@ def _image_folder(roots: list[Path], set_name: str) -> Path | None:
     return next((root / name for root in roots for name in names if (root / name).is_dir()), None)
 
 
-def _set_name(annotations: Path | None) -> str:
+def _set_name(annotations: Path) -> str:
     """person_keypoints_train2017.json -> train2017, which is how COCO names the folder of its images."""
-    stem = annotations.stem if annotations else ""
-    return stem.removeprefix("person_keypoints_") if stem.startswith("person_keypoints_") else ""
+    head, prefix, name = annotations.stem.rpartition("person_keypoints_")
+    return name if prefix and not head else ""
 
 
 def _named(folders: Iterable[Path], names: Iterable[str]) -> Iterator[Path]:

@@ -113,7 +113,7 @@ def mpii_record(person: Person) -> dict[str, Any]:
     """
     record = dict(person.record) if "joints_vis" in person.record else _converted(person)
     record["joints_visible"] = [int(value) for value in person.visible]
-    record["person_id"] = person.person_id
+    record["person_id"] = person.record.get("noda", {}).get("person_id", person.person_id)
     return record
 
 

@@ -1,0 +1,82 @@
+"""`noda-synth convert`: annotations from one format into another."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from noda_synth.cli.errors import exits
+from noda_synth.errors import NodaError
+from noda_synth.formats import convert as conversion
+
+_SHOWN = 20
+
+
+@click.command("convert")
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(conversion.TARGETS), help="Default: mpii-json; gt-valid for an OUTPUT.mat.")
+@click.option("--split", type=click.Path(path_type=Path), help="Who is for validation, see above.")
+@click.option("--holdout", type=float, help="Hold out this share of the people, whole videos at a time (e.g. 0.1).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the hold-out.")
+@click.option("--all-train", is_flag=True, help="Hold out nobody.")
+@click.option("--visibility-from", type=click.Path(path_type=Path), metavar="MAT", help="The .mat for JSON records.")
+@click.option("--images", type=click.Path(path_type=Path), help="Images folder, whose sizes COCO needs.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist. Those of INPUT are never replaced.")
+@exits
+def command(
+    source: Path,
+    output: Path,
+    to: str | None,
+    split: Path | None,
+    holdout: float | None,
+    seed: int,
+    all_train: bool,
+    visibility_from: Path | None,
+    images: Path | None,
+    overwrite: bool,
+) -> None:
+    """Convert annotations: the original MPII .mat, MPII JSON and COCO keypoints, told by content.
+
+    INPUT is a data set's folder or one file, OUTPUT a folder or one file. The folder gets train.json, valid.json and
+    gt_valid.mat (mpii-json), or person_keypoints_train.json and _val.json (coco). Visibility goes along.
+
+    The .mat does not say who is for validation. --split names a valid.json, an hourglass valid.h5 or a list of image
+    names; without it, a valid.json beside the .mat or in annot/ is taken; --holdout draws; --all-train does without.
+
+    \b
+    Examples:
+      noda-synth convert mpii_human_pose_v1_u12_1.mat data/mpii/annot --split valid.h5
+      noda-synth convert mpii_human_pose_v1_u12_1.mat data/mine --holdout 0.1 --seed 0
+      noda-synth convert train.json seen.json --visibility-from mpii_human_pose_v1_u12_1.mat
+      noda-synth convert data/mpii data/mpii_coco --to coco
+      noda-synth convert valid.json gt_valid.mat
+    """
+    if sum((split is not None, holdout is not None, all_train)) > 1:
+        raise NodaError("--split, --holdout and --all-train exclude each other; give one of them.")
+    target = to or ("gt-valid" if output.suffix == ".mat" else "mpii-json")
+    read = conversion.read_source(
+        source, split=split, holdout=holdout, seed=seed, all_train=all_train, visibility_from=visibility_from
+    )
+    result = conversion.convert(read, output, target, images=images, overwrite=overwrite)
+    _report(result, None if output.suffix in (".json", ".mat") else output)
+
+
+def _report(result: conversion.Conversion, folder: Path | None) -> None:
+    """Say what was written, lost and wrong; exit code 1 if records failed."""
+    for file, word in result.written:
+        click.echo(f"{file}: {word}")
+    for what in result.lost:
+        click.echo(f"Lost: {what}")
+    failed = [problem for problem in result.problems if problem.failed]
+    notes = [problem for problem in result.problems if not problem.failed]
+    for problem in (notes + failed)[:_SHOWN]:
+        click.echo(f"{'Failed' if problem.failed else 'Note'}: {problem.item}: {problem.reason}", err=True)
+    if len(result.problems) > _SHOWN:
+        click.echo(f"... and {len(result.problems) - _SHOWN} more", err=True)
+    if failed:
+        if folder is not None:
+            click.echo(f"All {len(failed)} failures: {conversion.write_errors(folder, failed)}", err=True)
+        sys.exit(1)

@@ -1,0 +1,266 @@
+"""Annotations from any format into any other that can hold them, and what is lost on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from noda_synth.dataset import Dataset, Image, Person
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.formats.carry import carry_validation
+from noda_synth.formats.coco_write import coco_annotation, coco_image, write_coco
+from noda_synth.formats.detect import KINDS, detect
+from noda_synth.formats.files import write_text
+from noda_synth.formats.gt_valid import write_gt_valid
+from noda_synth.formats.layout import Layout, find_annotations, likely_images
+from noda_synth.formats.mpii_json import write_mpii_json
+from noda_synth.formats.read import read_dataset
+from noda_synth.formats.split import hold_out
+from noda_synth.formats.visibility import is_known
+from noda_synth.skeleton import MPII
+
+TARGETS = ("mpii-json", "gt-valid", "coco")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is to be converted: its files and what they hold."""
+
+    layout: Layout
+    dataset: Dataset
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came of it: the files with a word on each, what was lost, and the problems of reading and writing."""
+
+    written: tuple[tuple[Path, str], ...]
+    lost: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_source(
+    path: Path,
+    *,
+    split: Path | None = None,
+    holdout: float | None = None,
+    seed: int = 0,
+    all_train: bool = False,
+    visibility_from: Path | None = None,
+) -> Source:
+    """Read what is to be converted.
+
+    Args:
+        path: a data set's folder with all its parts, or one file. A file stands for itself alone; only the .mat takes
+            a valid.json beside it (or in annot/) as its split.
+        split: who is for validation, see `read_dataset`.
+        holdout: instead, the share of people to be held out, whole videos at a time.
+        seed: of the hold-out.
+        all_train: instead, nobody is held out.
+        visibility_from: the original .mat that knows the visibility of JSON records, where it lies elsewhere.
+
+    Raises:
+        NodaError: the input is unusable, or cannot be the source of anything.
+    """
+    layout = find_annotations(path) if path.is_dir() else _single_file(path)
+    if visibility_from is not None:
+        layout = _with_mat(layout, visibility_from)
+    if all_train and layout.kind != "mpii_mat":
+        raise NodaError(f"{layout.annotations} is a training list already: --all-train is only for the original .mat.")
+    dataset = read_dataset(layout, split=split, all_train=all_train or holdout is not None)
+    if holdout is not None:
+        if dataset.valid:
+            raise NodaError(f"{path} has a validation part already ({layout.valid}): --holdout would draw another.")
+        dataset = hold_out(dataset, holdout, seed)
+    if all_train or holdout is not None or split not in (None, layout.valid):
+        layout = replace(layout, valid=split if split and _is_list(split) else None, gt_valid=None)
+    return Source(layout, dataset)
+
+
+def convert(
+    source: Source, output: Path, to: str, *, images: Path | None = None, overwrite: bool = False
+) -> Conversion:
+    """Write annotations in another format.
+
+    Args:
+        source: from `read_source`.
+        output: a folder; or a file, ending in .json or .mat, where the target is a single one.
+        to: one of TARGETS.
+        images: the images folder, for the sizes that COCO has and MPII has not.
+        overwrite: existing files are replaced; those of the source never are.
+
+    Raises:
+        NodaError: the target cannot hold the source, or files would be overwritten.
+    """
+    refuse_impossible(source, to)
+    files = _planned(source, output, to)
+    _refuse_overwriting(files, source.layout, overwrite)
+    if to == "gt-valid":
+        problems = _write_truth(source.dataset, files[0])
+    elif to == "coco":
+        problems = _write_coco_parts(source, files, images or source.layout.images)
+    elif output.suffix == ".json":
+        write_mpii_json(files[0], source.dataset.persons)
+        problems = []
+    else:
+        problems = _write_mpii_parts(source, output)
+    written = tuple((file, _word_on(file, source.dataset)) for file in files if file.exists())
+    return Conversion(written, losses(source.dataset, to), (*source.dataset.problems, *problems))
+
+
+def refuse_impossible(source: Source, to: str) -> None:
+    """NodaError if the target cannot hold the source at all."""
+    dataset, file = source.dataset, source.layout.annotations
+    if to == "coco":
+        if dataset.source == "coco":
+            raise NodaError(f"{file} is COCO already: nothing to convert.")
+    elif dataset.skeleton is not MPII:
+        raise NodaError(
+            f"{file}: the {len(dataset.skeleton)} joints of {dataset.skeleton.name} do not map to MPII's {len(MPII)} "
+            "(COCO has no pelvis, thorax, neck and head top), so it cannot be written as MPII."
+        )
+    failed = [problem for problem in dataset.problems if problem.failed]
+    if to == "gt-valid" and failed:
+        raise NodaError(
+            f"{failed[0].item}: {failed[0].reason}.\n"
+            "The rows of gt_valid.mat belong to the records one by one: correct this record or take it out."
+        )
+
+
+def losses(dataset: Dataset, to: str) -> tuple[str, ...]:
+    """What the target does not hold."""
+    lost = []
+    if dataset.source == "mpii_mat":
+        lost.append("activities, video and frame times of the .mat")
+    if dataset.source == "coco":
+        lost.append("person boxes, outlines and areas; crowds")
+    if to == "mpii-json" and any(person.head_box is not None for person in dataset.persons):
+        lost.append("head boxes of the training people (JSON has no place for them)")
+    if to == "gt-valid":
+        lost.append("image names, centers and scales (they stand in valid.json)")
+        if dataset.valid:
+            lost.append(f"the {len(dataset.persons)} people of the training part")
+    return tuple(lost)
+
+
+def _single_file(path: Path) -> Layout:
+    kind = detect(path)
+    if kind == "mpii_mat":
+        return find_annotations(None, path)
+    if kind == "gt_valid":
+        raise NodaError(f"{path}: {KINDS[kind]}, which has no image names; convert the valid.json that belongs to it.")
+    if kind == "hourglass_h5":
+        raise NodaError(
+            f"{path}: {KINDS[kind]}, whose centers and scales are altered and whose joints are cut to whole pixels. "
+            f"Convert the original .mat with --split {path}."
+        )
+    return Layout(likely_images(None, path), path, kind)
+
+
+def _with_mat(layout: Layout, mat: Path) -> Layout:
+    if layout.kind != "mpii_json":
+        raise NodaError(f"{layout.annotations}: --visibility-from is for MPII JSON; this is {KINDS[layout.kind]}.")
+    if detect(mat) != "mpii_mat":
+        raise NodaError(f"{mat}: {KINDS[detect(mat)]}; visibility is taken from {KINDS['mpii_mat']}.")
+    return replace(layout, mat=mat)
+
+
+def _is_list(path: Path) -> bool:
+    try:
+        return detect(path) == "mpii_json"
+    except NodaError:
+        return False
+
+
+def _planned(source: Source, output: Path, to: str) -> list[Path]:
+    """The files to be written, the one of the training part first."""
+    valid = bool(source.dataset.valid)
+    suffix = ".mat" if to == "gt-valid" else ".json"
+    if output.suffix in (".json", ".mat"):
+        if output.suffix != suffix:
+            raise NodaError(f"{output}: --to {to} writes {suffix} files; give such a name, or a folder.")
+        if valid and to != "gt-valid":
+            raise NodaError(f"{output}: there is a training and a validation part to write; give a folder.")
+        return [output]
+    names = {
+        "mpii-json": ["train.json", *(["valid.json", "gt_valid.mat"] if valid else [])],
+        "coco": ["person_keypoints_train.json", *(["person_keypoints_val.json"] if valid else [])],
+        "gt-valid": ["gt_valid.mat"],
+    }
+    return [output / name for name in names[to]]
+
+
+def _refuse_overwriting(files: Iterable[Path], layout: Layout, overwrite: bool) -> None:
+    inputs = {part.resolve() for part in (layout.annotations, layout.mat, layout.valid, layout.gt_valid) if part}
+    for file in files:
+        if file.resolve() in inputs:
+            raise NodaError(f"{file} is part of the input, which is never written to; name another folder.")
+        if file.exists() and not overwrite:
+            raise NodaError(f"{file} exists; name another place, or add --overwrite to replace it.")
+
+
+def _write_mpii_parts(source: Source, folder: Path) -> list[Problem]:
+    dataset = source.dataset
+    write_mpii_json(folder / "train.json", dataset.persons)
+    if dataset.source != "coco":
+        return carry_validation(source.layout, dataset, folder)[1]
+    if not dataset.valid:
+        return []
+    people = [person for person in dataset.valid if person.labelled.any()]
+    write_mpii_json(folder / "valid.json", people)
+    return write_gt_valid(folder / "gt_valid.mat", people)
+
+
+def _write_truth(dataset: Dataset, path: Path) -> list[Problem]:
+    return write_gt_valid(path, dataset.valid or dataset.samples)
+
+
+def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> list[Problem]:
+    if not folder.is_dir():
+        raise NodaError(f"No images folder at {folder}, and COCO needs the size of every image: name it with --images.")
+    dataset = source.dataset
+    valid_images = {person.image: Image(person.image) for person in dataset.valid}
+    parts = ((dataset.images, dataset.persons), (valid_images, dataset.valid))
+    problems: list[Problem] = []
+    for file, (images, persons) in zip(files, parts, strict=False):
+        problems += _write_coco_part(file, list(images), persons, folder)
+    return problems
+
+
+def _write_coco_part(path: Path, names: list[str], persons: Sequence[Person], folder: Path) -> list[Problem]:
+    from noda_synth.images import image_path, image_size
+
+    sizes: dict[str, tuple[int, int]] = {}
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            sizes[name] = image_size(image_path(folder, name))
+        except ItemError as error:
+            problems.append(Problem("write", f"{path.name} image {name}", f"left out with everyone on it: {error}"))
+    ids = {name: number for number, name in enumerate(sizes, start=1)}
+    images = [coco_image(name, ids[name], size) for name, size in sizes.items()]
+    annotations = [
+        coco_annotation(person, annotation_id=number, image_id=ids[person.image], size=sizes[person.image])
+        for number, person in enumerate((p for p in persons if p.image in ids), start=1)
+    ]
+    if not images:
+        raise NodaError(f"{path}: none of {len(names)} images is in {folder}; name the right one with --images.")
+    write_coco(path, images, annotations, MPII)
+    return problems
+
+
+def _word_on(file: Path, dataset: Dataset) -> str:
+    of_valid = file.name in ("valid.json", "gt_valid.mat", "person_keypoints_val.json") and dataset.valid
+    people = dataset.valid if of_valid else dataset.persons
+    known = sum(is_known(person) for person in people)
+    images = len({person.image for person in people})
+    return f"{len(people)} people on {images} images; visibility known of {known}"
+
+
+def write_errors(folder: Path, problems: Iterable[Problem]) -> Path:
+    """Write `errors.jsonl`, one problem a line."""
+    path = folder / "errors.jsonl"
+    write_text(path, "".join(json.dumps(problem.as_json(), ensure_ascii=False) + "\n" for problem in problems))
+    return path
