@@ -113,7 +113,7 @@ def _samples(layout: Layout, dataset: Dataset, persons: Sequence[Person]) -> Sam
 def _crop(person: Person) -> tuple[Floats, float]:
     """Centre and side of the crop; of someone without MPII's center or scale, from the box of the joints."""
     if person.center is not None and person.scale is not None:
-        return person.center + (0.0, 15 * person.scale), 200 * person.scale * MARGIN
+        return person.center + np.array([0.0, 15 * person.scale]), 200 * person.scale * MARGIN
     if not person.labelled.any():
         return np.zeros(2), 200.0
     x1, y1, x2, y2 = joint_box(person.joints[person.labelled])

@@ -12,49 +12,48 @@ STD = (0.229, 0.224, 0.225)
 
 
 def normalise(images: Tensor, channels: str) -> Tensor:
-    """Images (B, 3, S, S) float, BGR in 0..255, as the network wants them: "rgb" or "bgr" order, channels-last."""
-    images = images.flip(1) if channels == "rgb" else images
+    """Images (B, 3, S, S) float, BGR in 0..255, as the network wants them: in "rgb" or "bgr" order."""
     mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) * 255 for v in (MEAN, STD))
-    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+    return (images.flip(1) if channels == "rgb" else images).sub(mean).div_(std)
 
 
-def warp(pixels: Tensor, sizes: Tensor, maps: Tensor, size: int) -> Tensor:
-    """Bilinear crops (B, 3, size, size) float32 in 0..255; black outside, as cv2.warpAffine does it.
+def network_inputs(pixels: Tensor, sizes: Tensor, maps: Tensor, size: int, channels: str) -> Tensor:
+    """Normalised bilinear crops (B, 3, size, size) float32, channels-last; black outside, as cv2.warpAffine has it.
 
     Args:
-        pixels: (P, 3) uint8, the images one after the other, row by row.
+        pixels: (P, 3) uint8 BGR, the images one after the other, row by row.
         sizes: (B, 2) int64, height and width of each.
         maps: (B, 2, 3) float32, from crop pixels to image pixels.
         size: side of the crops.
+        channels: "rgb" or "bgr".
     """
+    if pixels.device.type != "cpu":
+        return normalise(warp_all(pixels, sizes, maps, size), channels)  # channels-last already
     # On a CPU one image after the other stays in its caches; an accelerator wants one operation for all.
-    return (
-        _warp_each(pixels, sizes, maps, size) if pixels.device.type == "cpu" else _warp_all(pixels, sizes, maps, size)
-    )
-
-
-def _coordinates(maps: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """x and y in the image, each (B, size, size), of every crop pixel."""
-    steps = torch.arange(size, dtype=maps.dtype, device=maps.device)
-    x, y = steps.view(1, 1, size), steps.view(1, size, 1)
-    m = maps[:, :, :, None, None]
-    return (m[:, 0, 0] * x + m[:, 0, 1] * y + m[:, 0, 2], m[:, 1, 0] * x + m[:, 1, 1] * y + m[:, 1, 2])
-
-
-def _warp_each(pixels: Tensor, sizes: Tensor, maps: Tensor, size: int) -> Tensor:
-    xs, ys = _coordinates(maps, size)
-    crops = torch.empty(len(maps), 3, size, size)
+    crops = torch.empty(len(maps), 3, size, size, memory_format=torch.channels_last)
     start = 0
     for row, (height, width) in enumerate(sizes.tolist()):
-        image = pixels[start : start + height * width].view(1, height, width, 3).permute(0, 3, 1, 2).float()
+        image = pixels[start : start + height * width].view(height, width, 3)
+        crops[row : row + 1] = normalise(warp_one(image, maps[row], size), channels)
         start += height * width
-        grid = torch.stack([(2 * xs[row] + 1) / width - 1, (2 * ys[row] + 1) / height - 1], dim=-1)
-        crops[row] = F.grid_sample(image, grid[None], align_corners=False)[0]
     return crops
 
 
-def _warp_all(pixels: Tensor, sizes: Tensor, maps: Tensor, size: int) -> Tensor:
-    x, y = _coordinates(maps, size)
+def warp_one(image: Tensor, crop_map: Tensor, size: int) -> Tensor:
+    """One crop (1, 3, size, size) in 0..255 of an image (H, W, 3) uint8, for a map (2, 3)."""
+    sides = torch.tensor([image.shape[1], image.shape[0]])
+    steps = torch.arange(size, dtype=torch.float32)[:, None]
+    # grid_sample's coordinates run from -1 to 1 between the outer edges of the image.
+    along_x, along_y = (steps * crop_map[:, axis] * 2 / sides for axis in (0, 1))
+    grid = along_x[None] + (along_y + (2 * crop_map[:, 2] + 1) / sides - 1)[:, None]
+    return F.grid_sample(image.permute(2, 0, 1)[None].float(), grid[None], align_corners=False)
+
+
+def warp_all(pixels: Tensor, sizes: Tensor, maps: Tensor, size: int) -> Tensor:
+    """Crops (B, 3, size, size) in 0..255, channels-last, gathered straight from the bytes of all images at once."""
+    steps = torch.arange(size, dtype=maps.dtype, device=maps.device)
+    u, v, m = steps.view(1, 1, size), steps.view(1, size, 1), maps[:, :, :, None, None]
+    x, y = (m[:, axis, 0] * u + m[:, axis, 1] * v + m[:, axis, 2] for axis in (0, 1))
     left, top = x.floor(), y.floor()
     height, width = sizes[:, 0, None, None], sizes[:, 1, None, None]
     areas = sizes[:, 0] * sizes[:, 1]

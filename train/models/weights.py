@@ -8,6 +8,7 @@ float16 files; this project's checkpoints and slim files. Files are read with we
 from __future__ import annotations
 
 import hashlib
+import importlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -149,18 +150,22 @@ def imagenet(model: str) -> State:
     name = TORCHVISION.get(model)
     if name is None:
         raise NodaError(
-            f"torchvision has no ImageNet weights for {model}; get hrnet_w32-36af842e.pth or hrnet_w48-8ef0771d.pth from"
-            " the HRNet authors and name the file: --weights FILE"
+            f"torchvision has no ImageNet weights for {model}; get hrnet_w32-36af842e.pth or hrnet_w48-8ef0771d.pth"
+            " from the HRNet authors and put it into data/weights, or name it: --weights FILE"
         )
     try:
-        # A broken installation raises RuntimeError, not ImportError.
-        from torchvision.models import get_weight
+        models = importlib.import_module("torchvision.models")
+    # A broken installation raises RuntimeError, not ImportError.
     except (ImportError, RuntimeError) as error:
         raise NodaError(
             f"--weights imagenet needs torchvision, which cannot be imported here ({error}); install the version that"
             " belongs to your torch, or name a file: --weights resnet50-0676ba61.pth"
         ) from error
-    state: State = get_weight(f"{name}_Weights.IMAGENET1K_V1").get_state_dict(progress=True, check_hash=True)
+    enum = models.get_weight(f"{name}_Weights.IMAGENET1K_V1")
+    try:
+        state: State = enum.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise NodaError(f"{enum.url}: cannot be downloaded ({error}); put the file into data/weights") from error
     return state
 
 

@@ -1,0 +1,90 @@
+"""Where this process runs: its device, and its place among the processes that `torchrun` started (one by default)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from noda_synth.errors import NodaError
+
+
+@dataclass(frozen=True)
+class World:
+    """One process of `size`.
+
+    Attributes:
+        rank: number among all processes.
+        local_rank: number among those of this machine.
+        local_size: processes on this machine.
+    """
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def workers(self, wanted: int) -> int:
+        """Decoding processes for this process: as set, else its share of the cores, at most 8."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return wanted if wanted >= 0 else max(1, min(8, cores // self.local_size))
+
+    def barrier(self) -> None:
+        if self.size > 1:
+            dist.barrier()
+
+    def gather(self, value: Any) -> list[Any]:
+        """The value of every process, in order of rank, in all of them."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+
+@contextmanager
+def joined(device: str) -> Iterator[World]:
+    """This process's place; torchrun's environment decides. NCCL between GPUs, gloo between CPUs."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    place = choose_device(device, local_rank)
+    if size == 1:
+        yield World(place)
+        return
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    # The first process may be cutting crops for a while before the others hear from it.
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=timedelta(hours=2))
+    try:
+        yield World(place, dist.get_rank(), size, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    finally:
+        dist.destroy_process_group()
+
+
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
+    """The named device; "auto" is a GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise NodaError(f"device={name}: {str(error).splitlines()[0]}") from error
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise NodaError(f"device={name}: torch {torch.__version__} sees no CUDA device here; use device=cpu")
+        if device.index is None:
+            if local_rank >= torch.cuda.device_count():
+                raise NodaError(f"process {local_rank} of this machine has no GPU: it has {torch.cuda.device_count()}")
+            device = torch.device("cuda", local_rank)
+    return device

@@ -1,0 +1,134 @@
+"""From the cache to the network's inputs and targets: CPU workers decode small crops, the device does the rest.
+
+Everything random in an epoch (order, scale, rotation, flip) comes from one generator, seeded by (seed, epoch), so it
+does not depend on workers or processes, and a resumed run sees what an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from noda_synth.errors import NodaError
+from train import geometry
+from train.cache import CropReader, read_maps
+from train.config import Settings
+from train.data import Samples
+from train.distributed import World
+from train.targets import STRIDE, draw_heatmaps
+from train.warp import network_inputs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs (B, 3, S, S), target heatmaps (B, 16, S/4, S/4) and their weights (B, 16); float32 on the device."""
+
+    images: Tensor
+    heatmaps: Tensor
+    weights: Tensor
+
+
+class _Decoded(Dataset[tuple[Tensor, Tensor]]):
+    """Batches of decoded crops: row b is (pixels, sizes) for the persons in rows[b]."""
+
+    def __init__(self, reader: CropReader, rows: list[NDArray[np.int64]]) -> None:
+        self.reader, self.rows = reader, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, batch: int) -> tuple[Tensor, Tensor]:
+        pixels, sizes = self.reader[self.rows[batch]]
+        return torch.from_numpy(pixels), torch.from_numpy(sizes)
+
+
+def _one_thread(_worker: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+class Pipeline:
+    """Batches of a training set for one process, epoch by epoch."""
+
+    def __init__(self, samples: Samples, crops: Path, settings: Settings, world: World) -> None:
+        parts = world.size * settings.accumulate
+        if settings.batch % parts:
+            raise NodaError(
+                f"batch={settings.batch} cannot be shared by {world.size} processes with"
+                f" accumulate={settings.accumulate}; choose a multiple of {parts}"
+            )
+        self.samples, self.settings, self.world = samples, settings, world
+        self.reader = CropReader(crops)
+        self.crop_maps = read_maps(crops)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps an epoch."""
+        return -(-len(self.samples) // self.settings.batch)
+
+    def plan(self, epoch: int) -> tuple[list[NDArray[np.int64]], geometry.Augmentation]:
+        """The persons of each batch, for all processes together, and a draw for every person.
+
+        Each batch is filled up, the last one from the front, so that all processes take the same number of equal steps.
+        """
+        rng = np.random.default_rng([self.settings.seed, epoch])
+        order = rng.permutation(len(self.samples))
+        parts = self.world.size * self.settings.accumulate
+        count = -(-len(order) // parts) * parts
+        order = np.resize(order, count)
+        batches = [order[start : start + self.settings.batch] for start in range(0, count, self.settings.batch)]
+        return batches, geometry.draw(len(self.samples), self.settings, rng)
+
+    def epoch(self, epoch: int) -> Iterator[list[Batch]]:
+        """One list of batches per optimiser step: as many as gradients are accumulated over."""
+        s, device = self.settings, self.world.device
+        batches, draw = self.plan(epoch)
+        parts = self.world.size * s.accumulate
+        mine = [batch[part::parts] for batch in batches for part in range(self.world.rank, parts, self.world.size)]
+        # In the order of use and on the device, once an epoch: nothing small is copied between steps.
+        rows = np.concatenate(mine)
+        maps, joints, labelled = (torch.from_numpy(values[rows]).to(device) for values in self._targets(draw))
+        start = 0
+        step: list[Batch] = []
+        for pixels, sizes in self._loader(mine):
+            part = slice(start, start + len(sizes))
+            start += len(sizes)
+            pixels, sizes = pixels.to(device, non_blocking=True), sizes.to(device, non_blocking=True)
+            images = network_inputs(pixels, sizes, maps[part], s.size, s.channels)
+            step.append(Batch(images, *draw_heatmaps(joints[part], labelled[part], s.size // STRIDE, s.sigma)))
+            if len(step) == s.accumulate:
+                yield step
+                step = []
+
+    def _targets(
+        self, draw: geometry.Augmentation
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+        """For every person: the map from input pixels to crop pixels, joints in input pixels, and who is labelled."""
+        to_image = geometry.crop_to_image(self.samples.center, self.samples.box, self.settings.size, draw)
+        joints = geometry.apply(geometry.invert(to_image), self.samples.joints)
+        return (
+            geometry.chain(self.crop_maps, to_image).astype(np.float32),
+            geometry.swap_flipped(joints, draw.flip).astype(np.float32),
+            geometry.swap_flipped(self.samples.labelled, draw.flip).astype(np.bool_),
+        )
+
+    def _loader(self, rows: list[NDArray[np.int64]]) -> DataLoader[tuple[Tensor, Tensor]]:
+        workers = self.world.workers(self.settings.workers)
+        return DataLoader(
+            _Decoded(self.reader, rows),
+            batch_size=None,
+            num_workers=min(workers, len(rows)),
+            prefetch_factor=4 if workers else None,
+            pin_memory=self.world.device.type == "cuda",
+            worker_init_fn=_one_thread,
+            # torch draws a seed for its workers; taken from its own generator, it would change what the run draws.
+            generator=torch.Generator(),
+        )
