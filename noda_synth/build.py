@@ -117,8 +117,9 @@ def build_pool(
     inputs: dict[str, str],
     *,
     workers: int,
+    overwrite: bool = False,
     quiet: bool = False,
-) -> BuildReport:
+) -> BuildReport | None:
     """Cut the people of the training part out of their images into the pool `out`.
 
     Args:
@@ -128,20 +129,26 @@ def build_pool(
         settings: how.
         inputs: names and hashes of the annotation files, for the pool's record of its settings.
         workers: worker processes.
+        overwrite: replace what is there, and start anew where a run was interrupted.
         quiet: no progress.
+
+    Returns:
+        What was done, or None if `out` was there already, made with the same settings.
 
     Raises:
         NodaError: nobody can be cut out; another run writes `out` or was begun there with other settings.
     """
     every = settings_of(settings, dataset.skeleton, inputs)
     staging = jobs.Staging(out)
+    if jobs.check_output(out, _made_with(out), every, overwrite):
+        return None
     attributes = pool.pool_attributes(dataset.skeleton, settings.levels, jobs.settings_json(every), __version__)
     groups = [(name, people) for name, people in dataset.by_image.items() if people]
     shards = [
         jobs.Shard(f"{number:06d}", _Task(images, dataset.skeleton, block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
     ]
-    with staging.opened(every):
+    with staging.opened(every, overwrite):
         work = partial(_cut_images, settings=settings, attributes=attributes)
         with jobs.Progress(len(groups), "build-pool", "image", quiet=quiet) as progress:
             outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
@@ -151,14 +158,21 @@ def build_pool(
             raise NodaError(f"nobody can be cut out ({reasons}); the rules are options, --everyone drops them")
         whole = staging.folder / "pool.h5"
         pool.merge_parts([staging.data(shard.name) for shard in shards], whole, attributes)
-        whole.replace(out)
-        staging.finish()
+        staging.finish(whole)
     return report
 
 
 def settings_of(settings: PoolSettings, skeleton: Skeleton, inputs: dict[str, str]) -> dict[str, Any]:
     """The settings as they are compared, hashed and stored in the pool."""
     return {"skeleton": skeleton.name, "version": __version__, **asdict(settings), "inputs": inputs}
+
+
+def _made_with(out: Path) -> dict[str, Any] | None:
+    """The settings of the pool that is there, or None if there is none."""
+    try:
+        return pool.Pool(out).settings
+    except NodaError:
+        return None
 
 
 def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: dict[str, Any]) -> jobs.Outcome:

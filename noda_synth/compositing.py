@@ -33,12 +33,12 @@ def edge_alpha(mask: NDArray[np.uint8], smooth: str) -> NDArray[np.uint8]:
     if smooth == "ring":
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_RING_SIZE, _RING_SIZE))
         # Beyond the crop's border there is no body: the ring runs along that border too.
-        core = cv2.erode(mask, ellipse, borderType=cv2.BORDER_CONSTANT, borderValue=0.0)  # type: ignore[call-overload]
+        core = cv2.erode(mask, ellipse, borderType=cv2.BORDER_CONSTANT, borderValue=0.0)
         return np.where(core < mask, np.uint8(_RING_ALPHA), mask)
     if smooth == "feather":
-        padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0.0)  # type: ignore[call-overload]
+        padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0.0)
         depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
-        return (255 * np.clip(depth / _FEATHER, 0, 1) + 0.5).astype(np.uint8)
+        return np.asarray(255 * np.clip(depth / _FEATHER, 0, 1) + 0.5).astype(np.uint8)
     if smooth == "none":
         return mask
     raise ValueError(f"unknown smoothing {smooth!r}, expected one of {SMOOTHINGS}")
@@ -98,7 +98,7 @@ def alpha_at(
     Returns:
         (P,) or (K, P) uint8.
     """
-    known = np.isfinite(points).all(axis=1)
+    known = np.asarray(np.isfinite(points).all(axis=1))
     pixels = np.floor(np.where(known[:, None], points, 0.0) + 0.5).astype(np.int64)
     column, row = pixels[:, 0] - left, pixels[:, 1] - top
     height, width = alpha.shape

@@ -44,11 +44,17 @@ def settings_hash(settings: dict[str, Any]) -> str:
 
 def settings_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     """The settings in which two runs differ, both values named."""
-    return "; ".join(
-        f"{key}: {theirs.get(key)!r} there, {ours.get(key)!r} now"
-        for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key) != theirs.get(key)
-    )
+    ours = json.loads(settings_json(ours))
+    differences = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        mine, other = ours.get(key), theirs.get(key)
+        if mine == other:
+            continue
+        if isinstance(mine, dict) and isinstance(other, dict):
+            differences.append(settings_difference(mine, other))
+        else:
+            differences.append(f"{key}: {other!r} there, {mine!r} now")
+    return "; ".join(differences)
 
 
 def blocks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
@@ -74,6 +80,32 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any], overwrite: bool) -> bool:
+    """Whether the output is there already, made with these very settings.
+
+    Args:
+        out: the output.
+        theirs: the settings it was made with, or None if it is not of our making.
+        ours: the settings of this run.
+        overwrite: start anew.
+
+    Raises:
+        NodaError: the output exists, and is something else.
+    """
+    if not (out.exists() or out.is_symlink()):
+        return False
+    if theirs is None:
+        raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another --out")
+    if overwrite:
+        return False
+    if theirs != json.loads(settings_json(ours)):
+        raise NodaError(
+            f"{out} exists, made with other settings ({settings_difference(ours, theirs)}); "
+            "choose another --out, or --overwrite"
+        )
+    return True
+
+
 class Staging:
     """The folder in which an output comes into being, with the settings it was begun with."""
 
@@ -82,8 +114,12 @@ class Staging:
         self.folder = out.with_name(out.name + ".partial")
 
     @contextmanager
-    def opened(self, settings: dict[str, Any]) -> Iterator[None]:
+    def opened(self, settings: dict[str, Any], overwrite: bool = False) -> Iterator[None]:
         """Hold the folder for this run; on the way out it stays, unless `finish` removed it.
+
+        Args:
+            settings: all that decides what is written.
+            overwrite: drop what an interrupted run left.
 
         Raises:
             NodaError: another run holds it, or it was begun with other settings.
@@ -95,6 +131,9 @@ class Staging:
             except BlockingIOError:
                 raise NodaError(f"another run is writing {self.out}; wait for it, or choose another --out") from None
             begun = self.folder / "settings.json"
+            if overwrite:
+                for name in ("settings.json", "shards", "result"):
+                    remove(self.folder / name)
             if begun.exists():
                 theirs = json.loads(begun.read_text())
                 if theirs != json.loads(settings_json(settings)):
@@ -122,7 +161,11 @@ class Staging:
         """Where the data of a finished shard lies: a file or a folder, as its worker made it."""
         return self.folder / "shards" / shard
 
-    def finish(self) -> None:
+    def finish(self, whole: Path) -> None:
+        """Give the finished output, which lies in the staging folder, its name, and remove the rest."""
+        if self.out.exists():
+            self.out.replace(self.folder / "replaced")
+        whole.replace(self.out)
         remove(self.folder)
 
 

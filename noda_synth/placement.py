@@ -6,7 +6,7 @@ Rules are checked on masks alone, for many candidates at once, before any pixel 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,7 @@ class Target:
                 ]
                 lines = [(a, b) for a, b in spots if a is not None and b is not None]
             else:
-                lines = list(zip(points, points[1:], strict=False))
+                lines = list(pairwise(points))
             for start, end in lines:
                 # Twice a pixel, so that no pixel of the line is missed.
                 steps = int(np.ceil(2 * np.abs(end - start).max())) + 1
@@ -154,8 +154,24 @@ def covered_joints(joints: NDArray[np.float64], alpha: NDArray[np.uint8], left: 
     return np.asarray(alpha_at(alpha, joints, left, top) >= COVERING)
 
 
+@dataclass(frozen=True)
+class _Ranking:
+    """Bodies in rising order of a size in pixels of the crop: sizes (N,) float64 and rows of the pool (N,)."""
+
+    sizes: NDArray[np.float64]
+    rows: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, sizes: NDArray[np.float64], rows: NDArray[np.intp]) -> _Ranking:
+        order = np.argsort(sizes[rows], kind="stable")
+        return cls(sizes[rows][order], rows[order])
+
+
 class Occluders:
-    """The bodies of a pool, ready to be drawn from for a target of any size."""
+    """The bodies of a pool, ready to be drawn from for a target of any size.
+
+    Sizes are compared by MPII's scale where target and body have one, and by the diagonal of the joint box else.
+    """
 
     def __init__(self, pool: Pool, mask: str) -> None:
         self.pool = pool
@@ -165,65 +181,39 @@ class Occluders:
                 f"{pool.path} has no level {missing[0]!r} (only {', '.join(pool.levels)}); "
                 "choose one of these with --mask, or build the pool again with it"
             )
-
-    @cached_property
-    def _by_diagonal(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """The box diagonals in pixels of the crop, rising, and the rows they belong to."""
-        diagonal = np.maximum(np.hypot(*(self.pool.box[:, 2:] - self.pool.box[:, :2]).T), 1.0)
-        order = np.argsort(diagonal, kind="stable")
-        return diagonal[order], order
-
-    @cached_property
-    def _by_scale(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """MPII scales in pixels of the crop, rising, and the rows; only bodies that have one."""
-        scale = self.pool.scale * self.pool.factor.mean(axis=1)
-        order = np.argsort(scale, kind="stable")
-        known = order[np.isfinite(scale[order]) & (scale[order] > 0)]
-        return scale[known], known
-
-    def fitting(self, target: Target, rescale: float, max_enlarge: float) -> list[tuple[int, NDArray[Any], float]]:
-        """Groups of bodies that need not be enlarged too much: (first, rows, the target's size in the group's unit).
-
-        Sizes are compared by MPII's scale where both have one, and by box diagonals else.
-        """
-        scale = target.person.scale
-        by_scale = self._by_scale if scale is not None and scale > 0 else (np.empty(0), np.empty(0, np.intp))
-        groups = []
-        if len(by_scale[0]):
-            assert scale is not None
-            first = int(np.searchsorted(by_scale[0], scale * rescale / max_enlarge))
-            groups.append((first, by_scale[1], scale))
-        if len(by_scale[0]) < len(self.pool):
-            sizes, rows = self._by_diagonal
-            if len(by_scale[0]):
-                unscaled = ~np.isin(rows, by_scale[1])
-                sizes, rows = sizes[unscaled], rows[unscaled]
-            first = int(np.searchsorted(sizes, target.diagonal * rescale / max_enlarge))
-            groups.append((first, rows, target.diagonal))
-        return groups
+        diagonal = np.maximum(np.hypot(*(pool.box[:, 2:] - pool.box[:, :2]).T), 1.0)
+        scale = pool.scale * pool.factor.mean(axis=1)
+        scaled = np.isfinite(scale) & (scale > 0)
+        self._by_diagonal = _Ranking.of(diagonal, np.arange(len(pool)))
+        self._with_scale = _Ranking.of(scale, np.flatnonzero(scaled))
+        self._without_scale = _Ranking.of(diagonal, np.flatnonzero(~scaled))
 
     def draw(
         self, target: Target, rescale: float, max_enlarge: float, rng: np.random.Generator
     ) -> tuple[int, float] | None:
-        """A body from another image than the target's, all that fit with the same chance, and its scale; or None."""
-        groups = self.fitting(target, rescale, max_enlarge)
-        counts = [len(rows) - first for first, rows, _ in groups]
+        """A body and its scale, or None.
+
+        All bodies from other images than the target's that need not be enlarged more than `max_enlarge` have the same
+        chance.
+        """
+        scale = target.person.scale
+        if scale is not None and scale > 0:
+            groups = [(self._with_scale, scale * rescale), (self._without_scale, target.diagonal * rescale)]
+        else:
+            groups = [(self._by_diagonal, target.diagonal * rescale)]
+        first = [int(np.searchsorted(ranking.sizes, size / max_enlarge)) for ranking, size in groups]
+        counts = [len(ranking.rows) - start for (ranking, _), start in zip(groups, first, strict=True)]
         if not sum(counts):
             return None
         for _ in range(_BODY_DRAWS):
             pick = int(rng.integers(sum(counts)))
             group = 0 if pick < counts[0] else 1
-            first, rows, size = groups[group]
-            row = int(rows[first + pick - (counts[0] if group else 0)])
+            ranking, size = groups[group]
+            place = first[group] + pick - (counts[0] if group else 0)
+            row = int(ranking.rows[place])
             if self.pool.images[row] != target.person.image:
-                return row, size * rescale / self._size(row, by_scale=size is target.person.scale)
+                return row, float(size / ranking.sizes[place])
         return None
-
-    def _size(self, row: int, by_scale: bool) -> float:
-        if by_scale:
-            return float(self.pool.scale[row] * self.pool.factor[row].mean())
-        x1, y1, x2, y2 = self.pool.box[row]
-        return max(float(np.hypot(x2 - x1, y2 - y1)), 1.0)
 
 
 def draw_placement(

@@ -1,0 +1,118 @@
+"""noda-synth build-pool"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from noda_synth.cli.errors import exits
+from noda_synth.cli.options import (
+    data_options,
+    going_on,
+    leave,
+    open_data,
+    path_option,
+    run_options,
+    seed_option,
+    tell_problems,
+    workers,
+)
+
+
+@click.command("build-pool")
+@data_options
+@path_option("--out", default=Path("data/pool.h5"), show_default=True, help="The pool.")
+@click.option(
+    "--min-joints", type=click.IntRange(2), help="Labelled joints needed.  [default: 12 of 16, in proportion]"
+)
+@click.option(
+    "--min-height",
+    type=click.FloatRange(0),
+    default=64,
+    show_default=True,
+    help="Pixels needed on the longer side of the joint box.",
+)
+@click.option("--truncated", is_flag=True, help="Let in people who are cut off by the frame.")
+@click.option(
+    "--min-visible",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Share of the joints of known visibility that has to be visible.",
+)
+@click.option("--everyone", is_flag=True, help="Drop these four rules: all training samples, as in the paper.")
+@click.option(
+    "--box-expand",
+    type=click.FloatRange(0, 1),
+    default=0.15,
+    show_default=True,
+    help="The box grows on every side by this times its longer side.",
+)
+@click.option(
+    "--grabcut-size",
+    type=click.IntRange(32),
+    default=256,
+    show_default=True,
+    help="Working size of GrabCut, pixels on the longer side.",
+)
+@click.option("--grabcut-iterations", type=click.IntRange(1), default=5, show_default=True, help="Rounds of GrabCut.")
+@click.option(
+    "--max-side",
+    type=click.IntRange(64),
+    default=768,
+    show_default=True,
+    help="Crops are reduced to at most this many pixels on the longer side.",
+)
+@seed_option
+@run_options
+@exits
+def command(
+    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool, out: Path,
+    min_joints: int | None, min_height: float, truncated: bool, min_visible: float, everyone: bool, box_expand: float,
+    grabcut_size: int, grabcut_iterations: int, max_side: int, seed: int, jobs: int | None, max_pixels: int,
+    overwrite: bool, verbose: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Cut the people of a data set out into a pool of bodies, with three masks each.
+
+    \b
+    Examples:
+      noda-synth build-pool
+      noda-synth build-pool --data data/demo --out data/demo_pool.h5
+      noda-synth build-pool --images pictures --annotations annot/train.json --everyone
+    """
+    from noda_synth.build import BodyRules, PoolSettings, build_pool
+    from noda_synth.masks import MaskSettings
+    from noda_synth.written import write_problems
+
+    start = time.perf_counter()
+    layout, dataset, inputs = open_data(data, images, annotations, split, all_train)
+    rules = BodyRules.everyone() if everyone else BodyRules(min_joints, min_height, truncated, min_visible)
+    masks = MaskSettings(box_expand, grabcut_size, grabcut_iterations)
+    settings = PoolSettings(rules=rules, masks=masks, max_side=max_side, max_pixels=max_pixels, seed=seed)
+    with going_on(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        report = build_pool(
+            dataset, layout.images, out, settings, inputs, workers=workers(jobs), overwrite=overwrite, quiet=quiet
+        )
+        if report is None:
+            if not quiet:
+                click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+            return
+        errors, log = (out.with_name(out.name + suffix) for suffix in (".errors.jsonl", ".run_log.json"))
+        errors.unlink(missing_ok=True)
+        write_problems(errors, report.problems)
+        elapsed = time.perf_counter() - start
+        log.write_text(json.dumps({"workers": workers(jobs), "seconds": {**report.seconds, "all": elapsed}}) + "\n")
+    if not quiet:
+        size = out.stat().st_size / 1e6
+        click.echo(f"{report.bodies} of {report.people} people in {out} ({size:.1f} MB, {elapsed:.1f} s)")
+        for reason, count in report.left_out.items():
+            click.echo(f"  {count:>6} left out: {reason}")
+        for level, count in report.fallbacks.items():
+            if count:
+                click.echo(f"  {count:>6} have the cardboard mask for their {level} mask, which could not be made")
+    tell_problems(report.problems, verbose, errors)
+    leave(report.problems)

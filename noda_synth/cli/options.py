@@ -1,0 +1,112 @@
+"""Options that several commands share, and what they lead to."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from noda_synth.errors import NodaError, Problem
+
+if TYPE_CHECKING:
+    from noda_synth.dataset import Dataset
+    from noda_synth.formats import Layout
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_DATA = Path("data/mpii")
+FAILED_SOME = 1
+
+
+def path_option(*names: str, **kwargs: Any) -> Callable[[Command], Command]:
+    return click.option(*names, type=click.Path(path_type=Path), **kwargs)
+
+
+def data_options(command: Command) -> Command:
+    """--data, --images, --annotations, --split, --all-train."""
+    for option in reversed((
+        path_option("--data", default=DEFAULT_DATA, show_default=True, help="Data set in the usual layout."),
+        path_option("--images", help="The images folder, if it lies elsewhere."),
+        path_option("--annotations", help="The annotation file, if it lies elsewhere: MPII JSON or .mat, or COCO."),
+        path_option("--split", help="For the .mat: who is for validation (valid.json, valid.h5, list of image names)."),
+        click.option("--all-train", is_flag=True, help="For the .mat: everyone is for training."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def seed_option(command: Command) -> Command:
+    return click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is drawn.")(command)
+
+
+def run_options(command: Command) -> Command:
+    """--jobs, --overwrite, --max-pixels, -v, -q."""
+    for option in reversed((
+        click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]"),
+        click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
+                     help="Refuse images whose header claims more pixels."),
+        click.option("--overwrite", is_flag=True, help="Replace what is there; start anew after an interruption."),
+        click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def workers(jobs: int | None) -> int:
+    from noda_synth.jobs import default_jobs
+
+    return jobs or default_jobs()
+
+
+def open_data(
+    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool
+) -> tuple[Layout, Dataset, dict[str, str]]:
+    """The data set that the options name, and the hashes of its annotation files."""
+    from noda_synth.formats import find_layout, read_dataset
+
+    # With a file named and no folder, the default folder has no say in where its neighbours are.
+    named = click.get_current_context().get_parameter_source("data") != click.core.ParameterSource.DEFAULT
+    layout = find_layout(data if named or annotations is None else None, images, annotations)
+    dataset = read_dataset(layout, split=split, all_train=all_train)
+    files = {"annotations": layout.annotations, "mat": layout.mat, "valid": layout.valid, "split": split}
+    inputs = {role: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for role, file in files.items() if file}
+    return layout, dataset, {**inputs, "all_train": str(all_train)}
+
+
+@contextmanager
+def going_on(out: Path) -> Iterator[None]:
+    """Turn an interruption or a full disk into a word on how to go on."""
+    hint = "what is finished is kept: run the same command again to go on"
+    try:
+        yield
+    except KeyboardInterrupt:
+        from noda_synth.jobs import stop_workers
+
+        stop_workers()
+        click.echo(f"\nInterrupted; {hint}.", err=True)
+        sys.exit(130)
+    except OSError as error:
+        why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+        raise NodaError(f"{out} cannot be written: {why}; {hint}, with that mended") from error
+
+
+def tell_problems(problems: Sequence[Problem], verbose: bool, where: Path) -> None:
+    """Name the first problems (all if verbose) on stderr, and the file that has them all."""
+    shown = problems if verbose else problems[:5]
+    for problem in shown:
+        click.echo(f"{'failed' if problem.failed else 'note'}: {problem.item}: {problem.reason}", err=True)
+    if len(problems) > len(shown):
+        click.echo(f"... and {len(problems) - len(shown)} more, all in {where}", err=True)
+
+
+def leave(problems: Sequence[Problem]) -> None:
+    """Exit code 1 if some items failed."""
+    if any(problem.failed for problem in problems):
+        sys.exit(FAILED_SOME)

@@ -1,0 +1,225 @@
+"""The occluded copies of a plan, drawn image by image over the workers.
+
+A shard is a handful of images with all the copies that are made of them, so that each image is decoded once. Its data
+is a folder with the copies under their final names and `lines.jsonl`, one line a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth import jobs
+from noda_synth.compositing import paste, resize_crop
+from noda_synth.dataset import Dataset, Person
+from noda_synth.errors import ItemError, Problem
+from noda_synth.images import MAX_PIXELS, BGRImage, encode_jpeg, encode_png, image_path, read_image
+from noda_synth.placement import Placement, PlacementSettings, Target, stamp_alpha
+from noda_synth.plan import Plan
+from noda_synth.pool import Pool
+from noda_synth.skeleton import SKELETONS, Skeleton
+
+_SHARD_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """All that decides what is written, next to the inputs themselves.
+
+    Attributes:
+        ratio: share of the training samples that is covered.
+        placement: the overlay strategy.
+        copies: differently occluded copies of each chosen person.
+        append: add the copies to the training list instead of putting them in the originals' place.
+        format: "jpg" or "png".
+        quality: of the JPEGs.
+        originals: "symlink", "hardlink", "copy" or "none".
+        coco: write COCO files too.
+        limit: render at most so many people.
+        max_pixels: larger images are refused by their header.
+        seed: of everything that is drawn.
+    """
+
+    ratio: float = 0.5
+    placement: PlacementSettings = field(default_factory=PlacementSettings)
+    copies: int = 1
+    append: bool = False
+    format: str = "jpg"
+    quality: int = 95
+    originals: str = "symlink"
+    coco: bool = False
+    limit: int | None = None
+    max_pixels: int = MAX_PIXELS
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Order:
+    """A copy to be made: of which person, which placement, and its name."""
+
+    row: int
+    copy: int
+    person: Person
+    placement: Placement
+    name: str
+
+
+@dataclass(frozen=True)
+class _Task:
+    images: Path
+    pool: Path
+    skeleton: str
+    orders: Sequence[tuple[str, tuple[Order, ...]]]
+
+
+def render_copies(
+    dataset: Dataset,
+    images: Path,
+    pool: Pool,
+    plan: Plan,
+    settings: RenderSettings,
+    staging: jobs.Staging,
+    digest: str,
+    *,
+    workers: int,
+    progress: jobs.Progress,
+) -> tuple[list[Path], list[jobs.Outcome]]:
+    """Draw all copies of a plan into the staging folder.
+
+    Args:
+        dataset: the annotations.
+        images: the images folder.
+        pool: the bodies.
+        plan: who gets covered, and how.
+        settings: how.
+        staging: opened by the caller.
+        digest: hash of the settings, for the manifest.
+        workers: worker processes.
+        progress: told of each image.
+
+    Returns:
+        The folders of the finished shards and what was said of them, both in the order of the shards.
+    """
+    by_image: dict[str, list[Order]] = defaultdict(list)
+    for order in orders(dataset, plan, settings):
+        by_image[order.person.image].append(order)
+    groups = [(name, tuple(group)) for name, group in by_image.items()]
+    shards = [
+        jobs.Shard(f"{number:06d}", _Task(images, pool.path, dataset.skeleton.name, block))
+        for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
+    ]
+    work = partial(_render_images, settings=settings, digest=digest)
+    outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
+    return [staging.data(shard.name) for shard in shards], outcomes
+
+
+def orders(dataset: Dataset, plan: Plan, settings: RenderSettings) -> Iterator[Order]:
+    """The copies of a plan with their names: the original's name, the row in the training list, and the copy."""
+    taken = set(dataset.images) | {person.image for person in dataset.valid}
+    for planned in plan.chosen:
+        person = dataset.persons[planned.row]
+        for copy, placement in enumerate(planned.placements):
+            name = copy_name(person.image, planned.row, copy if settings.copies > 1 else None, settings.format)
+            while name in taken:
+                name = copy_name(name, planned.row, None, settings.format)
+            yield Order(planned.row, copy, person, placement, name)
+
+
+def copy_name(image: str, row: int, copy: int | None, suffix: str) -> str:
+    """`dir/name.jpg`, row 12, second copy: `dir/name_noda000012_2.jpg`."""
+    pure = PurePosixPath(image)
+    number = "" if copy is None else f"_{copy + 1}"
+    return str(pure.with_name(f"{pure.stem}_noda{row:06d}{number}.{suffix}"))
+
+
+def compose(image: BGRImage, pool: Pool, placement: Placement, smooth: str) -> tuple[BGRImage, NDArray[np.uint8]]:
+    """The picture with the body over it, and the body's alpha (h, w) uint8; `image` stays as it is."""
+    size = (placement.width, placement.height)
+    alpha = stamp_alpha(pool, placement.body, placement.level, size, smooth)
+    picture = image.copy()
+    paste(picture, resize_crop(pool.crop(placement.body), size), alpha, placement.left, placement.top)
+    return picture, alpha
+
+
+def encode(picture: BGRImage, suffix: str, quality: int) -> bytes:
+    return encode_jpeg(picture, quality) if suffix == "jpg" else encode_png(picture)
+
+
+def manifest_line(
+    order: Order, skeleton: Skeleton, covered: NDArray[np.bool_], pool: Pool, settings: RenderSettings, digest: str
+) -> dict[str, Any]:
+    """All that is to be known about a copy; `noda-synth replay` renders it again from this alone."""
+    body = order.placement.body
+    return {
+        "id": str(PurePosixPath(order.name).with_suffix("")),
+        "file": order.name,
+        "source": order.person.image,
+        "person": order.person.person_id,
+        "row": order.row,
+        "copy": order.copy,
+        "covered": [joint for joint, hit in zip(skeleton.joints, covered, strict=True) if hit],
+        "occluder": {"source": pool.images[body], "person": pool.persons[body]},
+        "placement": asdict(order.placement),
+        "smooth": settings.placement.smooth,
+        "format": settings.format,
+        "quality": settings.quality,
+        "pool": pool.content,
+        "settings": digest,
+    }
+
+
+def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest: str) -> jobs.Outcome:
+    """Make the copies of a few images in the folder `path`."""
+    pool = open_pool(task.pool)
+    skeleton = SKELETONS[task.skeleton]
+    path.mkdir()
+    lines: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    seconds = {"read": 0.0, "paste": 0.0, "encode": 0.0}
+    for name, group in task.orders:
+        try:
+            start = time.perf_counter()
+            image = read_image(image_path(task.images, name), settings.max_pixels)
+            seconds["read"] += time.perf_counter() - start
+        except ItemError as error:
+            problems += [Problem("render", order.name, str(error)) for order in group]
+            continue
+        for order in group:
+            try:
+                start = time.perf_counter()
+                picture, alpha = compose(image, pool, order.placement, settings.placement.smooth)
+            except ItemError as error:
+                problems.append(Problem("render", order.name, str(error)))
+                continue
+            pasted = time.perf_counter()
+            data = encode(picture, settings.format, settings.quality)
+            seconds["paste"] += pasted - start
+            seconds["encode"] += time.perf_counter() - pasted
+            file = path / "images" / order.name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+            target = Target(order.person, skeleton, (image.shape[1], image.shape[0]), settings.placement)
+            covered = target.covered(alpha, order.placement.left, order.placement.top)
+            lines.append(manifest_line(order, skeleton, covered, pool, settings, digest))
+    (path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return {
+        "items": len(task.orders),
+        "copies": len(lines),
+        "problems": [problem.as_json() for problem in problems],
+        "seconds": seconds,
+    }
+
+
+@lru_cache(maxsize=1)
+def open_pool(path: Path) -> Pool:
+    """The pool, opened once in each process."""
+    return Pool(path)

@@ -1,0 +1,137 @@
+"""Which people get covered, and how: drawn from annotations, image sizes and masks alone, before any pixel is touched.
+
+Everyone's placement comes from a generator of their own, and the chosen ones are the first in a seeded order that admit
+a placement. So the plan is the same for any number of workers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import chain
+from math import floor
+from pathlib import Path
+
+from noda_synth import jobs
+from noda_synth.dataset import Dataset, Person
+from noda_synth.errors import ItemError, Problem
+from noda_synth.images import image_path, image_size
+from noda_synth.placement import Occluders, Placement, PlacementSettings, Target, draw_placement
+from noda_synth.pool import Pool
+from noda_synth.seeding import item_generator
+from noda_synth.skeleton import SKELETONS
+
+# People per unit of planning work, and the least number of people that are looked at together.
+_BLOCK, _WAVE = 16, 64
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A person who gets covered: row in `Dataset.persons`, and one placement a copy."""
+
+    row: int
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who gets covered, in the order of the data set.
+
+    Attributes:
+        wanted: number of people asked for: floor(ratio * people + 0.5).
+        chosen: the people found; fewer than wanted if not enough admit a placement.
+        passed_over: reason -> people that came earlier in the seeded order but do not admit a placement.
+        problems: images that could not be looked at.
+    """
+
+    wanted: int
+    chosen: tuple[Planned, ...]
+    passed_over: dict[str, int]
+    problems: tuple[Problem, ...]
+
+
+def draw_plan(
+    dataset: Dataset,
+    images: Path,
+    pool: Pool,
+    settings: PlacementSettings,
+    *,
+    ratio: float,
+    copies: int,
+    limit: int | None,
+    max_pixels: int,
+    seed: int,
+    workers: int,
+    progress: jobs.Progress | None = None,
+) -> Plan:
+    """Draw the plan for floor(ratio * samples + 0.5) people (at most `limit`), each covered in `copies` ways."""
+    rows = [row for row, person in enumerate(dataset.persons) if person.labelled.any()]
+    order = [rows[place] for place in item_generator(seed, "targets", "order").permutation(len(rows))]
+    wanted = floor(ratio * len(rows) + 0.5)
+    wanted = wanted if limit is None else min(wanted, limit)
+    work = partial(
+        _place_people, images=images, pool_path=pool.path, skeleton=dataset.skeleton.name, settings=settings,
+        copies=copies, max_pixels=max_pixels, seed=seed,
+    )  # fmt: skip
+    chosen: list[Planned] = []
+    passed_over: Counter[str] = Counter()
+    problems: list[Problem] = []
+    position = 0
+    while len(chosen) < wanted and position < len(order):
+        # A wave is a little larger than what is missing; what it finds beyond that is dropped.
+        wave = order[position : position + max(_WAVE, (wanted - len(chosen)) * 9 // 8)]
+        position += len(wave)
+        blocks = [[(row, dataset.persons[row]) for row in block] for block in jobs.blocks(wave, _BLOCK)]
+        for planned, reason, problem in chain.from_iterable(jobs.run_ordered(work, blocks, jobs=workers)):
+            if len(chosen) == wanted:
+                break
+            if planned is not None:
+                chosen.append(planned)
+                if progress:
+                    progress.add(1)
+                continue
+            passed_over[reason] += 1
+            if problem is not None:
+                problems.append(problem)
+    chosen.sort(key=lambda planned: planned.row)
+    return Plan(wanted, tuple(chosen), dict(sorted(passed_over.items())), tuple(problems))
+
+
+def _place_people(
+    people: Sequence[tuple[int, Person]],
+    *,
+    images: Path,
+    pool_path: Path,
+    skeleton: str,
+    settings: PlacementSettings,
+    copies: int,
+    max_pixels: int,
+    seed: int,
+) -> list[tuple[Planned | None, str, Problem | None]]:
+    """A plan for each person of a block, or why there is none."""
+    occluders = _occluders(pool_path, settings.mask)
+    found: list[tuple[Planned | None, str, Problem | None]] = []
+    for row, person in people:
+        try:
+            size = image_size(image_path(images, person.image), max_pixels)
+        except ItemError as error:
+            found.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
+            continue
+        target = Target(person, SKELETONS[skeleton], size, settings)
+        reason = target.refusal
+        placements: list[Placement] = []
+        while not reason and len(placements) < copies:
+            rng = item_generator(seed, "placement", f"{person.person_id}/{len(placements)}")
+            placement, reason = draw_placement(target, occluders, settings, rng)
+            if placement is not None:
+                placements.append(placement)
+        found.append((None if reason else Planned(row, tuple(placements)), reason, None))
+    return found
+
+
+@lru_cache(maxsize=1)
+def _occluders(pool_path: Path, mask: str) -> Occluders:
+    """Opened once in each process."""
+    return Occluders(Pool(pool_path), mask)

@@ -1,0 +1,174 @@
+"""render: an occluded copy of a data set, from the plan to the written folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from noda_synth import jobs, written
+from noda_synth.copies import RenderSettings, encode, open_pool, render_copies
+from noda_synth.dataset import Dataset
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.formats import Layout
+from noda_synth.images import image_path, image_size, read_image
+from noda_synth.plan import Plan, draw_plan
+from noda_synth.pool import Pool
+from noda_synth.scene import write_scenes
+from noda_synth.version import __version__
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """What render did: the content of report.json, what could not be used, and seconds of work by stage."""
+
+    content: dict[str, Any]
+    problems: list[Problem]
+    seconds: dict[str, float]
+
+
+def render(
+    dataset: Dataset,
+    layout: Layout,
+    pool_path: Path,
+    out: Path,
+    settings: RenderSettings,
+    inputs: dict[str, str],
+    *,
+    workers: int,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> RenderReport | None:
+    """Write an occluded copy of a data set into the folder `out`.
+
+    Args:
+        dataset: the annotations.
+        layout: where its files lie.
+        pool_path: the pool of bodies.
+        out: the folder; it appears when it is whole.
+        settings: how.
+        inputs: names and hashes of the annotation files, for the record of the settings.
+        workers: worker processes.
+        overwrite: replace what is there, and start anew where a run was interrupted.
+        quiet: no progress.
+
+    Returns:
+        What was done, or None if `out` was there already, made with the same settings.
+
+    Raises:
+        NodaError: the pool does not fit the data set; nobody can be covered; another run writes `out` or was begun
+            there with other settings.
+    """
+    started = time.perf_counter()
+    pool = matching_pool(pool_path, dataset)
+    every = settings_of(settings, pool, inputs)
+    digest = jobs.settings_hash(every)
+    staging = jobs.Staging(out)
+    if jobs.check_output(out, _made_with(out), every, overwrite):
+        return None
+    with staging.opened(every, overwrite):
+        plan = plan_copies(dataset, layout.images, pool, settings, workers=workers, quiet=quiet)
+        planned = time.perf_counter()
+        images = len({dataset.persons[chosen.row].image for chosen in plan.chosen})
+        with jobs.Progress(images, "render", "image", quiet=quiet) as progress:
+            shards, outcomes = render_copies(
+                dataset, layout.images, pool, plan, settings, staging, digest, workers=workers, progress=progress
+            )
+        result = staging.folder / "result"
+        (result / "images").mkdir(parents=True, exist_ok=True)
+        copies = written.collect(shards, result / "images")
+        if plan.wanted and not copies.lines:
+            raise NodaError(f"nobody could be covered ({_counted(plan.passed_over)})")
+        problems = [*dataset.problems, *plan.problems, *_problems(outcomes)]
+        problems += written.link_originals(dataset, layout, result, out, settings.originals)
+        problems += written.write_annotations(dataset, layout, copies, settings, result / "annot")
+        if settings.coco or dataset.source == "coco":
+            with jobs.Progress(len(dataset.images), "coco", "image", quiet=quiet) as progress:
+                problems += write_scenes(
+                    dataset, layout.images, pool, plan, {line["file"] for line in copies.lines}, settings,
+                    staging, result / "annot", workers=workers, progress=progress,
+                )  # fmt: skip
+        written.write_manifest(result / "manifest.jsonl", copies)
+        written.write_problems(result / "errors.jsonl", problems)
+        content = written.report(dataset, plan, copies, problems, every, digest)
+        jobs.write_atomically(result / "report.json", json.dumps(content, indent=1) + "\n")
+        seconds = {"plan": planned - started, "all": time.perf_counter() - started, **_seconds(outcomes)}
+        log = {"workers": workers, "host": os.uname().nodename, "out": str(out.resolve()), "seconds": seconds}
+        jobs.write_atomically(result / "run_log.json", json.dumps(log, indent=1) + "\n")
+        staging.finish(result)
+    return RenderReport(content, problems, seconds)
+
+
+def settings_of(settings: RenderSettings, pool: Pool, inputs: dict[str, str]) -> dict[str, Any]:
+    """The settings as they are compared and hashed; the pool stands there by its content, not by its path."""
+    return {"version": __version__, **asdict(settings), "pool": pool.content, "inputs": inputs}
+
+
+def matching_pool(path: Path, dataset: Dataset) -> Pool:
+    """Open the pool. Raises NodaError for a pool of another skeleton."""
+    pool = open_pool(path)
+    if pool.skeleton is not dataset.skeleton:
+        raise NodaError(
+            f"{path} holds bodies with the {len(pool.skeleton)} joints of {pool.skeleton.name}, but the data set has "
+            f"the {len(dataset.skeleton)} of {dataset.skeleton.name}; build a pool from data of the same kind"
+        )
+    return pool
+
+
+def plan_copies(
+    dataset: Dataset, images: Path, pool: Pool, settings: RenderSettings, *, workers: int, quiet: bool
+) -> Plan:
+    """The plan for these settings."""
+    wanted = int(settings.ratio * len(dataset.samples) + 0.5)
+    with jobs.Progress(min(wanted, settings.limit or wanted), "plan", "person", quiet=quiet) as progress:
+        return draw_plan(
+            dataset, images, pool, settings.placement, ratio=settings.ratio, copies=settings.copies,
+            limit=settings.limit, max_pixels=settings.max_pixels, seed=settings.seed, workers=workers,
+            progress=progress,
+        )  # fmt: skip
+
+
+def disk_needed(dataset: Dataset, images: Path, plan: Plan, settings: RenderSettings) -> int:
+    """Bytes that the copies will take, from the pixels of all targets' images and a few of them encoded."""
+    pixels = 0
+    rates: list[float] = []
+    for planned in plan.chosen:
+        path = image_path(images, dataset.persons[planned.row].image)
+        try:
+            width, height = image_size(path, settings.max_pixels)
+            pixels += width * height * len(planned.placements)
+            if len(rates) < 5:
+                picture = read_image(path, settings.max_pixels)
+                rates.append(len(encode(picture, settings.format, settings.quality)) / (width * height))
+        except ItemError:
+            continue
+    return round(pixels * sum(rates) / max(1, len(rates)))
+
+
+def _made_with(out: Path) -> dict[str, Any] | None:
+    """The settings of the data set that is there, or None if there is none of ours."""
+    try:
+        settings: dict[str, Any] = json.loads((out / "report.json").read_text())["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return settings
+
+
+def _problems(outcomes: Sequence[jobs.Outcome]) -> list[Problem]:
+    return [Problem(**problem) for outcome in outcomes for problem in outcome["problems"]]
+
+
+def _seconds(outcomes: Sequence[jobs.Outcome]) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for outcome in outcomes:
+        total.update(outcome["seconds"])
+    return dict(total)
+
+
+def _counted(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "no people"

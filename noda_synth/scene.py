@@ -1,0 +1,297 @@
+"""COCO files of a rendered set: everyone in every picture, clean or covered, with outlines and changed visibility.
+
+`coco_train_scene.json` is for bottom-up and multi-person work: in a copy it lists the target, the bystanders and the
+pasted person. `coco_train_topdown.json` has one record a training sample, like the MPII list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth import jobs
+from noda_synth.compositing import COVERING, overlap
+from noda_synth.copies import Order, RenderSettings, open_pool, orders
+from noda_synth.dataset import OCCLUDED, Dataset, Image, Person, inside, usable_joints
+from noda_synth.errors import ItemError, Problem
+from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
+from noda_synth.images import image_path, image_size
+from noda_synth.placement import covered_joints, stamp_alpha
+from noda_synth.plan import Plan
+from noda_synth.pool import Pool
+
+_SHARD_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class Region:
+    """A mask that is empty outside a rectangle: (h, w) bool, and the picture's pixel under its top-left pixel."""
+
+    mask: NDArray[np.bool_]
+    left: int
+    top: int
+
+    def less(self, other: Region) -> Region:
+        """This region without what another covers."""
+        window = overlap(other.mask.shape, self.mask.shape, other.left - self.left, other.top - self.top)
+        if window is None:
+            return self
+        rest = self.mask.copy()
+        rest[window[0]] &= ~other.mask[window[1]]
+        return Region(rest, self.left, self.top)
+
+
+@dataclass(frozen=True)
+class _Task:
+    images: Path
+    pool: Path
+    groups: Sequence[tuple[Image, tuple[tuple[int, Person], ...], tuple[Order, ...]]]
+
+
+def write_scenes(
+    dataset: Dataset,
+    images: Path,
+    pool: Pool,
+    plan: Plan,
+    done: set[str],
+    settings: RenderSettings,
+    staging: jobs.Staging,
+    annot: Path,
+    *,
+    workers: int,
+    progress: jobs.Progress,
+) -> list[Problem]:
+    """Write both COCO files into `annot`.
+
+    Args:
+        dataset: the annotations.
+        images: the images folder.
+        pool: the bodies.
+        plan: who gets covered, and how.
+        done: names of the copies that were made.
+        settings: how.
+        staging: opened by the caller.
+        annot: the folder of the written annotations.
+        workers: worker processes.
+        progress: told of each image.
+
+    Returns:
+        Images that could not be described.
+    """
+    by_image: dict[str, list[Order]] = defaultdict(list)
+    for order in orders(dataset, plan, settings):
+        if order.name in done:
+            by_image[order.person.image].append(order)
+    people: dict[str, list[tuple[int, Person]]] = defaultdict(list)
+    for row, person in enumerate(dataset.persons):
+        if not person.duplicate:
+            people[person.image].append((row, person))
+    groups = [(image, tuple(people[name]), tuple(by_image[name])) for name, image in dataset.images.items()]
+    shards = [
+        jobs.Shard(f"scene-{number:06d}", _Task(images, pool.path, block))
+        for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
+    ]
+    work = partial(_describe_images, settings=settings)
+    outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
+    pictures = _numbered([staging.data(shard.name) for shard in shards], dataset)
+    write_coco(
+        annot / "coco_train_scene.json",
+        (picture["image"] for picture in pictures()),
+        (annotation for picture in pictures() for annotation in picture["annotations"]),
+        dataset.skeleton,
+        dataset.header,
+    )
+    covered = {order.row for group in by_image.values() for order in group}
+    for copy in range(settings.copies):
+        number = f"_{copy + 1}" if settings.copies > 1 else ""
+        samples = partial(_samples, pictures, covered=covered, copy=copy, append=settings.append)
+        for name in {f"coco_train_topdown{number}.json", *(["coco_train_topdown.json"] if copy == 0 else [])}:
+            write_coco(
+                annot / name,
+                (picture["image"] for picture, _ in samples()),
+                (annotation for _, annotations in samples() for annotation in annotations),
+                dataset.skeleton,
+                dataset.header,
+            )
+    return [Problem(**problem) for outcome in outcomes for problem in outcome["problems"]]
+
+
+def _samples(pictures: Any, *, covered: set[int], copy: int, append: bool) -> Iterator[tuple[Any, list[Any]]]:
+    """Pictures with the annotations of their training samples: a covered person's stands on the copy alone."""
+    for picture in pictures():
+        if picture["copy"] is None:
+            kept = [row is not None and (append or row not in covered) for row in picture["rows"]]
+        elif picture["copy"] == copy:
+            kept = [row == picture["target"] for row in picture["rows"]]
+        else:
+            continue
+        annotations = [
+            annotation
+            for annotation, keep in zip(picture["annotations"], kept, strict=True)
+            if keep and annotation["num_keypoints"]
+        ]
+        if annotations:
+            yield picture, annotations
+
+
+def _numbered(shards: Sequence[Path], dataset: Dataset) -> Any:
+    """A function that goes through all pictures with ids: the input's for what the input has, new ones above them."""
+
+    def lines() -> Iterator[dict[str, Any]]:
+        for shard in shards:
+            with shard.open() as file:
+                for line in file:
+                    yield json.loads(line)
+
+    first_image = 1 + max((image.record.get("id", 0) for image in dataset.images.values()), default=0)
+    first_annotation = 1 + max((person.record.get("id", 0) for person in dataset.persons), default=0)
+
+    def pictures() -> Iterator[dict[str, Any]]:
+        next_image, next_annotation = first_image, first_annotation
+        for picture in lines():
+            own = picture["copy"] is None and "id" in dataset.images[picture["image"]["file_name"]].record
+            if not own:
+                picture["image"]["id"], next_image = next_image, next_image + 1
+            for annotation, row in zip(picture["annotations"], picture["rows"], strict=True):
+                annotation["image_id"] = picture["image"]["id"]
+                if own and row is not None:
+                    annotation["id"] = dataset.persons[row].record["id"]
+                else:
+                    annotation["id"], next_annotation = next_annotation, next_annotation + 1
+            yield picture
+
+    return pictures
+
+
+def _describe_images(task: _Task, path: Path, *, settings: RenderSettings) -> jobs.Outcome:
+    """One line a picture: the clean image, then its copies."""
+    pool = open_pool(task.pool)
+    problems: list[Problem] = []
+    with path.open("w") as file:
+        for image, people, group in task.groups:
+            try:
+                size = image_size(image_path(task.images, image.name), settings.max_pixels)
+                for picture in _pictures(image, size, people, group, pool, settings):
+                    file.write(json.dumps(picture) + "\n")
+            except ItemError as error:
+                problems.append(Problem("coco", image.name, str(error)))
+    return {"items": len(task.groups), "problems": [problem.as_json() for problem in problems]}
+
+
+def _pictures(
+    image: Image,
+    size: tuple[int, int],
+    people: tuple[tuple[int, Person], ...],
+    group: tuple[Order, ...],
+    pool: Pool,
+    settings: RenderSettings,
+) -> Iterator[dict[str, Any]]:
+    outlines = [_outline(person, pool, size) for _, person in people]
+    annotations = [
+        _annotate(person, person.visible, outline, outline, size, {"role": "person"})
+        for (_, person), outline in zip(people, outlines, strict=True)
+    ]
+    rows: list[int | None] = [row for row, _ in people]
+    entry = coco_image(image.name, image.record.get("id", 0), size, image.record)
+    yield {"image": entry, "copy": None, "target": None, "rows": rows, "annotations": annotations}
+    for order in group:
+        placement = order.placement
+        alpha = stamp_alpha(
+            pool, placement.body, placement.level, (placement.width, placement.height), settings.placement.smooth
+        )
+        stamp = Region(alpha >= COVERING, placement.left, placement.top)
+        annotations = []
+        for (row, person), outline in zip(people, outlines, strict=True):
+            hit = covered_joints(person.joints, alpha, placement.left, placement.top) & inside(person.joints, size)
+            visible = np.where(hit & usable_joints(person, size), OCCLUDED, person.visible).astype(np.int8)
+            role = "target" if row == order.row else "bystander"
+            left = outline.less(stamp) if outline else None
+            annotations.append(_annotate(person, visible, outline, left, size, {"role": role}))
+        annotations.append(_pasted(order, pool, stamp, size))
+        entry = coco_image(order.name, 0, size, {"noda": {"source": image.name}})
+        yield {
+            "image": entry, "copy": order.copy, "target": order.row, "rows": [*rows, None], "annotations": annotations,
+        }  # fmt: skip
+
+
+def _annotate(
+    person: Person,
+    visible: NDArray[np.int8],
+    before: Region | None,
+    after: Region | None,
+    size: tuple[int, int],
+    extra: dict[str, Any],
+) -> dict[str, Any]:
+    """The annotation of a person whose outline was `before`; the input's own stays as it is where nothing covers it."""
+    kept = after is None or (after is before and person.record.get("segmentation"))
+    segmentation = None if kept or after is None else rle_encode_region(after.mask, after.left, after.top, size)
+    return coco_annotation(
+        person, annotation_id=0, image_id=0, size=size, visible=visible, segmentation=segmentation,
+        extra={**extra, "person_id": person.person_id},
+    )  # fmt: skip
+
+
+def _pasted(order: Order, pool: Pool, stamp: Region, size: tuple[int, int]) -> dict[str, Any]:
+    """The pasted person: joints outside its mask or the frame are unlabelled, its box is that of its mask."""
+    body = order.placement.body
+    joints = order.placement.to_picture(pool.joints[body], pool.size[body])
+    alpha = stamp.mask.astype(np.uint8) * 255
+    shown = pool.labelled[body] & inside(joints, size) & covered_joints(joints, alpha, stamp.left, stamp.top)
+    person = Person(
+        image=order.name,
+        person_id=f"{order.name}#occluder",
+        joints=np.where(shown[:, None], joints, np.nan),
+        labelled=shown,
+        visible=np.where(shown, pool.visible[body], -1).astype(np.int8),
+    )
+    window = overlap(stamp.mask.shape, (size[1], size[0]), stamp.left, stamp.top)
+    assert window is not None
+    rows, columns = (np.flatnonzero(stamp.mask[window[1]].any(axis=axis)) for axis in (1, 0))
+    left, top = max(stamp.left, 0) + int(columns[0]), max(stamp.top, 0) + int(rows[0])
+    box = [left, top, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1]
+    source = {"source": pool.images[body], "source_person": pool.persons[body]}
+    annotation = _annotate(person, person.visible, None, stamp, size, {"role": "occluder", **source})
+    return {**annotation, "bbox": [float(value) for value in box]}
+
+
+def _outline(person: Person, pool: Pool, size: tuple[int, int]) -> Region | None:
+    """The person's outline: the input's, or the pool's best mask, or None."""
+    segmentation = person.record.get("segmentation")
+    if segmentation:
+        return _cut(segmentation_mask(segmentation, size))
+    row = pool.rows.get(person.person_id)
+    if row is None or not _same(person, pool, row):
+        return None
+    mask = pool.mask(row, pool.levels[-1])
+    factor = pool.factor[row]
+    full = (max(1, round(mask.shape[1] / factor[0])), max(1, round(mask.shape[0] / factor[1])))
+    if full != mask.shape[::-1]:
+        mask = np.asarray(cv2.resize(mask, full, interpolation=cv2.INTER_LINEAR))
+    left, top = (int(value) for value in np.floor(pool.origin[row] + 0.5))
+    return Region(mask >= COVERING, left, top)
+
+
+def _cut(mask: NDArray[np.bool_]) -> Region | None:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Region(np.ascontiguousarray(part), int(columns[0]), int(rows[0]))
+
+
+def _same(person: Person, pool: Pool, row: int) -> bool:
+    """The pool's body is this very person: a pool made from other annotation files may count people otherwise."""
+    if pool.images[row] != person.image:
+        return False
+    both = pool.labelled[row] & person.labelled
+    joints = (pool.joints[row] + 0.5) / pool.factor[row] + pool.origin[row] - 0.5
+    return bool(both.any() and np.abs(joints[both] - person.joints[both]).max() < 1)
