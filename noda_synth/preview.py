@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.images import BGRImage
+from noda_synth.dataset import Dataset, Person, inside, joint_box, usable_joints
+from noda_synth.errors import ItemError, NodaError
+from noda_synth.formats import find_layout, read_dataset
+from noda_synth.images import BGRImage, encode_png, read_image
+from noda_synth.jobs import write_atomically
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
 
@@ -18,26 +25,134 @@ _INK = (40, 40, 40)
 _VISIBLE, _COVERED, _HIDDEN, _BONE = (60, 200, 60), (40, 40, 230), (230, 160, 40), (250, 250, 250)
 
 
+def preview(
+    source: Path, out: Path, *, number: int, side: int, columns: int | None, wanted: Sequence[str], seed: int
+) -> str:
+    """Write a contact sheet of a pool or of a rendered data set to `out`; returns what it shows.
+
+    Args:
+        source: a pool, or the folder of a written data set.
+        out: the PNG.
+        number: how many bodies or renders, drawn at random.
+        side: pixels of a picture.
+        columns: of the sheet.
+        wanted: ids to be shown instead of random ones.
+        seed: of the draw.
+
+    Raises:
+        NodaError: the source is neither, or an id is not in it.
+    """
+    rng = np.random.default_rng(seed)
+    if source.is_dir():
+        tiles, labels = _render_tiles(source, number, side, wanted, rng)
+        what, columns = f"{len(tiles)} renders of {source}", columns or 2
+    else:
+        pool = Pool(source)
+        rows = _choose(pool.persons, number, wanted, rng, source)
+        tiles = [body_tile(pool, row, side) for row in rows]
+        labels = [pool.persons[row] for row in rows]
+        what, columns = f"{len(tiles)} bodies of {source}", columns or 3
+    write_atomically(out, encode_png(sheet(tiles, labels, min(columns, len(tiles)))))
+    return what
+
+
+def _choose(
+    ids: Sequence[str], number: int, wanted: Sequence[str], rng: np.random.Generator, source: Path
+) -> list[int]:
+    if missing := [name for name in wanted if name not in ids]:
+        raise NodaError(f"{source} has no {missing[0]!r}")
+    if wanted:
+        return [ids.index(name) for name in wanted]
+    if not ids:
+        raise NodaError(f"{source} is empty: there is nothing to show")
+    return sorted(int(row) for row in rng.permutation(len(ids))[:number])
+
+
+def _render_tiles(
+    folder: Path, number: int, side: int, wanted: Sequence[str], rng: np.random.Generator
+) -> tuple[list[BGRImage], list[str]]:
+    try:
+        lines = [json.loads(text) for text in (folder / "manifest.jsonl").read_text().splitlines()]
+    except (OSError, ValueError) as error:
+        raise NodaError(f"{folder} is no data set written by `noda-synth render` (manifest.jsonl: {error})") from error
+    dataset = read_dataset(find_layout(folder))
+    people = {person.image: person for person in dataset.persons}
+    tiles, labels = [], []
+    for place in _choose([line["id"] for line in lines], number, wanted, rng, folder):
+        line = lines[place]
+        try:
+            tiles.append(render_tile(folder / "images", line, people[line["file"]], dataset, side))
+        except (ItemError, KeyError) as error:
+            raise NodaError(f"{folder}: {line['id']} cannot be shown: {error}") from error
+        labels.append(f"{line['id']}  covered: {', '.join(line['covered'])}")
+    return tiles, labels
+
+
+def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: Dataset, side: int) -> BGRImage:
+    """A person before and after, without and with the skeleton: three squares of `side` pixels.
+
+    Args:
+        images: the images folder of the written set.
+        line: of the manifest.
+        person: as the written annotations have it.
+        dataset: the written data set.
+        side: pixels of a square.
+    """
+    skeleton = dataset.skeleton
+    after = read_image(images / line["file"])
+    size = (after.shape[1], after.shape[0])
+    before = read_image(images / line["source"]) if (images / line["source"]).exists() else np.full_like(after, 245)
+    known = usable_joints(person, size) & inside(person.joints, size)
+    x1, y1, x2, y2 = joint_box(person.joints[known])
+    margin = 0.35 * max(x2 - x1, y2 - y1)
+    window = (
+        slice(max(0, int(y1 - margin)), int(y2 + margin) + 1),
+        slice(max(0, int(x1 - margin)), int(x2 + margin) + 1),
+    )
+    covered = np.zeros(len(skeleton), np.bool_)
+    covered[skeleton.at(*line["covered"])] = True
+    shift = np.array([window[1].start, window[0].start])
+    drawn = draw_joints(
+        fit(after[window], side), _fitted(person.joints - shift, after[window], side), known, person.visible,
+        skeleton, covered,
+    )  # fmt: skip
+    return np.hstack([fit(before[window], side), fit(after[window], side), drawn])
+
+
 def body_tile(pool: Pool, row: int, side: int) -> BGRImage:
     """The crop and its masks side by side, as in the paper's Fig. 3: one square of `side` pixels each."""
     crop = pool.crop(row)
-    pictures = [draw_joints(crop.copy(), pool.joints[row], pool.labelled[row], pool.visible[row], pool.skeleton)]
+    joints = _fitted(pool.joints[row], crop, side)
+    pictures = [draw_joints(fit(crop, side), joints, pool.labelled[row], pool.visible[row], pool.skeleton)]
     for level in pool.levels:
-        inside = pool.mask(row, level) > 0
-        pictures.append(np.where(inside[..., None], crop, np.uint8(_PAPER[0])))
-    return np.hstack([fit(picture, side) for picture in pictures])
+        body = pool.mask(row, level) > 0
+        pictures.append(fit(np.where(body[..., None], crop, np.uint8(_PAPER[0])), side))
+    return np.hstack(pictures)
 
 
 def fit(picture: BGRImage, side: int) -> BGRImage:
     """A picture reduced or enlarged to fit a square of `side` pixels, in its middle, on paper white."""
+    size, left, top = _fit_box(picture, side)
+    smaller = size[0] < picture.shape[1]
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    square = np.full((side, side, 3), _PAPER, np.uint8)
+    square[top : top + size[1], left : left + size[0]] = resized
+    return square
+
+
+def _fit_box(picture: BGRImage, side: int) -> tuple[tuple[int, int], int, int]:
+    """Size (width, height), left and top that a picture gets in a square."""
     height, width = picture.shape[:2]
     factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-    square = np.full((side, side, 3), _PAPER, np.uint8)
-    left, top = (side - size[0]) // 2, (side - size[1]) // 2
-    square[top : top + size[1], left : left + size[0]] = resized
-    return square
+    return size, (side - size[0]) // 2, (side - size[1]) // 2
+
+
+def _fitted(joints: NDArray[np.float64], picture: BGRImage, side: int) -> NDArray[np.float64]:
+    """Joints (J, 2) of a picture where `fit` puts them in the square."""
+    size, left, top = _fit_box(picture, side)
+    factor = np.array(size) / picture.shape[1::-1]
+    return np.asarray((joints + 0.5) * factor - 0.5 + (left, top))
 
 
 def draw_joints(

@@ -1,0 +1,39 @@
+"""noda-synth preview"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from noda_synth.cli.errors import exits
+from noda_synth.cli.options import path_option, seed_option
+
+
+@click.command("preview")
+@click.argument("source", type=click.Path(path_type=Path))
+@path_option("--out", required=True, help="The PNG to write.")
+@click.option("--number", type=click.IntRange(1), default=24, show_default=True, help="How many bodies or renders.")
+@click.option("--side", type=click.IntRange(32, 2048), default=220, show_default=True, help="Pixels a picture.")
+@click.option("--columns", type=click.IntRange(1), help="Columns.  [default: 3 for a pool, 2 for a data set]")
+@click.option("--id", "wanted", multiple=True, help="Show these: person ids of a pool, ids of a manifest.")
+@seed_option
+@exits
+def command(
+    source: Path, out: Path, number: int, side: int, columns: int | None, wanted: tuple[str, ...], seed: int
+) -> None:
+    """Draw a contact sheet of SOURCE, a pool or a rendered data set, as a PNG.
+
+    \b
+    Of a pool: crop and mask levels side by side. Of a data set: people before and after, with
+    skeletons: green dots, red crosses for joints that the pasted body covers, blue rings for
+    joints that were occluded before.
+
+    \b
+    Examples:
+      noda-synth preview data/pool.h5 --out bodies.png
+      noda-synth preview data/mpii_noda --out renders.png --number 40 --seed 1
+    """
+    from noda_synth.preview import preview
+
+    click.echo(f"{preview(source, out, number=number, side=side, columns=columns, wanted=wanted, seed=seed)} in {out}")
