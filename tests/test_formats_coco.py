@@ -1,0 +1,198 @@
+"""COCO keypoints: read, written, and read again with nothing lost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Person
+from noda_synth.errors import NodaError
+from noda_synth.formats import (
+    Layout,
+    coco_annotation,
+    coco_category,
+    coco_image,
+    mpii_record,
+    read_dataset,
+    rle_encode,
+    write_coco,
+)
+from noda_synth.skeleton import COCO, MPII
+from tests.mpii_files import JOINTS, record, write_json
+
+IMAGE = {"id": 5, "file_name": "a.jpg", "width": 640, "height": 480, "license": 4}
+
+
+def annotation(number: int = 1, flags: int | list[int] = 2, **changes: Any) -> dict[str, Any]:
+    flags = [flags] * 17 if isinstance(flags, int) else flags
+    keypoints = [value for j, v in enumerate(flags) for value in ((100 + 3 * j, 50.5 + 2 * j, v) if v else (0, 0, 0))]
+    return {
+        "segmentation": [[1, 2, 3, 4, 5, 6]], "area": 1234.5, "iscrowd": 0, "image_id": 5, "category_id": 1,
+        "bbox": [1.0, 2.5, 30, 40], "num_keypoints": 17, "id": number, "keypoints": keypoints, **changes,
+    }  # fmt: skip
+
+
+def read(folder: Path, *annotations: Any, images: list[Any] | None = None, **top: Any) -> Dataset:
+    content = {
+        "info": {"year": 2017}, "images": images or [IMAGE], "annotations": list(annotations),
+        "categories": [coco_category(COCO)], **top,
+    }  # fmt: skip
+    return read_dataset(Layout(folder, write_json(folder / "coco.json", content), "coco"))
+
+
+def mpii_person(folder: Path, **changes: Any) -> Person:
+    train = write_json(folder / "train.json", [record("a.jpg", **changes)])
+    return read_dataset(Layout(folder, train, "mpii_json")).persons[0]
+
+
+def write_and_read(folder: Path, person: Person, **options: Any) -> Person:
+    """The person after a trip through a COCO file of its skeleton."""
+    skeleton = MPII if len(person.joints) == 16 else COCO
+    entry = coco_annotation(person, annotation_id=1, image_id=5, size=(640, 480), **options)
+    write_coco(folder / "written.json", [IMAGE], [entry], skeleton)
+    return read_dataset(Layout(folder, folder / "written.json", "coco")).persons[0]
+
+
+def test_flags_sizes_and_0_based_numbers(tmp_path: Path) -> None:
+    dataset = read(tmp_path, annotation(42, [2, 1, 0, *[2] * 14]))
+    (person,) = dataset.persons
+    assert (dataset.source, dataset.skeleton) == ("coco", COCO)
+    assert dataset.images["a.jpg"].size == (640, 480)
+    assert dataset.header == {"info": {"year": 2017}, "categories": [coco_category(COCO)]}
+    assert person.person_id == "42"
+    assert person.joints[0].tolist() == [100, 50.5]
+    assert np.isnan(person.joints[2]).all()
+    assert person.visible[:4].tolist() == [VISIBLE, OCCLUDED, UNKNOWN, VISIBLE]
+
+
+def test_crowds_and_other_categories_stay_out_people_without_keypoints_in(tmp_path: Path) -> None:
+    dataset = read(
+        tmp_path, annotation(1), annotation(2, iscrowd=1), annotation(3, category_id=18), annotation(4, flags=0)
+    )
+    assert [person.person_id for person in dataset.persons] == ["1", "4"]
+    assert [person.person_id for person in dataset.samples] == ["1"]
+    assert sorted(problem.reason for problem in dataset.problems) == [
+        "1 annotations of other categories left out", "1 crowds left out",
+    ]  # fmt: skip
+    assert not any(problem.failed for problem in dataset.problems)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (7, "not an object"),
+        ({"category_id": 1}, "lacks id, image_id, keypoints"),
+        (annotation(9, image_id=6), "its image 6 is not among the images"),
+        (annotation(9, keypoints=[1, 2, 2]), "keypoints: shape"),
+        (annotation(9, keypoints=[float("nan")] * 51), "keypoints: NaN"),
+        (annotation(9, flags=3), "other flags"),
+    ],
+)
+def test_a_bad_annotation_costs_only_itself(tmp_path: Path, bad: Any, reason: str) -> None:
+    dataset = read(tmp_path, annotation(1), bad)
+    assert len(dataset.persons) == 1
+    (problem,) = dataset.problems
+    assert problem.failed
+    assert problem.item.startswith("coco.json annotation 1")
+    assert reason in problem.reason
+
+
+def test_an_image_that_leads_out_is_refused(tmp_path: Path) -> None:
+    images = [IMAGE, {"id": 6, "file_name": "../b.jpg"}]
+    dataset = read(tmp_path, annotation(1), annotation(2, image_id=6), images=images)
+    assert list(dataset.images) == ["a.jpg"]
+    assert [problem.item for problem in dataset.problems] == ["coco.json image 1", "coco.json annotation 1 (id 2)"]
+
+
+def test_keypoints_of_another_skeleton_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(NodaError, match=r"no category with the 17 keypoints.*hand: tip, base"):
+        read(tmp_path, annotation(), categories=[{"id": 1, "name": "hand", "keypoints": ["tip", "base"]}])
+
+
+def test_a_validation_file_beside_it_is_read(tmp_path: Path) -> None:
+    content = {"images": [IMAGE], "annotations": [annotation(1)], "categories": [coco_category(COCO)]}
+    train, valid = (write_json(tmp_path / name, content) for name in ("train.json", "val.json"))
+    dataset = read_dataset(Layout(tmp_path, train, "coco", valid=valid))
+    assert len(dataset.persons) == len(dataset.valid) == 1
+
+
+def test_what_was_read_is_written_as_it_stood(tmp_path: Path) -> None:
+    given = annotation(42, [2, 1, 0, *[2] * 14], note="kept", num_keypoints=16)
+    (person,) = read(tmp_path, given).persons
+    assert coco_annotation(person, annotation_id=42, image_id=5, size=(640, 480)) == given
+
+
+def test_a_covered_joint_becomes_1_whatever_it_was(tmp_path: Path) -> None:
+    (person,) = read(tmp_path, annotation()).persons
+    seen = person.visible.copy()
+    seen[[3, 9]] = OCCLUDED
+    written = coco_annotation(person, annotation_id=1, image_id=5, size=(640, 480), visible=seen)
+    assert np.flatnonzero(np.array(written["keypoints"][2::3]) == 1).tolist() == [3, 9]
+    assert written["bbox"] == [1.0, 2.5, 30, 40]
+    assert written["num_keypoints"] == 17
+    assert "noda" not in written
+
+
+@pytest.mark.parametrize("kind", ["known", "unknown", "covered among unknown", "mixed"])
+def test_every_state_of_visibility_makes_the_round_trip(tmp_path: Path, kind: str) -> None:
+    seen = {
+        "known": [1, 0] * 8,
+        "unknown": [-1] * 16,
+        "covered among unknown": [-1] * 10 + [0] * 2 + [-1] * 4,
+        "mixed": [-1] * 8 + [1, 0] * 4,
+    }[kind]
+    person = replace(mpii_person(tmp_path), visible=np.array(seen, np.int8))
+    entry = coco_annotation(person, annotation_id=1, image_id=5, size=(640, 480))
+    stated = {"known": None, "unknown": "unknown", "covered among unknown": "unknown", "mixed": "mixed"}[kind]
+    assert entry["noda"].get("visibility") == stated
+    assert all(flag == 2 for flag, state in zip(entry["keypoints"][2::3], seen, strict=True) if state != 0)
+    assert write_and_read(tmp_path, person).visible.tolist() == seen
+
+
+def test_an_mpii_record_makes_the_round_trip_with_its_very_numbers(tmp_path: Path) -> None:
+    joints = [[480.0362, 242.9624], [0.1, 1e-4], *JOINTS[2:15], [-1.0, -1.0]]
+    person = mpii_person(tmp_path, joints=joints, joints_vis=[1] * 15 + [0], scale=2.745686, center=[443.5, 400.5188])
+    person = replace(person, head_box=np.array([1.0, 2.0, 30.5, 40.5]))
+    again = write_and_read(tmp_path, person)
+    np.testing.assert_array_equal(again.joints, person.joints)
+    np.testing.assert_array_equal(again.center, person.center)
+    np.testing.assert_array_equal(again.head_box, person.head_box)
+    assert again.scale == person.scale
+    assert mpii_record(again) == mpii_record(person)
+
+
+def test_a_person_without_box_gets_that_of_its_joints_inside_the_image(tmp_path: Path) -> None:
+    joints = [[3.0, 101.0], [103.0, 301.0], *[[50.0, 200.0]] * 14]
+    entry = coco_annotation(mpii_person(tmp_path, joints=joints), annotation_id=1, image_id=5, size=(110, 480))
+    # Joints from (2, 100) to (102, 300): 15 % of 200 px is 30 px on each side, cut at x = 0 and x = 110.
+    assert entry["bbox"] == [0.0, 70.0, 110.0, 261.0]
+    assert entry["area"] == 110 * 261
+    assert "segmentation" not in entry
+
+
+def test_outline_area_and_extra_keys(tmp_path: Path) -> None:
+    (person,) = read(tmp_path, annotation(noda={"old": 1})).persons
+    mask = np.zeros((480, 640), bool)
+    mask[10:20, 30:40] = True
+    rle = rle_encode(mask)
+    entry = coco_annotation(
+        person, annotation_id=7, image_id=9, size=(640, 480), segmentation=rle, extra={"role": "target"}
+    )
+    assert (entry["id"], entry["image_id"], entry["area"], entry["segmentation"]) == (7, 9, 100, rle)
+    assert entry["noda"] == {"old": 1, "role": "target"}
+
+
+def test_the_file_keeps_the_header_and_is_the_same_every_time(tmp_path: Path) -> None:
+    (person,) = read(tmp_path, annotation()).persons
+    entry = coco_annotation(person, annotation_id=1, image_id=5, size=(640, 480))
+    header = {"info": {"year": 2017}, "categories": [{**coco_category(COCO), "name": "people"}]}
+    for name in ("1.json", "2.json"):
+        write_coco(tmp_path / name, [coco_image("a.jpg", 5, (640, 480), IMAGE)], [entry], COCO, header)
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+    written = json.loads((tmp_path / "1.json").read_text())
+    assert written == {**header, "images": [IMAGE], "annotations": [entry]}
