@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,24 @@ def numbers(value: object, shape: tuple[int, ...], what: str) -> NDArray[np.floa
     return array.astype(np.float64)
 
 
+def identity(record: Mapping[str, Any], key: str) -> int | str:
+    """The id under a key, a whole number or text; ItemError otherwise."""
+    value = record.get(key)
+    if not isinstance(value, int | str):
+        raise ItemError(f"{key}: a number or text is expected")
+    return value
+
+
+def own_part(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a record has under our key `noda`; empty where that is absent or somebody else's."""
+    return _mapping(record.get("noda"))
+
+
+def own_mpii(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What it has under `noda.mpii`: the part of an MPII record that COCO has no place for."""
+    return _mapping(own_part(record).get("mpii"))
+
+
 def mark_duplicates(persons: Iterable[Person], file: str) -> tuple[list[Person], list[Problem]]:
     """Mark whoever has the very joints of a person before on the same image; ids are made unique as well."""
     marked: list[Person] = []
@@ -58,6 +77,10 @@ def mark_duplicates(persons: Iterable[Person], file: str) -> tuple[list[Person],
                 problems.append(Problem("read", f"{file} person {fresh.person_id}", reason, failed=False))
         marked.append(fresh)
     return marked, problems
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _unused(person_id: str, taken: set[str]) -> str:

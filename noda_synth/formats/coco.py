@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Image, Person
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats.checks import image_name, mark_duplicates, numbers
+from noda_synth.formats.checks import identity, image_name, mark_duplicates, numbers, own_mpii, own_part
 from noda_synth.formats.detect import KINDS, detect_json
 from noda_synth.formats.files import read_json
 from noda_synth.skeleton import SKELETONS, Skeleton
@@ -42,7 +42,7 @@ def read_coco(path: Path) -> Dataset:
         try:
             if not isinstance(annotation, dict):
                 raise ItemError("not an object")
-            if annotation.get("category_id") not in categories:
+            if identity(annotation, "category_id") not in categories:
                 left_out["annotations of other categories"] += 1
             elif annotation.get("iscrowd"):
                 left_out["crowds"] += 1
@@ -65,11 +65,12 @@ def read_coco(path: Path) -> Dataset:
     )
 
 
-def _person_categories(categories: Sequence[Any], path: Path) -> tuple[set[Any], Skeleton]:
+def _person_categories(categories: Sequence[Any], path: Path) -> tuple[set[int | str], Skeleton]:
     """The ids of the categories with keypoints that share the first one's skeleton."""
-    named = [category for category in categories if isinstance(category, dict) and category.get("keypoints")]
+    named = [c for c in categories if isinstance(c, dict) and isinstance(c.get("keypoints"), list)]
     for skeleton in SKELETONS.values():
-        ids = {category.get("id") for category in named if tuple(category["keypoints"]) == skeleton.joints}
+        same = [category for category in named if tuple(category["keypoints"]) == skeleton.joints]
+        ids: set[int | str] = {category["id"] for category in same if isinstance(category.get("id"), int | str)}
         if ids:
             return ids, skeleton
     found = "; ".join(f"{category.get('name')}: {', '.join(map(str, category['keypoints']))}" for category in named)
@@ -78,49 +79,54 @@ def _person_categories(categories: Sequence[Any], path: Path) -> tuple[set[Any],
     )
 
 
-def _images(entries: Sequence[Any], file: str) -> tuple[dict[Any, Image], list[Problem]]:
+def _images(entries: Sequence[Any], file: str) -> tuple[dict[int | str, Image], list[Problem]]:
     """Images by id, in the order of the file."""
-    images: dict[Any, Image] = {}
+    images: dict[int | str, Image] = {}
     problems: list[Problem] = []
     for row, entry in enumerate(entries):
         try:
-            if not isinstance(entry, dict) or "id" not in entry:
-                raise ItemError("no object with an id")
+            if not isinstance(entry, dict):
+                raise ItemError("not an object")
+            number = identity(entry, "id")
             name = image_name(entry.get("file_name"))
             size = None
             if "width" in entry and "height" in entry:
                 width, height = numbers([entry["width"], entry["height"]], (2,), "width and height")
                 size = (int(width), int(height))
-            images[entry["id"]] = Image(name, size, record=entry)
+            images[number] = Image(name, size, record=entry)
         except ItemError as error:
             problems.append(Problem("read", f"{file} image {row}", str(error)))
     return images, problems
 
 
-def _person(annotation: Mapping[str, Any], images: Mapping[Any, Image], skeleton: Skeleton) -> Person:
+def _person(annotation: Mapping[str, Any], images: Mapping[int | str, Image], skeleton: Skeleton) -> Person:
     missing = [key for key in ("id", "image_id", "keypoints") if key not in annotation]
     if missing:
         raise ItemError(f"lacks {', '.join(missing)}")
-    image = images.get(annotation["image_id"])
+    number, image_id = identity(annotation, "id"), identity(annotation, "image_id")
+    image = images.get(image_id)
     if image is None:
-        raise ItemError(f"its image {annotation['image_id']} is not among the images, or could not be used")
+        raise ItemError(f"its image {image_id} is not among the images, or could not be used")
     table = numbers(annotation["keypoints"], (3 * len(skeleton),), "keypoints").reshape(-1, 3)
     flags = table[:, 2]
     if not np.isin(flags, (0, 1, 2)).all():
         raise ItemError("keypoints: other flags than v = 0, 1 and 2")
+    for key, shape in (("bbox", (4,)), ("area", ())):
+        if key in annotation:
+            numbers(annotation[key], shape, key)
     labelled = flags > 0
-    noda = annotation.get("noda", {})
-    mpii = noda.get("mpii", {})
-    center, scale, head_box = mpii.get("center"), mpii.get("scale"), noda.get("head_box")
+    noda, mpii = own_part(annotation), own_mpii(annotation)
+    center = numbers(mpii.get("center", [-1, -1]), (2,), "noda.mpii.center")
+    scale = float(numbers(mpii.get("scale", -1), (), "noda.mpii.scale"))
     return Person(
         image=image.name,
-        person_id=str(annotation["id"]),
+        person_id=str(number),
         joints=np.where(labelled[:, None], table[:, :2], np.nan),
         labelled=labelled,
         visible=_visible(flags, noda, len(skeleton)),
-        center=None if center is None or center[0] == -1 else numbers(center, (2,), "noda.mpii.center") - 1,
-        scale=None if scale is None else float(numbers(scale, (), "noda.mpii.scale")),
-        head_box=None if head_box is None else numbers(head_box, (4,), "noda.head_box"),
+        center=None if center[0] == -1 else center - 1,
+        scale=scale if scale > 0 else None,
+        head_box=numbers(noda["head_box"], (4,), "noda.head_box") if "head_box" in noda else None,
         record=annotation,
     )
 
@@ -129,6 +135,8 @@ def _visible(flags: NDArray[np.float64], noda: Mapping[str, Any], count: int) ->
     stated = noda.get("visibility")
     if stated == "mixed":
         values = numbers(noda.get("joints_visible"), (count,), "noda.joints_visible")
+        if not np.isin(values, (VISIBLE, OCCLUDED, UNKNOWN)).all():
+            raise ItemError("noda.joints_visible: other values than 1, 0 and -1")
         return np.where(flags > 0, values, UNKNOWN).astype(np.int8)
     plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if stated == "unknown" else VISIBLE])
     return plain.astype(np.int8)

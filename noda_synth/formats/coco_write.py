@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, joint_box
+from noda_synth.formats.checks import own_part
 from noda_synth.formats.files import json_list, write_text
 from noda_synth.formats.rle import rle_area
 from noda_synth.skeleton import Skeleton
@@ -99,7 +100,7 @@ def write_coco(
     """Write a COCO file; `header` is the rest of an input's file, whose categories are kept if it has any."""
     top = {**(header or {})}
     top.setdefault("categories", [coco_category(skeleton)])
-    parts = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in top.items()]
+    parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in top.items()]
     parts += [f'"images": {json_list(images)}', f'"annotations": {json_list(annotations)}']
     write_text(path, "{\n" + ",\n".join(parts) + "\n}\n")
 
@@ -134,7 +135,7 @@ def _kept(person: Person, source: Mapping[str, Any]) -> dict[str, Any]:
     """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
     if source:
         own = ("visibility", "joints_visible")
-        return {key: value for key, value in source.get("noda", {}).items() if key not in own}
+        return {key: value for key, value in own_part(source).items() if key not in own}
     left = ("image", "joints", "joints_vis", "joints_visible", "person_id")
     mpii = {key: value for key, value in person.record.items() if key not in left}
     head_box = {} if person.head_box is None else {"head_box": [float(value) for value in person.head_box]}

@@ -262,5 +262,5 @@ def _word_on(file: Path, dataset: Dataset) -> str:
 def write_errors(folder: Path, problems: Iterable[Problem]) -> Path:
     """Write `errors.jsonl`, one problem a line."""
     path = folder / "errors.jsonl"
-    write_text(path, "".join(json.dumps(problem.as_json(), ensure_ascii=False) + "\n" for problem in problems))
+    write_text(path, "".join(json.dumps(problem.as_json()) + "\n" for problem in problems))
     return path

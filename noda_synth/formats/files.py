@@ -59,5 +59,5 @@ def write_text(path: Path, text: str) -> None:
 
 def json_list(items: Iterable[Any]) -> str:
     """A JSON list with one item a line, which can be read by eye and compared by line. Numbers keep their digits."""
-    lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in items)
+    lines = ",\n".join(json.dumps(item) for item in items)
     return f"[\n{lines}\n]" if lines else "[]"

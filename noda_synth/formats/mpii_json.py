@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, joint_box
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats.checks import image_name, numbers
+from noda_synth.formats.checks import image_name, numbers, own_mpii, own_part
 from noda_synth.formats.detect import KINDS, detect_json
 from noda_synth.formats.files import json_list, read_json, write_text
 from noda_synth.skeleton import MPII
@@ -79,7 +79,7 @@ def parse_record(record: object) -> Person:
         visible = np.where(labelled, stated, UNKNOWN).astype(np.int8)
     return Person(
         image=image,
-        person_id=str(record.get("person_id", "")),
+        person_id=str(record.get("person_id") or ""),
         joints=np.where(labelled[:, None], joints - 1, np.nan),
         labelled=labelled,
         visible=visible,
@@ -113,7 +113,7 @@ def mpii_record(person: Person) -> dict[str, Any]:
     """
     record = dict(person.record) if "joints_vis" in person.record else _converted(person)
     record["joints_visible"] = [int(value) for value in person.visible]
-    record["person_id"] = person.record.get("noda", {}).get("person_id", person.person_id)
+    record["person_id"] = own_part(person.record).get("person_id", person.person_id)
     return record
 
 
@@ -174,8 +174,7 @@ def one_based(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _converted(person: Person) -> dict[str, Any]:
     if len(person.joints) != len(MPII):
         raise NodaError(f"person {person.person_id}: {len(person.joints)} joints do not map to MPII's {len(MPII)}.")
-    stored = person.record.get("noda", {}).get("mpii", {})
     center = None if person.center is None else [float(value) for value in one_based(person.center)]
     head_box = None if person.head_box is None else one_based(person.head_box)
     record = file_record(person.image, one_based(person.joints), person.labelled, center, person.scale, head_box)
-    return {**record, **stored}
+    return {**record, **own_mpii(person.record)}
