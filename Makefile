@@ -1,0 +1,71 @@
+# Everything a user or developer runs. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?=
+
+# Main job and training.
+DATA ?=
+RATIO ?= 0.5
+DEMO := data/demo
+DEMO_SET := $(or $(DATA),$(DEMO))
+DEMO_OUT := demo
+JOBS_OPTION := $(if $(JOBS),--jobs $(JOBS))
+
+.PHONY: help setup demo test lint types pytest test-slow bench-masks bench-render clean
+
+help:  ## List every target.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.core  ## Make .venv with the versions that were tested.
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=/path/to/python3 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps make sure that a second run installs nothing.
+$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.core
+
+demo: $(VENV)/.core  ## Main job on a demo data set; DATA=/path/to/mpii runs it on real data.
+	$(if $(DATA),,$(BIN)/noda-synth demo-data $(DEMO) $(JOBS_OPTION))
+	@mkdir -p $(DEMO_OUT)
+	$(BIN)/noda-synth build-pool --data $(DEMO_SET) --out $(DEMO_OUT)/pool.h5 $(JOBS_OPTION)
+	$(BIN)/noda-synth render --data $(DEMO_SET) --pool $(DEMO_OUT)/pool.h5 --out $(DEMO_OUT)/mpii_noda --ratio $(RATIO) $(JOBS_OPTION)
+	$(BIN)/noda-synth preview $(DEMO_OUT)/pool.h5 --out $(DEMO_OUT)/bodies.png
+	$(BIN)/noda-synth preview $(DEMO_OUT)/mpii_noda --out $(DEMO_OUT)/renders.png
+	@echo
+	@echo "Look at $(DEMO_OUT)/bodies.png (the cut-out people) and $(DEMO_OUT)/renders.png (before, after, covered joints);"
+	@echo "the occluded data set is in $(DEMO_OUT)/mpii_noda: images/, annot/, manifest.jsonl, report.json."
+
+test: lint types pytest  ## Set up, lint, type-check, test. NODA_DATA=/path adds the tests on real data.
+
+lint: $(VENV)/.dev  ## Ruff: rules and format.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## Mypy, strict.
+	$(BIN)/mypy
+
+pytest: $(VENV)/.dev
+	$(BIN)/python -m pytest -m 'not slow' $(if $(CI),-n 2 -q)
+
+test-slow: $(VENV)/.dev  ## The tests that take their time.
+	$(BIN)/python -m pytest -m slow
+
+bench-masks: $(VENV)/.core  ## Mask quality and speed on COCO outlines: DATA=/path/to/coco-masks.
+	$(BIN)/python scripts/bench_masks.py --data $(DATA)
+
+bench-render: $(VENV)/.core  ## Time per image of render against decode + encode alone: DATA=/path/to/mpii.
+	$(BIN)/python scripts/bench_render.py --data $(DATA)
+
+clean:  ## Remove the demo and everything that was installed.
+	rm -rf $(VENV) $(DEMO) $(DEMO_OUT) build *.egg-info

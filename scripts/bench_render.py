@@ -1,0 +1,84 @@
+"""What render costs against the floor, and what build-pool spends its time on; all in one run, on one core.
+
+    python scripts/bench_render.py --data data/mpii --number 100
+
+The floor of an image is to decode it and to encode it again, nothing else. Render does that too, and pastes a body. The
+two are timed in turn on the same images, and their ratio is taken image by image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from noda_synth.build import PoolSettings, build_pool
+from noda_synth.copies import RenderSettings, compose, encode, open_pool, orders
+from noda_synth.formats import find_layout, read_dataset
+from noda_synth.images import image_path, read_image
+from noda_synth.masks import LEVELS
+from noda_synth.render import plan_copies
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--number", type=int, default=100, help="copies to render")
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(arguments.data, arguments.number, Path(folder))
+    print(f"build-pool, {figures['bodies']} bodies, one core, ms a person:")
+    for stage, value in figures["build_ms"].items():
+        print(f"  {stage:<12}{value:8.2f}")
+    print(f"render, {figures['copies']} copies, one core, medians:")
+    for name in ("floor_ms", "render_ms", "read_ms", "paste_ms", "encode_ms"):
+        print(f"  {name:<12}{figures[name]:8.2f}")
+    print(f"  ratio       {figures['ratio']:8.3f}  (render / floor of the same image)")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type-arg]
+    layout = find_layout(data)
+    dataset = read_dataset(layout, all_train=True) if find_layout(data).kind == "mpii_mat" else read_dataset(layout)
+    report = build_pool(dataset, layout.images, folder / "pool.h5", PoolSettings(), {}, workers=1)
+    assert report is not None
+    pool = open_pool(folder / "pool.h5")
+    settings = RenderSettings(ratio=1.0, limit=number)
+    plan = plan_copies(dataset, layout.images, pool, settings, workers=1, quiet=True)
+    rows = []
+    for order in orders(dataset, plan, settings):
+        path = image_path(layout.images, order.person.image)
+        image = read_image(path)  # once unmeasured, so that both ways find the file in memory
+        start = time.perf_counter()
+        encode(np.asarray(cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)), "jpg", 95)
+        floor = time.perf_counter() - start
+        times = [time.perf_counter()]
+        image = read_image(path)
+        times.append(time.perf_counter())
+        picture, _ = compose(image, pool, order.placement, settings.placement.smooth)
+        times.append(time.perf_counter())
+        encode(picture, "jpg", 95)
+        times.append(time.perf_counter())
+        rows.append([floor, times[3] - times[0], *np.diff(times)])
+    values = np.array(rows) * 1000
+    names = ("floor_ms", "render_ms", "read_ms", "paste_ms", "encode_ms")
+    stages = [stage for stage in ("rules", "read", *LEVELS, "write") if stage in report.seconds]
+    return {
+        "bodies": report.bodies,
+        "build_ms": {stage: round(1000 * report.seconds[stage] / report.bodies, 3) for stage in stages},
+        "copies": len(rows),
+        **{name: round(float(np.median(values[:, n])), 3) for n, name in enumerate(names)},
+        "ratio": round(float(np.median(values[:, 1] / values[:, 0])), 4),
+    }
+
+
+if __name__ == "__main__":
+    main()
