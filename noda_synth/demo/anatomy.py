@@ -1,0 +1,111 @@
+"""Proportions of a person, the bones, and where their joints lie in a body that stands with hanging arms.
+
+Lengths are fractions of body height after Drillis and Contini and de Leva; in the body's own frame x points to its
+left, y up and z to its front, and the floor is y = 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_TRUNK = ("pelvis", "lumbar", "chest", "neck", "head")
+_ARM = ("clavicle", "upper_arm", "forearm", "hand")
+_LEG = ("thigh", "shin", "foot")
+SIDES = ("right", "left")
+
+PARENT: dict[str, str | None] = {bone: parent for bone, parent in zip(_TRUNK, (None, *_TRUNK), strict=False)}
+PARENT |= {f"{s}_{bone}": f"{s}_{parent}" for s in SIDES for parent, bone in zip(_ARM, _ARM[1:], strict=False)}
+PARENT |= {f"{s}_{bone}": f"{s}_{parent}" for s in SIDES for parent, bone in zip(_LEG, _LEG[1:], strict=False)}
+PARENT |= {f"{s}_clavicle": "chest" for s in SIDES} | {f"{s}_thigh": "pelvis" for s in SIDES}
+
+BONES = (
+    *_TRUNK,
+    *(f"{side}_{bone}" for side in SIDES for bone in (*_ARM, *_LEG)),
+)
+"""Bones, each after its parent."""
+
+BONE = {bone: index for index, bone in enumerate(BONES)}
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What one body has of its own.
+
+    Attributes:
+        height: metres, soles to top of the head.
+        girth: factor on all widths; 1 is average.
+        curve: 0 for a straight trunk to 1 for a narrow waist, wide hips and a bust.
+        shoulders: factor on the width of the shoulders.
+        head: height of the head as a fraction of body height.
+    """
+
+    height: float
+    girth: float
+    curve: float
+    shoulders: float
+    head: float
+
+    @staticmethod
+    def draw(random: np.random.Generator) -> Anatomy:
+        curve = float(random.choice([random.uniform(0.0, 0.15), random.uniform(0.7, 1.0)]))
+        child = random.random() < 0.12
+        height = random.uniform(1.2, 1.45) if child else random.normal(1.775 - 0.12 * curve, 0.06)
+        return Anatomy(
+            height=float(np.clip(height, 1.15, 2.0)),
+            girth=float(np.clip(random.normal(1.0, 0.09), 0.86, 1.28)),
+            curve=curve * (0.3 if child else 1.0),
+            shoulders=float(random.normal(1.02 - 0.09 * curve, 0.03)),
+            head=0.155 if child else float(random.normal(0.132, 0.003)),
+        )
+
+
+SHOULDER, ELBOW, WRIST, FINGERS = 0.808, 0.640, 0.490, 0.385
+HIP, KNEE, ANKLE = 0.522, 0.285, 0.042
+HIP_X, SHOULDER_X = 0.052, 0.106
+
+
+def pivots(anatomy: Anatomy) -> dict[str, Floats]:
+    """The point around which each bone turns, (3,) float64 metres, in the body that stands with hanging arms."""
+    chin = 1 - anatomy.head
+    trunk = {
+        "pelvis": (0, HIP, 0),
+        "lumbar": (0, 0.575, -0.012),
+        "chest": (0, 0.675, -0.015),
+        "neck": (0, 0.825, -0.012),
+        "head": (0, chin + 0.010, -0.004),
+    }
+    shoulder = SHOULDER_X * anatomy.shoulders
+    side = {
+        "clavicle": (0.015, SHOULDER + 0.005, 0),
+        "upper_arm": (shoulder, SHOULDER, -0.004),
+        "forearm": (shoulder, ELBOW, -0.004),
+        "hand": (shoulder, WRIST, -0.002),
+        "thigh": (HIP_X, HIP, 0),
+        "shin": (HIP_X, KNEE, 0),
+        "foot": (HIP_X, ANKLE, -0.004),
+    }
+    mirrored = {
+        f"{name}_{bone}": (x * sign, y, z)
+        for name, sign in (("left", 1), ("right", -1))
+        for bone, (x, y, z) in side.items()
+    }
+    return {bone: anatomy.height * np.array(place, float) for bone, place in (trunk | mirrored).items()}
+
+
+def mpii_joints(anatomy: Anatomy) -> dict[str, tuple[str, Floats]]:
+    """The joints that MPII marks: name -> (bone that carries it, place in the standing body as (3,) float64 metres)."""
+    at = pivots(anatomy)
+    ends = {"ankle": "foot", "knee": "shin", "hip": "thigh", "wrist": "hand", "elbow": "forearm", "shoulder": "upper_arm"}
+    joints = {f"{s}_{joint}": (f"{s}_{bone}", at[f"{s}_{bone}"]) for joint, bone in ends.items() for s in SIDES}
+    return joints | {
+        "pelvis": ("pelvis", at["pelvis"]),
+        "thorax": ("chest", anatomy.height * np.array([0, 0.818, -0.008])),
+        "upper_neck": ("neck", at["head"] - anatomy.height * np.array([0, 0.004, 0])),
+        # A little below the crown, so that its pixel is the person's from every side.
+        "head_top": ("head", anatomy.height * np.array([0, 0.988, 0.0])),
+    }
