@@ -68,10 +68,13 @@ def paste(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: NDArray[n
     if window is None:
         return
     on_image, on_stamp = window
-    region = image[on_image]
-    opacity = alpha[on_stamp][..., None].astype(np.uint16)
-    mixed = region * (255 - opacity) + colours[on_stamp] * opacity
-    region[...] = (mixed + 127) // 255
+    region, body, opacity = image[on_image], colours[on_stamp], alpha[on_stamp]
+    # Most pixels are all body or no body at all: only the rim has to be mixed.
+    rim = np.nonzero((opacity > 0) & (opacity < 255))
+    weight = opacity[rim][:, None].astype(np.uint16)
+    mixed = (region[rim] * (255 - weight) + body[rim] * weight + 127) // 255
+    region[...] = cv2.copyTo(body, np.asarray(opacity == 255, np.uint8), region.copy())
+    region[rim] = mixed
 
 
 def overlap(
