@@ -51,8 +51,9 @@ class Camera:
         middle_x, middle_y = (self.size[0] - 1) / 2, (self.size[1] - 1) / 2
         return np.stack([middle_x + self.focal * right * near, middle_y - self.focal * up * near, near], axis=1)
 
-    def rays(self, x: Floats, y: Floats) -> Floats:
-        """(..., 3) directions through 0-based pixels, one metre deep."""
+    def rays(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(3, ...) float32 x, y and z of directions through 0-based pixels, one metre deep."""
+        axes = self.axes.astype(np.float32)
         right = (x - (self.size[0] - 1) / 2) / self.focal
         up = ((self.size[1] - 1) / 2 - y) / self.focal
-        return right[..., None] * self.axes[0] + up[..., None] * self.axes[1] + self.axes[2]
+        return np.stack([right * axes[0, i] + up * axes[1, i] + axes[2, i] for i in range(3)])

@@ -6,6 +6,7 @@ A texture is (SIDE, SIDE, 3) uint8 RGB and covers `mesh.TILE` metres of surface.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TypeAlias
 
 import cv2
@@ -48,11 +49,25 @@ def noise(random: Random, size: tuple[int, int], cells: tuple[int, int], octaves
     for octave in range(octaves):
         across, down = (min(cells[0] << octave, width), min(cells[1] << octave, height))
         grid = random.standard_normal((down, across), np.float32)
+        smooth = cv2.INTER_CUBIC if octave == 0 else cv2.INTER_LINEAR
         wrapped = np.pad(grid, 2, mode="wrap")
         step_x, step_y = width / across, height / down
         turn = np.float32([[step_x, 0, -2 * step_x + (step_x - 1) / 2], [0, step_y, -2 * step_y + (step_y - 1) / 2]])
-        total += cv2.warpAffine(wrapped, turn, (width, height), flags=cv2.INTER_CUBIC) * np.float32(0.6**octave)
+        total += cv2.warpAffine(wrapped, turn, (width, height), flags=smooth) * np.float32(0.6**octave)
     return total
+
+
+@cache
+def _stock(cells: tuple[int, int], octaves: int) -> Floats:
+    """(8, SIDE, SIDE) float32: a few pieces of noise, the same ones always."""
+    random = np.random.default_rng([*cells, octaves])
+    return np.stack([noise(random, (SIDE, SIDE), cells, octaves) for _ in range(8)])
+
+
+def shifted_noise(random: Random, cells: tuple[int, int], octaves: int) -> Floats:
+    """(SIDE, SIDE) float32 like `noise`, for much less work: one of a few pieces, shifted."""
+    piece = _stock(cells, octaves)[int(random.integers(8))]
+    return np.roll(piece, tuple(random.integers(0, SIDE, 2)), axis=(0, 1))
 
 
 def pick(random: Random, colours: tuple[Colour, ...], spread: float = 8.0) -> Floats:
@@ -66,7 +81,7 @@ def plain(random: Random, colour: Floats, other: Floats) -> Floats:
 
 
 def heather(random: Random, colour: Floats, other: Floats) -> Floats:
-    mix = np.clip(noise(random, (SIDE, SIDE), (90, 50), 2) * 0.22 + 0.25, 0, 1)[..., None]
+    mix = np.clip(shifted_noise(random, (90, 50), 2) * 0.22 + 0.25, 0, 1)[..., None]
     return colour * (1 - mix) + other * mix
 
 
@@ -178,41 +193,41 @@ def cloth(random: Random, colour: Floats | None = None, *, calm: bool = False) -
 
 def denim(random: Random) -> Texture:
     colour = pick(random, DENIM)
-    faded = np.clip(noise(random, (SIDE, SIDE), (3, 2), 3) * 0.18, -0.2, 0.4)[..., None]
+    faded = np.clip(shifted_noise(random, (3, 2), 3) * 0.18, -0.2, 0.4)[..., None]
     return worn(random, colour * (1 + faded), folds=0.1, grain=0.08)
 
 
 def worn(random: Random, image: Floats, *, folds: float, grain: float) -> Texture:
     """The image with the light and dark of soft folds, and with the grain of its threads, as fractions."""
-    height = noise(random, (SIDE, SIDE), (3, 5), 3)
+    height = shifted_noise(random, (3, 5), 3)
     slope = np.roll(height, 1, axis=0) - np.roll(height, -1, axis=0)
-    shade = 1 + folds * slope / (slope.std() + 1e-6) * 0.6 + grain * random.standard_normal((SIDE, SIDE), np.float32)
-    shade += 0.04 * noise(random, (SIDE, SIDE), (2, 2), 2)
+    shade = 1 + folds * slope / (slope.std() + 1e-6) * 0.6 + grain * shifted_noise(random, (SIDE, SIDE), 1)
+    shade += 0.04 * shifted_noise(random, (2, 2), 2)
     return np.clip(image * shade[..., None], 0, 255).astype(np.uint8)
 
 
 def skin(random: Random, tone: Floats) -> Texture:
     """Skin with faint blotches."""
-    blotch = noise(random, (SIDE, SIDE), (5, 5), 3)[..., None]
-    redness = noise(random, (SIDE, SIDE), (3, 3), 2)[..., None] * np.array([0.2, -0.5, -0.4], np.float32)
+    blotch = shifted_noise(random, (5, 5), 3)[..., None]
+    redness = shifted_noise(random, (3, 3), 2)[..., None] * np.array([0.2, -0.5, -0.4], np.float32)
     image = tone * (1 + 0.025 * blotch) + 3.0 * redness
     return worn(random, image, folds=0.008, grain=0.012)
 
 
 def strands(random: Random, colour: Floats, cells: tuple[int, int] = (80, 3)) -> Texture:
     """Hair: light and dark strands that run down."""
-    streak = noise(random, (SIDE, SIDE), cells, 2)[..., None]
+    streak = shifted_noise(random, cells, 2)[..., None]
     return np.clip(colour * (1 + 0.24 * streak), 0, 255).astype(np.uint8)
 
 
 def leather(random: Random, colour: Floats) -> Texture:
-    stain = noise(random, (SIDE, SIDE), (8, 8), 3)[..., None]
+    stain = shifted_noise(random, (8, 8), 3)[..., None]
     return worn(random, colour * (1 + 0.05 * stain), folds=0.03, grain=0.03)
 
 
 def wood(random: Random, colour: Floats) -> Texture:
     """Boards whose grain runs along u."""
-    grain = noise(random, (SIDE, SIDE), (3, 40), 3)[..., None]
+    grain = shifted_noise(random, (3, 40), 3)[..., None]
     boards = random.normal(0, 0.06, 4).repeat(SIDE // 4)[:, None, None]
     joint = (np.arange(SIDE) % (SIDE // 4) < 2)[:, None, None]
     return np.clip(colour * (1 + 0.09 * grain + boards) * np.where(joint, 0.55, 1.0), 0, 255).astype(np.uint8)

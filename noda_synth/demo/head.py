@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from noda_synth.demo.anatomy import BONE, BONES, Anatomy
 from noda_synth.demo.body import Piece
-from noda_synth.demo.fabric import SIDE, Texture, noise
+from noda_synth.demo.fabric import SIDE, Texture, noise, shifted_noise
 from noda_synth.demo.mesh import Mesh, loft, outline
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -165,7 +165,7 @@ def face(random: np.random.Generator, tone: NDArray[np.float32], hair_colour: ND
         hair_colour: (3,) RGB.
         beard: 0 none to 1 full.
     """
-    grain = noise(random, (SIDE, SIDE), (6, 6), 3)[..., None]
+    grain = shifted_noise(random, (5, 5), 3)[..., None]
     image = np.asarray(tone * (1 + 0.02 * grain), np.float32)
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     height, turn = 1 - rows / SIDE, (columns / SIDE - 0.5) * 2 * np.pi
@@ -187,7 +187,7 @@ def face(random: np.random.Generator, tone: NDArray[np.float32], hair_colour: ND
         cheek = np.interp(np.abs(turn), [0, 0.3, 0.9, 1.5, 1.7], [0.30, 0.29, 0.22, 0.42, 0.0])
         where = np.clip((cheek - height) / 0.05, 0, 1) * np.clip((1.65 - np.abs(turn)) / 0.1, 0, 1)
         where *= 1 - 0.9 * spot(0, 0.205, 0.2, 0.03)
-        rough = np.clip(1 + 0.25 * noise(random, (SIDE, SIDE), (60, 60)), 0, 1.2)
+        rough = np.clip(1 + 0.25 * shifted_noise(random, (60, 60), 1), 0, 1.2)
         blend(hair_colour, np.clip(beard * where * rough, 0, 1).astype(np.float32))
     lips = tone * np.float32([0.92, 0.58, 0.58]) if not feminine else tone * np.float32([0.95, 0.45, 0.48])
     blend(lips, 0.85 * np.clip(spot(0, 0.205, 0.22, 0.028) * 1.4, 0, 1))
@@ -208,7 +208,7 @@ def face(random: np.random.Generator, tone: NDArray[np.float32], hair_colour: ND
         cv2.line(image, (60, 118), (196, 118), (22, 22, 26), 4, cv2.LINE_AA)
     if not bald:
         scalp = np.clip((height - hairline(turn.astype(float), 0.83, 0.45)) / 0.03, 0, 1).astype(np.float32)
-        blend(hair_colour * (1 + 0.2 * noise(random, (SIDE, SIDE), (70, 6)))[..., None] if False else hair_colour, scalp)
+        blend(hair_colour, scalp)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 

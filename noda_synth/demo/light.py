@@ -50,13 +50,17 @@ class Light:
             lit: (N,) 0 in the shadow to 1 in the sun.
             open_: (N,) 0 where surfaces around keep the sky off to 1 in the open.
         """
-        toward = np.asarray(self.direction, np.float32)
-        facing = normals[:, 0] * toward[0] + normals[:, 1] * toward[1] + normals[:, 2] * toward[2]
+        direct, around = self.parts(normals)
+        return direct * lit[:, None] + around * open_[:, None]
+
+    def parts(self, normals: Pixels) -> tuple[Pixels, Pixels]:
+        """(..., 3) light of the sun, and of all around, on surfaces of normals (..., 3) in the open."""
+        toward, sun, sky, floor = (np.asarray(v, np.float32) for v in (self.direction, self.sun, self.sky, self.floor))
+        facing = normals[..., 0] * toward[0] + normals[..., 1] * toward[1] + normals[..., 2] * toward[2]
         # Light that wraps a little around the edge looks like skin and cloth, not like plaster.
-        direct = np.clip((facing + 0.12) / 1.12, 0, 1) * lit
-        up = 0.5 + 0.5 * normals[:, 1]
-        around = np.asarray(self.sky, np.float32) * up[:, None] + np.asarray(self.floor, np.float32) * (1 - up)[:, None]
-        return direct[:, None] * np.asarray(self.sun, np.float32) + around * open_[:, None]
+        direct = np.clip((facing + 0.12) / 1.12, 0, 1)[..., None] * sun
+        up = (0.5 + 0.5 * normals[..., 1])[..., None]
+        return direct, sky * up + floor * (1 - up)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,34 +120,35 @@ def footing(mesh: Mesh) -> Shadows:
 
 
 def floor_openness(footing: Shadows, points: Pixels) -> Pixels:
-    """(H, W) float32: how much of the sky the floor at points (H, W, 3) sees: less under and around what stands on it."""
+    """(H, W) float32: how much of the sky the floor at points (3, H, W) sees: less under and around what stands on it."""
     low = np.clip(1 + footing.near / 0.45, 0, 1)
     closed = np.zeros_like(low)
     for metres in (0.07, 0.22):
         closed += 0.5 * cv2.GaussianBlur(low, (0, 0), max(metres / footing.step, 0.5), borderType=cv2.BORDER_CONSTANT)
-    x, y, z = (points[..., axis] for axis in range(3))
+    x, y, z = points
     across, up, _ = (x * np.float32(a[0]) + y * np.float32(a[1]) + z * np.float32(a[2]) for a in footing.axes)
     column = ((across - footing.corner[0]) / footing.step).astype(np.float32)
     row = ((up - footing.corner[1]) / footing.step).astype(np.float32)
     return 1 - 0.85 * cv2.remap(closed, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
-def openness(near: Pixels, scale: float) -> Pixels:
+def openness(near: Pixels, focal: float) -> Pixels:
     """(H, W) float32: how open each pixel is to the sky, judged by how much nearer its surroundings are.
 
     Args:
         near: (H, W) float32 nearness, one over metres; 0 where there is only the background.
-        scale: pixels a metre at nearness 1.
+        focal: pixels that a metre has at a depth of one.
     """
-    result = np.ones_like(near)
-    covered = near > 0
-    depth = np.where(covered, 1 / np.maximum(near, 1e-3), 0)
+    small = near[2::4, 2::4]
+    covered = small > 0
+    if not covered.any():
+        return np.ones_like(near)
     weight = covered.astype(np.float32)
-    radius = scale * float(np.median(near[covered])) if covered.any() else 1.0
+    depth = weight / np.maximum(small, 1e-3)
+    scale = focal / 4 * float(np.median(small[covered]))
+    result = np.ones_like(small)
     for metres in (0.05, 0.16):
-        sigma = max(metres * radius, 0.8)
-        total = cv2.GaussianBlur(weight, (0, 0), sigma)
-        around = cv2.GaussianBlur(depth.astype(np.float32), (0, 0), sigma) / np.maximum(total, 1e-3)
-        behind = np.clip((depth - around) / metres, 0, 1.2)
-        result *= np.where(covered, 1 - 0.42 * behind, 1)
-    return result.astype(np.float32)
+        sigma = max(metres * scale, 0.6)
+        around = cv2.GaussianBlur(depth, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)
+        result *= 1 - 0.42 * np.clip((depth - around) / metres, 0, 1.2) * weight
+    return np.asarray(cv2.resize(result, (near.shape[1], near.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -6,27 +6,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_BRIGHTEST = 2.0
+_LIGHT = np.linspace(0, _BRIGHTEST, 8192)
+# Highlights roll off instead of being cut.
+_ROLLED = np.where(_LIGHT > 0.7, 0.7 + 0.3 * np.tanh((_LIGHT - 0.7) / 0.3), _LIGHT)
+_TONES = np.clip(255 * _ROLLED ** (1 / 2.2) + 0.5, 0, 255).astype(np.uint8)
+
 
 def develop(light: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.uint8]:
     """(H, W, 3) float32 RGB light to (H, W, 3) uint8 BGR, as a camera of middling quality would take it."""
     height, width = light.shape[:2]
-    exposed = light * np.float32(random.uniform(0.24, 0.40) / max(float(light.mean()), 0.02))
-    exposed *= np.array([random.normal(1, 0.05), 1.0, random.normal(1, 0.06)], np.float32)
+    exposure = random.uniform(0.24, 0.40) / max(float(light.mean()), 0.02)
+    cast = exposure * np.array([random.normal(1, 0.05), 1.0, random.normal(1, 0.06)])
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    exposed *= (1 - random.uniform(0, 0.22) * (x**2 + y**2) / 2)[..., None].astype(np.float32)
-
-    lens = random.uniform(0.35, 0.95) * max(height, width) / 1280
-    blurred = cv2.GaussianBlur(exposed, (0, 0), max(lens, 0.3))
+    falloff = (1 - random.uniform(0, 0.22) * (x**2 + y**2) / 2).astype(np.float32)
+    blurred = cv2.GaussianBlur(light, (0, 0), max(random.uniform(0.35, 0.95) * max(height, width) / 1280, 0.3))
     if random.random() < 0.12:
         blurred = _shaken(blurred, random.uniform(2, 5), random.uniform(0, 180))
     strength = random.uniform(0.004, 0.022)
-    grain = random.standard_normal(light.shape, np.float32)
-    grain = 0.6 * grain + 0.4 * cv2.blur(grain, (2, 2)) * 2
-    noisy = np.maximum(blurred + strength * grain * np.sqrt(np.maximum(blurred, 0) + 0.02), 0)
-    # Highlights roll off instead of being cut.
-    toned = np.where(noisy > 0.7, 0.7 + 0.3 * np.tanh((noisy - 0.7) / 0.3), noisy)
-    picture = np.power(toned, np.float32(1 / 2.2)) * 255
-    return np.ascontiguousarray(np.clip(picture + 0.5, 0, 255).astype(np.uint8)[..., ::-1])
+    picture = np.empty((height, width, 3), np.uint8)
+    for channel in range(3):
+        exposed = blurred[..., channel] * falloff * np.float32(cast[channel])
+        grain = random.standard_normal((height, width), np.float32)
+        grain = 0.6 * grain + 0.8 * cv2.blur(grain, (2, 2))
+        noisy = exposed + strength * grain * np.sqrt(np.maximum(exposed, 0) + 0.02)
+        picture[..., 2 - channel] = _TONES[np.clip(noisy * (len(_TONES) / _BRIGHTEST), 0, len(_TONES) - 1).astype(np.int32)]
+    return picture
 
 
 def _shaken(image: NDArray[np.float32], length: float, degrees: float) -> NDArray[np.float32]:

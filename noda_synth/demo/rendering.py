@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.light import cast, footing, linear, openness
+from noda_synth.demo.light import Shadows, cast, footing, linear, openness
 from noda_synth.demo.fabric import SIDE
 from noda_synth.demo.mesh import Mesh, join
 from noda_synth.demo.raster import nearest, scan
@@ -64,24 +64,46 @@ def render(scene: Scene, random: np.random.Generator) -> Rendering:
     background = paint(scene.scenery, camera, shadows, footing(mesh), random)
     if camera.softness:
         background = cv2.GaussianBlur(background, (0, 0), camera.softness)
-    light = np.zeros((size[1], size[0], 4), np.float32)
-    seen = np.flatnonzero(face >= 0)
-    surface = _at_samples(mesh, screen, face.ravel()[seen], seen % size[0], seen // size[0])
-    open_ = openness(near[::FINE, ::FINE], camera.focal)[seen // size[0] // FINE, seen % size[0] // FINE]
-    lit = shadows.lit(surface.points + surface.normals * np.float32(1.5 * shadows.step))
-    colours = linear(surface.looked_up(textures))
-    light.reshape(-1, 4)[seen, :3] = colours * scene.scenery.light.on(surface.normals, lit, open_)
-    light.reshape(-1, 4)[seen, 3] = 1
-    coarse = cv2.resize(light, camera.size, interpolation=cv2.INTER_AREA)
+    light = _lit_pixels(scene, mesh, textures, screen, face, near, shadows)
 
     none = face < 0
     return Rendering(
-        light=background * (1 - coarse[..., 3:]) + coarse[..., :3],
+        light=background * (1 - light[..., 3:]) + light[..., :3],
         owner=np.where(none, NOBODY, owners[face]).astype(np.int16),
         bone=np.where(none, -1, mesh.part[face]).astype(np.int16),
         near=near,
         whole=whole.reshape(-1, size[1], size[0]),
     )
+
+
+def _lit_pixels(
+    scene: Scene,
+    mesh: Mesh,
+    textures: NDArray[np.uint8],
+    screen: NDArray[np.float64],
+    face: NDArray[np.int64],
+    near: Pixels,
+    shadows: Shadows,
+) -> Pixels:
+    """(H, W, 4) float32 light of people and things, and the share of each pixel that they cover.
+
+    A pixel whose samples all show the same material takes its light from the first, others from all of them.
+    """
+    material = np.where(face < 0, -1, mesh.material[face])
+    blocks = [(row, column) for row in range(FINE) for column in range(FINE)]
+    first = material[::FINE, ::FINE]
+    plain = np.logical_and.reduce([material[row::FINE, column::FINE] == first for row, column in blocks])
+    open_ = openness(near[::FINE, ::FINE], scene.camera.focal)
+    light = np.zeros((*plain.shape, 4), np.float32)
+    for row, column in blocks:
+        shown = face[row::FINE, column::FINE]
+        y, x = np.nonzero((shown >= 0) & ((not row and not column) | ~plain))
+        surface = _at_samples(mesh, screen, shown[y, x], x * FINE + column, y * FINE + row)
+        lit = shadows.lit(surface.points + surface.normals * np.float32(1.5 * shadows.step))
+        colours = linear(surface.looked_up(textures)) * scene.scenery.light.on(surface.normals, lit, open_[y, x])
+        share = np.where(plain[y, x], 1, 1 / FINE**2).astype(np.float32)[:, None]
+        light[y, x] += share * np.concatenate([colours, np.ones_like(share)], axis=1)
+    return light
 
 
 def _assembled(scene: Scene) -> tuple[Mesh, NDArray[np.int64], NDArray[np.uint8]]:

@@ -293,49 +293,62 @@ def paint(scenery: Scenery, camera: Camera, shadows: Shadows, below: Shadows, ra
     """
     width, height = camera.size
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    rays = camera.rays(x, y).astype(np.float32)
-    down = np.minimum(rays[..., 1], -1e-4)
-    to_floor = np.where(rays[..., 1] < -1e-4, np.float32(-camera.height) / down, np.float32(1e4))
+    rays = camera.rays(x, y)
+    to_floor = np.where(rays[1] < -1e-4, np.float32(-camera.height) / np.minimum(rays[1], -1e-4), np.float32(1e4))
     c, s = np.float32(np.cos(scenery.yaw)), np.float32(np.sin(scenery.yaw))
-    facing = np.maximum(-rays[..., 2] * c + rays[..., 0] * s, 1e-3)
-    to_wall = np.float32(scenery.distance) / facing
+    to_wall = np.float32(scenery.distance) / np.maximum(rays[0] * s - rays[2] * c, 1e-3)
     on_floor = to_floor < to_wall
     reach = np.minimum(to_floor, to_wall)
-    place = rays * reach[..., None] + np.float32([0, camera.height, 0])
+    place = rays * reach
+    place[1] += np.float32(camera.height)
 
     # The wall's own picture, from left to right and down to the floor.
     wide, tall = scenery.wall_size
     rows, columns = scenery.wall.shape[:2]
-    along = (place[..., 0] * c + place[..., 2] * s) / wide % 1 * columns
-    up = place[..., 1]
-    on_wall = ~on_floor & (up < scenery.ridge[np.minimum(along.astype(np.int64), columns - 1)])
-    wall = cv2.remap(scenery.wall, along, np.abs(rows - 1 - up / tall * rows) % rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    along = (place[0] * c + place[2] * s) / wide % 1 * columns
+    on_wall = ~on_floor & (place[1] < scenery.ridge[np.minimum(along.astype(np.int64), columns - 1)])
+    down = np.abs(rows - 1 - place[1] / tall * rows) % rows
+    wall = cv2.remap(scenery.wall, along, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    floor = _floor(scenery, place, reach**2 / (camera.focal * camera.height))
+    surface = np.where(on_floor[..., None], floor, wall)
 
-    side = scenery.floor.shape[0]
-    u, v = place[..., 0] / scenery.floor_size % 1 * side, place[..., 2] / scenery.floor_size % 1 * side
-    near = cv2.remap(scenery.floor, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    small = cv2.resize(scenery.floor, (side // 4, side // 4), interpolation=cv2.INTER_AREA)
-    far = cv2.remap(small, u / 4, v / 4, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    # Samples of the texture a pixel, across the view: where there are many, the coarse one keeps the floor from glittering.
-    density = (reach**2 / (camera.focal * camera.height)) * (side / scenery.floor_size)
-    mix = np.clip(density / 3 - 0.3, 0, 1)[..., None]
-    floor = (near * (1 - mix) + far * mix).astype(np.uint8)
-
-    surface = np.where(on_floor[..., None], linear(floor), linear(wall))
     half = np.s_[::2, ::2]
     lit = np.ones(on_floor[half].shape, np.float32)
     solid = (on_floor | on_wall)[half]
-    lit[solid] = shadows.lit(place[half][solid].astype(float), slack=0.01)
+    lit[solid] = shadows.lit(place[:, ::2, ::2][:, solid].T, slack=0.01)
     lit = cv2.GaussianBlur(cv2.resize(lit, (width, height), interpolation=cv2.INTER_LINEAR), (0, 0), 0.9)
-    normals = np.where(on_floor[..., None], np.float32([0, 1, 0]), np.array([-s, 0, c], np.float32))
-    open_ = np.where(on_floor, floor_openness(below, place), 0.75 + 0.25 * np.clip(up / 1.0, 0, 1)).astype(np.float32)
-    light = scenery.light.on(normals.reshape(-1, 3), lit.ravel(), open_.ravel()).reshape(height, width, 3)
-    haze = np.clip(reach / 120, 0, 0.25)[..., None] * scenery.sky[0]
-    solid_light = surface * light * (1 - haze / 2) + haze * 0.5
+    open_ = np.where(on_floor, floor_openness(below, place), 0.75 + 0.25 * np.clip(place[1], 0, 1))
+    normals = np.stack([np.float32([0, 1, 0]), np.array([-s, 0, c], np.float32)])
+    sun, around = scenery.light.parts(normals)
+    haze = np.clip(reach / 120, 0, 0.25)
+    result = np.empty((height, width, 3), np.float32)
+    for channel in range(3):
+        light = np.where(on_floor, sun[0, channel], sun[1, channel]) * lit
+        light += np.where(on_floor, around[0, channel], around[1, channel]) * open_
+        result[..., channel] = linear(surface[..., channel]) * light * (1 - haze / 2) + haze * (0.5 * scenery.sky[0, channel])
+    empty = ~(on_floor | on_wall)
+    if empty.any():
+        result[empty] = _heavens(scenery, rays[1], random)[empty]
+    return result
 
-    rise = np.clip(rays[..., 1] / np.float32(0.5), 0, 1)[..., None]
-    sky = np.where(rise < 0.5, scenery.sky[0] * (1 - 2 * rise) + scenery.sky[1] * 2 * rise, scenery.sky[1] * (2 - 2 * rise) + scenery.sky[2] * (2 * rise - 1))
-    cloud = np.clip(noise(random, (512, 512), (3, 7), 5) * 0.5 - 0.1, 0, 1)
-    drift = cv2.resize(cloud, (width, height), interpolation=cv2.INTER_CUBIC)[..., None] * 0.8
-    sky = sky * (1 - drift) + np.float32([0.95, 0.95, 0.97]) * drift
-    return np.where((on_floor | on_wall)[..., None], solid_light, sky).astype(np.float32)
+
+def _floor(scenery: Scenery, place: Pixels, depth: Pixels) -> Picture:
+    """(H, W, 3) uint8: the picture of the floor at places (3, H, W), where a pixel is `depth` (H, W) metres deep."""
+    side = scenery.floor.shape[0]
+    u, v = (place[axis] / np.float32(scenery.floor_size) % 1 * side for axis in (0, 2))
+    near = cv2.remap(scenery.floor, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    small = cv2.resize(scenery.floor, (side // 4, side // 4), interpolation=cv2.INTER_AREA)
+    far = cv2.remap(small, u / 4, v / 4, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    # Where many samples of the picture fall into one pixel, the coarse one keeps the floor from glittering.
+    coarse = np.clip(depth * np.float32(side / scenery.floor_size / 3) - 0.3, 0, 1).astype(np.float32)
+    return np.asarray(cv2.blendLinear(near, far, 1 - coarse, coarse))
+
+
+def _heavens(scenery: Scenery, rise: Pixels, random: Random) -> Pixels:
+    """(H, W, 3) light of the sky with its clouds, for directions that rise so much (H, W)."""
+    high = np.clip(rise / np.float32(0.5), 0, 1)[..., None]
+    low, middle, top = scenery.sky
+    sky = np.where(high < 0.5, low * (1 - 2 * high) + middle * 2 * high, middle * (2 - 2 * high) + top * (2 * high - 1))
+    cloud = np.clip(noise(random, (256, 256), (3, 7), 5) * 0.5 - 0.1, 0, 1)
+    drift = cv2.resize(cloud, rise.shape[::-1], interpolation=cv2.INTER_LINEAR)[..., None] * np.float32(0.8)
+    return np.asarray(sky * (1 - drift) + np.float32([0.95, 0.95, 0.97]) * drift)

@@ -82,9 +82,8 @@ def owners(rendering: Rendering) -> NDArray[np.int16]:
 
 def _share(samples: Mask) -> NDArray[np.float32]:
     """(H, W) float32: the share of a pixel's samples that are set."""
-    height, width = (side // FINE for side in samples.shape)
-    blocks = samples.reshape(height, FINE, width, FINE)
-    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
+    blocks = [samples[row::FINE, column::FINE] for row in range(FINE) for column in range(FINE)]
+    return np.asarray(np.sum(blocks, axis=0, dtype=np.float32) / FINE**2)
 
 
 def _joints(figure: Figure, index: int, camera: Camera, rendering: Rendering, seen_by: NDArray[np.int16]) -> tuple[Floats, NDArray[np.int8]]:
