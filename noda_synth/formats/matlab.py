@@ -6,12 +6,13 @@ empty array. `elements`, `number` and `text` take these shells off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files import read_bytes, write_bytes
@@ -49,42 +50,34 @@ def save_mat(path: Path, values: Mapping[str, Any]) -> None:
 def elements(struct: Any, name: str) -> list[Any]:
     """The elements of a field that holds an array of structs: [] where field or content is absent."""
     value = field(struct, name)
-    if value is None or value.dtype.names is None:
-        return []
-    return list(value.ravel())
+    return [] if value is None or value.dtype.names is None else list(value.ravel())
 
 
-def field(struct: Any, name: str) -> Any | None:
+def field(struct: Any, name: str) -> NDArray[Any] | None:
     """A field of one struct as an array; None where it is absent or empty."""
-    names = getattr(getattr(struct, "dtype", None), "names", None)
+    names = None if struct is None else struct.dtype.names
     if not names or name not in names:
         return None
-    value = np.asarray(struct[name])
+    value = struct[name]
     if value.dtype == object and value.size == 1 and isinstance(value.item(), np.ndarray):
         value = value.item()
-    return value if value.size else None
+    found: NDArray[Any] | None = value if value.size else None
+    return found
 
 
-def number(value: Any | None) -> float | None:
+def number(value: NDArray[Any] | None) -> float | None:
     """One number, also where it is written as characters; None where there is none."""
-    if value is None or np.size(value) == 0:
+    if value is None:
         return None
     try:
-        return float(np.asarray(value).ravel()[0])
+        return float(value.item(0))
     except (TypeError, ValueError):
         return None
 
 
-def text(value: Any | None) -> str | None:
+def text(value: NDArray[Any] | None) -> str | None:
     """One string; None where there is none."""
-    if value is None or np.size(value) == 0:
-        return None
-    return str(np.asarray(value).ravel()[0])
-
-
-def cells(value: Any | None) -> Iterator[Any]:
-    """The cells of a cell array, one after the other."""
-    yield from () if value is None else np.asarray(value).ravel()
+    return None if value is None else str(value.item(0))
 
 
 def _guarded(read: Any, path: Path) -> Any:

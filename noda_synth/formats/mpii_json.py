@@ -146,7 +146,7 @@ def file_record(
         center = [float(value) for value in (box[:2] + box[2:]) / 2]
     written = np.where(labelled[:, None], joints, -1.0)
     return {
-        "joints": [[float(x), float(y)] for x, y in written],
+        "joints": written.tolist(),
         "joints_vis": [int(known) for known in labelled],
         "scale": scale,
         "center": list(center),

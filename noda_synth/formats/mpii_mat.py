@@ -103,24 +103,23 @@ def _person(image: str, place: int, rect: Any) -> Person | None:
         return None
     joints = np.full((len(MPII), 2), np.nan)
     stated: list[int | None] = [None] * len(MPII)
-    for point in points:
-        values = [number(field(point, key)) for key in ("id", "x", "y")]
-        joint, x, y = numbers([np.nan if value is None else value for value in values], (3,), "a joint's id, x and y")
+    values = [[_value(point, key) for key in ("id", "x", "y")] for point in points]
+    table = numbers(values, (len(points), 3), "id, x and y of the joints")
+    for point, (joint, x, y) in zip(points, table.tolist(), strict=True):
         if joint not in range(len(MPII)):
             raise ItemError(f"joint id {joint:g}, where 0 to {len(MPII) - 1} are known")
         joints[int(joint)] = x, y
-        stated[int(joint)] = _visible(field(point, "is_visible"))
+        stated[int(joint)] = _visible(number(field(point, "is_visible")))
     labelled: NDArray[np.bool_] = ~np.isnan(joints).any(axis=1)
     scale = number(field(rect, "scale"))
     position = _only(rect, "objpos")
-    center = [number(field(position, key)) for key in "xy"]
-    known = [value for value in center if value is not None and np.isfinite(value)]
+    center = [_value(position, key) for key in "xy"]
     head_box = _head_box(rect)
     record = file_record(
         image,
         joints,
         labelled,
-        center=known if len(known) == 2 else None,
+        center=center if np.isfinite(center).all() else None,
         scale=scale if scale and 0 < scale < np.inf else None,
         head_box=head_box,
     )
@@ -137,17 +136,20 @@ def _person(image: str, place: int, rect: Any) -> Person | None:
     )
 
 
+def _value(struct: Any, name: str) -> float:
+    value = number(field(struct, name))
+    return np.nan if value is None else value
+
+
 def _head_box(rect: Any) -> NDArray[np.float64] | None:
-    corners = [number(field(rect, key)) for key in ("x1", "y1", "x2", "y2")]
-    box = np.array([np.nan if value is None else value for value in corners])
+    box = np.array([_value(rect, key) for key in ("x1", "y1", "x2", "y2")])
     if not np.isfinite(box).all():
         return None
     return np.concatenate([np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])])
 
 
-def _visible(value: Any | None) -> int | None:
-    """`is_visible` in all its shapes: a number, a logical, the character '0' or '1', or nothing."""
-    stated = number(value)
+def _visible(stated: float | None) -> int | None:
+    """`is_visible`, which is a number, a logical, the character '0' or '1', or nothing."""
     return None if stated is None or np.isnan(stated) else VISIBLE if stated else OCCLUDED
 
 
