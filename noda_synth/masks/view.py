@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from noda_synth.anatomy import Pose
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """A person cut out of an image with some surroundings.
 

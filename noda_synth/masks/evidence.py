@@ -1,0 +1,202 @@
+"""What speaks for a pixel being part of a person: the cardboard body, the other people, and colour.
+
+Everything here is measured: the constants were fitted on outlines of COCO people (docs/masks.md, scripts/fit_masks.py).
+Log-odds are natural logarithms of (person : not person); lengths are in body sizes S.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from noda_synth.anatomy import Pose, body_size
+from noda_synth.dataset import OCCLUDED, UNKNOWN
+from noda_synth.masks.body_parts import Capsule, Torso, body_parts
+from noda_synth.masks.cardboard import signed_distance
+from noda_synth.masks.view import View
+
+Field = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each kind of evidence counts.
+
+    Attributes:
+        side: working size, pixels on the longer side of the window.
+        margin: of the window around the axes of the body's parts.
+        slope, limit: prior log-odds are -limit * tanh(slope * distance / limit).
+        reach: how far around a joint its penalty goes (Gaussian).
+        hidden: penalty at the person's own occluded joints.
+        other_joint: penalty at other people's joints.
+        other_body: penalty on other people's cardboard bodies ...
+        in_front, behind: ... times this, where nothing is known of visibility, for people who stand nearer (lower in
+            the picture) or farther off than `depth_step`.
+        prior, colour, bias: log-odds = prior * prior + colour * colour + bias.
+        bin_lightness, bin_colour, bin_blur: the Lab histogram: widths of its bins, and its smoothing in bins.
+        colour_limit: colour's log-odds are cut off here.
+    """
+
+    side: int = 128
+    margin: float = 0.55
+    slope: float = 17.0
+    limit: float = 3.8
+    reach: float = 0.15
+    hidden: float = 3.0
+    other_joint: float = 2.5
+    other_body: float = 1.0
+    in_front: float = 3.0
+    behind: float = 0.3
+    depth_step: float = 0.1
+    prior: float = 0.87
+    colour: float = 1.3
+    bias: float = 0.4
+    bin_lightness: int = 16
+    bin_colour: int = 8
+    bin_blur: float = 0.6
+    colour_limit: float = 4.0
+
+
+WEIGHTS = {"coco17": Weights(), "mpii16": Weights(bias=0.25)}
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Log-odds of every pixel of the working window.
+
+    Attributes:
+        window: x1, y1, x2, y2 in pixels of the view, end exclusive.
+        image: (h, w, 3) uint8 BGR, the window at working size.
+        lab: (h, w, 3) uint8, the same in OpenCV's Lab.
+        size: the body size S in pixels of the working image.
+        distance: (h, w) float32, signed distance to the cardboard body in S, negative inside.
+        colour: (h, w) float32, log-odds of the colour.
+        logodds: (h, w) float32, all evidence together.
+        bias: the part of `logodds` that is the same everywhere.
+    """
+
+    window: tuple[int, int, int, int]
+    image: NDArray[np.uint8]
+    lab: NDArray[np.uint8]
+    size: float
+    distance: Field
+    colour: Field
+    logodds: Field
+    bias: float
+
+
+def sigmoid(logodds: Field) -> Field:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logodds, -30, 30))), np.float32)
+
+
+@lru_cache(maxsize=1)
+def evidence_of(view: View) -> Evidence:
+    """The evidence in a view; kept for the last view, since the mask and its quality both ask for it."""
+    weights = WEIGHTS[view.pose.skeleton.name]
+    size = body_size(view.pose)
+    parts = list(body_parts(view.pose, size, view.frame))
+    window = _window(view, parts, weights.margin * size)
+    x1, y1, x2, y2 = window
+    shrink = min(1.0, weights.side / max(x2 - x1, y2 - y1))
+    width, height = max(4, round((x2 - x1) * shrink)), max(4, round((y2 - y1) * shrink))
+    image = np.asarray(
+        cv2.resize(view.image[y1:y2, x1:x2], (width, height), interpolation=cv2.INTER_AREA), np.uint8
+    )  # fmt: skip
+    lab = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2LAB), np.uint8)
+    # Distances vary slowly: they are computed for every other pixel and enlarged.
+    across, down = -(-width // 2), -(-height // 2)
+    x = ((np.arange(across, dtype=np.float32) + 0.5) * ((x2 - x1) / across) + x1 - 0.5)[None, :]
+    y = ((np.arange(down, dtype=np.float32) + 0.5) * ((y2 - y1) / down) + y1 - 0.5)[:, None]
+    distance = np.minimum(signed_distance(parts, x, y) / np.float32(size), 9)
+    penalty = _penalty(view, size, x, y, weights)
+    distance = np.asarray(cv2.resize(distance, (width, height), interpolation=cv2.INTER_LINEAR))
+    penalty = np.asarray(cv2.resize(penalty, (width, height), interpolation=cv2.INTER_LINEAR))
+    prior = (-weights.limit * np.tanh(weights.slope * distance / weights.limit) - penalty).astype(np.float32)
+    colour = colour_logodds(lab, sigmoid(prior), weights)
+    logodds = (weights.prior * prior + weights.colour * colour + weights.bias).astype(np.float32)
+    return Evidence(window, image, lab, size * shrink, distance, colour, logodds, weights.bias)
+
+
+def _window(view: View, parts: list[Capsule | Torso], margin: float) -> tuple[int, int, int, int]:
+    """The part of the view around the axes of the body's parts."""
+    points = np.concatenate(
+        [part.corners if isinstance(part, Torso) else np.stack([part.start, part.end]) for part in parts]
+        or [view.pose.joints[view.pose.labelled]]
+    )
+    height, width = view.image.shape[:2]
+    ends = np.array([width, height])
+    low = np.clip(points.min(axis=0), 0, ends - 1)
+    high = np.clip(points.max(axis=0), 0, ends - 1)
+    x1, y1 = (int(max(0, value)) for value in np.floor(low - margin))
+    x2, y2 = (int(min(end, value)) for end, value in zip(ends, np.ceil(high + margin), strict=True))
+    x2, y2 = min(max(x2, x1 + 8), width), min(max(y2, y1 + 8), height)
+    return min(x1, x2 - 1), min(y1, y2 - 1), x2, y2
+
+
+def _penalty(view: View, size: float, x: Field, y: Field, weights: Weights) -> Field:
+    """(H, W) float32: what speaks against the person: own hidden joints, other people's joints and bodies."""
+    penalty = np.zeros((y.shape[0], x.shape[1]), np.float32)
+    hidden = view.pose.labelled & (view.pose.visible == OCCLUDED)
+    penalty += weights.hidden * _around(view.pose.joints[hidden], weights.reach * size, x, y)
+    unknown = bool((view.pose.visible[view.pose.labelled] == UNKNOWN).all())
+    near = (x.min() - 0.4 * size, y.min() - 0.4 * size, x.max() + 0.4 * size, y.max() + 0.4 * size)
+    joints, bodies = [], np.zeros_like(penalty)
+    for other in view.others:
+        shown = other.labelled & (other.visible != OCCLUDED)
+        points = other.joints[shown]
+        if not len(points) or not _touches(points, near):
+            continue
+        joints.append(points)
+        if other.labelled.sum() >= 3:
+            scale = body_size(other)
+            distance = signed_distance(body_parts(other, scale, view.frame), x, y) / np.float32(size)
+            rank = _depth_weight(view.pose, other, size, weights) if unknown else 1.0
+            bodies = np.maximum(bodies, rank * sigmoid(-weights.slope * distance))
+    if joints:
+        penalty += weights.other_joint * _around(np.concatenate(joints), weights.reach * size, x, y)
+    return penalty + np.float32(weights.other_body) * bodies
+
+
+def _depth_weight(own: Pose, other: Pose, size: float, weights: Weights) -> float:
+    """On level ground, who stands lower in the picture stands nearer, and hides others."""
+    lower = (other.joints[other.labelled, 1].max() - own.joints[own.labelled, 1].max()) / size
+    if lower > weights.depth_step:
+        return weights.in_front
+    return weights.behind if lower < -weights.depth_step else 1.0
+
+
+def _touches(points: NDArray[np.float64], box: tuple[float, float, float, float]) -> bool:
+    low, high = points.min(axis=0), points.max(axis=0)
+    return bool(high[0] >= box[0] and high[1] >= box[1] and low[0] <= box[2] and low[1] <= box[3])
+
+
+def _around(points: NDArray[np.float64], reach: float, x: Field, y: Field) -> Field:
+    """(H, W) float32: 1 at the nearest of the points, falling off as a Gaussian."""
+    nearest = np.full((y.shape[0], x.shape[1]), np.inf, np.float32)
+    for px, py in points.astype(np.float32):
+        np.minimum(nearest, (x - px) ** 2 + (y - py) ** 2, out=nearest)
+    return np.asarray(np.exp(-nearest / np.float32(reach * reach)))
+
+
+def colour_logodds(lab: NDArray[np.uint8], probability: Field, weights: Weights) -> Field:
+    """Log-odds of every pixel's colour, from smoothed Lab histograms of what is probably the person and what not."""
+    bins = lab // np.array([weights.bin_lightness, weights.bin_colour, weights.bin_colour], np.uint8)
+    low = bins.reshape(-1, 3).min(axis=0)
+    shape = tuple(int(count) for count in bins.reshape(-1, 3).max(axis=0).astype(int) - low + 1)
+    place = np.ravel_multi_index(tuple(np.moveaxis((bins - low).astype(np.intp), 2, 0)), shape)
+    count = int(np.prod(shape))
+
+    def density(weight: Field) -> NDArray[np.float64]:
+        histogram = np.bincount(place.ravel(), weights=weight.ravel(), minlength=count).reshape(shape)
+        smooth = gaussian_filter(histogram, weights.bin_blur, mode="constant")
+        return np.asarray(smooth / (smooth.sum() + 1e-9))
+
+    floor = 2.0 / lab[..., 0].size
+    logodds = np.log((density(probability) + floor) / (density(1 - probability) + floor))
+    limited = np.clip(logodds, -weights.colour_limit, weights.colour_limit).astype(np.float32)
+    return np.asarray(limited.ravel()[place])
