@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from noda_synth.dataset import OCCLUDED, UNKNOWN, Dataset
+from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, carry_validation, read_dataset, write_gt_valid
 from tests.mpii_files import JOINTS, all_joints, image, record, rect, shifted, write_json, write_release
 
@@ -70,7 +72,26 @@ def test_the_same_people_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("1.mat", "2.mat"):
         write_gt_valid(tmp_path / name, persons)
     assert (tmp_path / "1.mat").read_bytes() == (tmp_path / "2.mat").read_bytes()
-    assert b"MATLAB 5.0 MAT-file" in (tmp_path / "1.mat").read_bytes()[:116]
+    # The header is where scipy would put the time of day.
+    assert (tmp_path / "1.mat").read_bytes()[:116].rstrip() == b"MATLAB 5.0 MAT-file, written by noda-synth"
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "gt.mat"
+    persons = people(tmp_path, record("a.jpg")).persons
+    write_gt_valid(path, persons)
+    before = path.read_bytes()
+
+    def half(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(NodaError, match=r"gt\.mat: cannot be written \(No space left"):
+        write_gt_valid(path, persons[:0])
+    assert path.read_bytes() == before
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["gt.mat", "people.json"]
 
 
 @pytest.fixture
@@ -132,6 +153,24 @@ def test_a_truth_that_has_visibility_is_copied_to_the_byte_and_read(mpii: Layout
     assert [np.flatnonzero(person.visible == 0).tolist() for person in dataset.valid] == [[7], [7]]
     carry_validation(layout, dataset, tmp_path / "out")
     assert (tmp_path / "out/gt_valid.mat").read_bytes() == layout.gt_valid.read_bytes()
+
+
+def test_the_mat_is_believed_before_the_truth(mpii: Layout) -> None:
+    layout = given_truth(mpii, jnt_visible=np.zeros((16, 3), np.uint8))
+    valid = read_dataset(layout).valid
+    assert [np.flatnonzero(person.visible == OCCLUDED).tolist() for person in valid] == [[4], [3]]
+
+
+def test_a_validation_part_from_another_split_is_not_mixed_with_the_files_at_hand(tmp_path: Path) -> None:
+    mat = write_release(
+        tmp_path / "mpii.mat", [image(f"{name}.jpg", [rect(all_joints(), {3: "0"})]) for name in ("a", "b", "c")]
+    )
+    valid = write_json(tmp_path / "valid.json", [record("a.jpg")])
+    layout = given_truth(Layout(tmp_path, mat, "mpii_mat", mat, valid), rows=1)
+    (tmp_path / "names.txt").write_text("b.jpg")
+    carry_validation(layout, read_dataset(layout, split=tmp_path / "names.txt"), tmp_path / "out")
+    assert [entry["image"] for entry in json.loads((tmp_path / "out/valid.json").read_text())] == ["b.jpg"]
+    assert "something_else" not in loadmat(tmp_path / "out/gt_valid.mat")
 
 
 def test_nothing_known_means_a_copy(mpii: Layout, tmp_path: Path) -> None:

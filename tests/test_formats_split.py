@@ -140,6 +140,13 @@ def test_whole_videos_are_held_out(mat: Layout) -> None:
         assert set(dataset.images) == {person.image for person in dataset.persons}
 
 
+def test_one_video_cannot_be_split(tmp_path: Path) -> None:
+    mat = write_release(tmp_path / "mpii.mat", [image(f"{n}.jpg", [rect(all_joints())], video=3) for n in range(4)])
+    everyone = read_dataset(Layout(tmp_path, mat, "mpii_mat", mat), all_train=True)
+    with pytest.raises(NodaError, match="leaves nobody to train with"):
+        hold_out(everyone, 0.25, 0)
+
+
 def test_without_videos_whole_images_are_held_out_by_seed(tmp_path: Path) -> None:
     train = [record(f"{n}.jpg", shifted(dx)) for n in range(20) for dx in (0, 50)]
     everyone = read_dataset(Layout(tmp_path, write_json(tmp_path / "train.json", train), "mpii_json"))

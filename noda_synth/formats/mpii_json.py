@@ -23,10 +23,10 @@ from noda_synth.formats.files import json_list, read_json, write_text
 from noda_synth.skeleton import MPII
 
 ESTIMATED_SCALE_FROM_HEAD = 8 / 200
-"""MPII's scale per pixel of head size (0.6 x diagonal of the head box): its validation people are all 8 heads tall."""
+"""MPII's scale per pixel of head size (0.6 x diagonal of the head box): people are 8 heads tall (203 of 203)."""
 
 ESTIMATED_SCALE_FROM_BOX = 1.05 / 200
-"""MPII's scale per pixel of the diagonal of the joint box: the median of its validation set."""
+"""MPII's scale per pixel of the diagonal of the joint box: the median of 203 validation people."""
 
 _DECIMALS = 9
 
