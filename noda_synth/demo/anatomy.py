@@ -64,9 +64,9 @@ class Anatomy:
         )
 
 
-SHOULDER, ELBOW, WRIST, FINGERS = 0.808, 0.640, 0.490, 0.385
-HIP, KNEE, ANKLE = 0.522, 0.285, 0.042
-HIP_X, SHOULDER_X = 0.052, 0.106
+SHOULDER, ELBOW, WRIST = 0.803, 0.638, 0.490
+CHEST, HIP, KNEE, ANKLE = 0.675, 0.522, 0.285, 0.042
+HIP_X, SHOULDER_X = 0.052, 0.107
 
 
 def pivots(anatomy: Anatomy) -> dict[str, Floats]:
@@ -75,7 +75,7 @@ def pivots(anatomy: Anatomy) -> dict[str, Floats]:
     trunk = {
         "pelvis": (0, HIP, 0),
         "lumbar": (0, 0.575, -0.012),
-        "chest": (0, 0.675, -0.015),
+        "chest": (0, CHEST, -0.015),
         "neck": (0, 0.825, -0.012),
         "head": (0, chin + 0.010, -0.004),
     }

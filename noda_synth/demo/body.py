@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.anatomy import ANKLE, BONE, BONES, ELBOW, HIP, HIP_X, KNEE, SHOULDER_X, WRIST, Anatomy
+from noda_synth.demo.anatomy import ANKLE, BONE, BONES, CHEST, ELBOW, HIP, HIP_X, KNEE, SHOULDER_X, WRIST, Anatomy
 from noda_synth.demo.mesh import Mesh, loft, outline
 
 Floats = NDArray[np.float64]
 
 # Rows of y, half width, depth to the front and to the back, all as fractions of body height.
 _TORSO = np.array([
-    [0.850, 0.030, 0.026, 0.036], [0.838, 0.056, 0.031, 0.043], [0.826, 0.087, 0.039, 0.049],
-    [0.808, 0.109, 0.050, 0.057], [0.780, 0.109, 0.061, 0.064], [0.745, 0.102, 0.066, 0.066],
+    [0.850, 0.030, 0.026, 0.036], [0.840, 0.060, 0.031, 0.042], [0.828, 0.092, 0.038, 0.047],
+    [0.812, 0.111, 0.048, 0.055], [0.785, 0.111, 0.061, 0.064], [0.745, 0.102, 0.066, 0.066],
     [0.700, 0.095, 0.063, 0.061], [0.650, 0.087, 0.058, 0.052], [0.610, 0.084, 0.057, 0.049],
     [0.570, 0.091, 0.059, 0.056], [0.530, 0.098, 0.060, 0.073], [0.500, 0.095, 0.056, 0.077],
     [0.478, 0.074, 0.046, 0.060], [0.465, 0.036, 0.030, 0.036],
@@ -33,8 +33,8 @@ _LEG = np.array([
     [0.045, 0.0190, 0.0200, 0.0220], [0.022, 0.0170, 0.0180, 0.0200],
 ])  # fmt: skip
 _ARM = np.array([
-    [0.832, 0.008, 0.010, 0.010], [0.828, 0.017, 0.020, 0.020], [0.815, 0.0265, 0.0295, 0.0295],
-    [0.795, 0.0300, 0.0320, 0.0310], [0.750, 0.0270, 0.0295, 0.0290], [0.700, 0.0240, 0.0265, 0.0255],
+    [0.826, 0.008, 0.010, 0.010], [0.822, 0.017, 0.020, 0.020], [0.808, 0.0265, 0.0295, 0.0295],
+    [0.788, 0.0300, 0.0320, 0.0310], [0.750, 0.0270, 0.0295, 0.0290], [0.700, 0.0240, 0.0265, 0.0255],
     [0.660, 0.0208, 0.0225, 0.0225], [0.638, 0.0205, 0.0220, 0.0225], [0.605, 0.0215, 0.0240, 0.0235],
     [0.570, 0.0195, 0.0220, 0.0215], [0.520, 0.0145, 0.0170, 0.0170], [0.492, 0.0118, 0.0160, 0.0155],
     [0.478, 0.0120, 0.0170, 0.0160],
@@ -81,7 +81,19 @@ class Tube:
             below = step * step * (3 - 2 * step) if np.isfinite(bend) else np.zeros(len(y))
             result[:, BONE[bone]] += above * (1 - below)
             above = above * below
+        if "chest" in self.chain and "lumbar" in self.chain:
+            self._give_shoulders_to_collarbones(mesh, result)
         return result
+
+    def _give_shoulders_to_collarbones(self, mesh: Mesh, weights: Floats) -> None:
+        """The outer upper corners of the trunk rise with the arms."""
+        height = float(self.bends[0]) / CHEST
+        x, y, _ = mesh.points.astype(float).T / height
+        share = np.clip((np.abs(x) - 0.05) / 0.055, 0, 1) * np.clip((y - 0.74) / 0.06, 0, 1)
+        for side, sign in (("left", 1), ("right", -1)):
+            given = share * (sign * x > 0) * weights[:, BONE["chest"]]
+            weights[:, BONE[f"{side}_clavicle"]] += given
+            weights[:, BONE["chest"]] -= given
 
     def widened(self, by: float | Floats) -> Tube:
         """The same tube with `by` metres added to its widths."""
@@ -131,7 +143,7 @@ def torso(anatomy: Anatomy) -> Tube:
     table[:, 2] = table[:, 2] * girth * (1 - 0.05 * anatomy.curve) + bust + belly
     table[:, 3] *= girth * (1 - 0.05 * anatomy.curve) * (1 + 0.6 * (hips - 1))
     h = anatomy.height
-    return Tube(table * h, ("chest", "lumbar", "pelvis"), (0.675 * h, 0.575 * h), (0.05 * h, 0.04 * h))
+    return Tube(table * h, ("chest", "lumbar", "pelvis"), (CHEST * h, 0.575 * h), (0.05 * h, 0.04 * h))
 
 
 def leg(anatomy: Anatomy, side: str) -> Tube:

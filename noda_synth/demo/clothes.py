@@ -43,6 +43,11 @@ class Outfit:
     shoes: float | None
     jacket: bool
 
+    @property
+    def seat_ease(self) -> float:
+        """Metres between the seat and the trousers over it."""
+        return 0.35 * self.flare + 0.004
+
 
 def draw_outfit(random: np.random.Generator, feminine: bool) -> Outfit:
     u = random.uniform
@@ -78,35 +83,38 @@ def shirt(anatomy: Anatomy, random: np.random.Generator, outfit: Outfit, materia
     if outfit.top_hem is None:
         return []
     h = anatomy.height
-    trunk = draped(body.torso(anatomy), anatomy, outfit.ease, loose=outfit.top_hem < 0.55)
+    trunk = draped(body.torso(anatomy), anatomy, outfit)
     top = 0.845 if outfit.sleeve is not None else 0.832
     pieces = [cut(trunk, top * h, outfit.top_hem * h, material, spacing=RING, around=AROUND, squareness=2.35, turns=1, folds=folds(random, 0.022))]
     for side in SIDES if outfit.sleeve is not None else ():
         assert outfit.sleeve is not None
         tube = body.arm(anatomy, side)
-        open_end = np.interp(tube.table[:, 0] / h, [outfit.sleeve, 0.77, 0.815], [outfit.ease * 0.9, outfit.ease * 0.7, 0.002])
-        pieces.append(cut(tube.widened(open_end), 0.8318 * h, outfit.sleeve * h, material, spacing=RING, around=16, folds=folds(random, 0.045)))
+        open_end = np.interp(tube.table[:, 0] / h, [outfit.sleeve, 0.76, 0.80], [outfit.ease * 0.9, outfit.ease * 0.7, 0.002])
+        pieces.append(cut(tube.widened(open_end), 0.8258 * h, outfit.sleeve * h, material, spacing=RING, around=16, folds=folds(random, 0.045)))
     if outfit.jacket:
         pieces.append(_hood(anatomy, material))
     return pieces
 
 
-def draped(tube: Tube, anatomy: Anatomy, ease: float, *, loose: bool) -> Tube:
-    """The trunk as cloth follows it: off the body by `ease`, and falling straight from waist and seat if loose."""
-    h = anatomy.height
+def draped(tube: Tube, anatomy: Anatomy, outfit: Outfit) -> Tube:
+    """The trunk as a shirt follows it: falling straight from waist and seat, over the trousers, unless tucked in."""
+    h, ease = anatomy.height, outfit.ease
+    loose = outfit.top_hem is not None and outfit.top_hem < 0.55
     wide = tube.widened(ease)
     table = wide.table[np.argsort(-wide.table[:, 0])].copy()
     y = table[:, 0] / h
     table[:, 1:4] += np.where((y > 0.8)[:, None], -0.5 * ease, 0)
     if loose:
-        hips = table[np.argmin(np.abs(y - 0.53))]
+        hips = table[np.argmin(np.abs(y - 0.53))].copy()
         below = y < 0.53
-        table[below, 1] = hips[1] + (0.53 - y[below]) * 0.12 * h + 0.004
-        table[below, 2] = hips[2] + 0.006
-        table[below, 3] = hips[3] + 0.004
-        table = np.vstack([table, [0.40 * h, hips[1] + 0.03, hips[2] + 0.014, hips[3] + 0.006]])
+        over = outfit.seat_ease
+        table[:, 1:4] += over * np.interp(y, [0.53, 0.62], [1, 0])[:, None]
+        table[below, 1] = hips[1] + (0.53 - y[below]) * 0.06 * h + 0.004 + over
+        table[below, 2] = hips[2] + 0.006 + over
+        table[below, 3] = hips[3] + 0.004 + over
+        table = np.vstack([table, [0.40 * h, *(table[-1, 1:4] + [0.02, 0.008, 0.004])]])
         waist = (y < 0.68) & (y > 0.53)
-        table[:-1][waist, 1] = np.maximum(table[:-1][waist, 1], 0.94 * hips[1])
+        table[:-1][waist, 1] = np.maximum(table[:-1][waist, 1], 0.9 * hips[1])
     return Tube(table, tube.chain, tube.bends, tube.softness)
 
 
@@ -124,18 +132,17 @@ def trousers(anatomy: Anatomy, random: np.random.Generator, outfit: Outfit, mate
     if outfit.legs is None:
         return []
     h = anatomy.height
-    ease = 0.5 * outfit.flare + 0.005
-    pieces = [cut(body.torso(anatomy).widened(ease * 0.7), 0.592 * h, 0.463 * h, material, spacing=RING, around=AROUND, squareness=2.35, turns=1)]
+    pieces = [cut(body.torso(anatomy).widened(outfit.seat_ease), 0.592 * h, 0.463 * h, material, spacing=RING, around=AROUND, squareness=2.35, turns=1)]
     for side in SIDES:
         tube = body.leg(anatomy, side)
-        wide = np.interp(tube.table[:, 0] / h, [outfit.legs, outfit.legs + 0.1, 0.5], [outfit.flare + 0.003, outfit.flare, ease * 0.6])
+        wide = np.interp(tube.table[:, 0] / h, [outfit.legs, outfit.legs + 0.1, 0.5], [outfit.flare + 0.003, outfit.flare, outfit.seat_ease])
         pieces.append(cut(tube.widened(wide), 0.539 * h, outfit.legs * h, material, spacing=RING, around=18, folds=folds(random, 0.03)))
     return pieces
 
 
 def belt(anatomy: Anatomy, outfit: Outfit, material: int) -> list[Piece]:
     h = anatomy.height
-    return [cut(body.torso(anatomy).widened(0.5 * outfit.flare + 0.012), 0.594 * h, 0.576 * h, material, spacing=0.008, around=AROUND, squareness=2.35)]
+    return [cut(body.torso(anatomy).widened(outfit.seat_ease + 0.005), 0.594 * h, 0.576 * h, material, spacing=0.008, around=AROUND, squareness=2.35)]
 
 
 def skirt(anatomy: Anatomy, random: np.random.Generator, outfit: Outfit, material: int) -> list[Piece]:
@@ -154,8 +161,8 @@ def skirt(anatomy: Anatomy, random: np.random.Generator, outfit: Outfit, materia
     wave = np.linspace(0, 1, len(sections))[:, None] ** 1.5 * np.cos(np.linspace(0, 2 * np.pi, 37)[:-1] * int(random.integers(5, 10)) + random.uniform(0, 6))
     mesh = loft(sections, 36, bumps=1 + flare * wave, turns=2).of(material)
     x, height = mesh.points[:, 0].astype(float) / h, mesh.points[:, 1].astype(float) / h
-    follow = np.interp(height, [0.42, 0.56], [0.92, 0])
-    left = np.clip(x / 0.11 + 0.5, 0, 1)
+    follow = np.interp(height, [0.44, 0.55], [0.95, 0])
+    left = np.clip(x / 0.08 + 0.5, 0, 1)
     weights = np.zeros((len(x), len(BONES)))
     weights[:, BONE["pelvis"]] = 1 - follow
     weights[:, BONE["left_thigh"]] = follow * left
@@ -164,16 +171,16 @@ def skirt(anatomy: Anatomy, random: np.random.Generator, outfit: Outfit, materia
 
 
 def skin(anatomy: Anatomy, outfit: Outfit, material: int) -> list[Piece]:
-    """What clothes leave bare of trunk, neck, arms and legs, with enough under the hems to leave no gap."""
+    """What clothes leave bare of trunk, neck, arms and legs, and a little more under the hems."""
     h = anatomy.height
     pieces = [cut(body.neck(anatomy), (1 - anatomy.head + 0.02) * h, 0.816 * h, material, spacing=0.012, around=20)]
     if outfit.top_hem is None or outfit.sleeve is None or outfit.top_hem > 0.54:
-        pieces.append(cut(body.torso(anatomy), 0.849 * h, 0.466 * h, material, spacing=RING, around=AROUND, squareness=2.35))
+        pieces.append(cut(body.torso(anatomy), 0.849 * h, 0.565 * h, material, spacing=RING, around=AROUND, squareness=2.35))
     for side in SIDES:
         covered = outfit.top_hem is not None and outfit.sleeve is not None
-        sleeve = min(outfit.sleeve + 0.04, 0.83) if covered and outfit.sleeve is not None else 0.8318
+        sleeve = min(outfit.sleeve + 0.04, 0.82) if covered and outfit.sleeve is not None else 0.8258
         pieces.append(cut(body.arm(anatomy, side), sleeve * h, 0.479 * h, material, spacing=RING, around=14))
         pieces += body.hand(anatomy, side, material)
-        end = outfit.legs if outfit.legs is not None else (outfit.skirt or 0.5) + 0.1
+        end = outfit.legs if outfit.legs is not None else (outfit.skirt or 0.5) - 0.02
         pieces.append(cut(body.leg(anatomy, side), min(end + 0.05, 0.539) * h, 0.023 * h, material, spacing=RING, around=16))
     return pieces

@@ -21,7 +21,7 @@ Random: TypeAlias = np.random.Generator
 SIDE = 256
 
 SKIN: tuple[Colour, ...] = (
-    (241, 206, 184), (232, 190, 162), (222, 176, 144), (205, 155, 120), (186, 134, 100), (160, 110, 78), (128, 84, 58),
+    (228, 190, 166), (222, 178, 150), (212, 164, 132), (198, 148, 114), (186, 134, 100), (160, 110, 78), (128, 84, 58),
     (98, 63, 44), (74, 48, 36),
 )  # fmt: skip
 HAIR: tuple[Colour, ...] = (
@@ -81,7 +81,7 @@ def plain(random: Random, colour: Floats, other: Floats) -> Floats:
 
 
 def heather(random: Random, colour: Floats, other: Floats) -> Floats:
-    mix = np.clip(shifted_noise(random, (90, 50), 2) * 0.22 + 0.25, 0, 1)[..., None]
+    mix = np.clip(shifted_noise(random, (90, 50), 2) * 0.13 + 0.2, 0, 0.6)[..., None]
     return colour * (1 - mix) + other * mix
 
 
@@ -217,7 +217,7 @@ def skin(random: Random, tone: Floats) -> Texture:
 def strands(random: Random, colour: Floats, cells: tuple[int, int] = (80, 3)) -> Texture:
     """Hair: light and dark strands that run down."""
     streak = shifted_noise(random, cells, 2)[..., None]
-    return np.clip(colour * (1 + 0.24 * streak), 0, 255).astype(np.uint8)
+    return np.clip(colour * (1 + 0.16 * streak), 0, 255).astype(np.uint8)
 
 
 def leather(random: Random, colour: Floats) -> Texture:

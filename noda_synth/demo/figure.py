@@ -112,10 +112,11 @@ def dressed(anatomy: Anatomy, random: np.random.Generator, palette: tuple[fabric
     beard = 0.0 if feminine or anatomy.height < 1.5 else float(random.choice([0, 0.25, 0.9], p=[0.5, 0.3, 0.2]))
     paint = head.face(random, tone, hair_colour, beard=beard, bald=bald, feminine=feminine, shades=bool(random.random() < 0.1))
     pieces += head.skull(anatomy, random, use(paint))
+    capped = bool(random.random() < 0.16)
     if not bald:
         styles = ["long", "bob", "tail", "bun"] if feminine else ["short", "crop", "short", "bob"]
         style = str(random.choice(styles, p=[0.4, 0.25, 0.2, 0.15] if feminine else [0.55, 0.3, 0.1, 0.05]))
-        pieces += head.hair(anatomy, random, use(fabric.strands(random, hair_colour)), style)
-    if random.random() < 0.16:
+        pieces += head.hair(anatomy, random, use(fabric.strands(random, hair_colour)), style, flat=capped)
+    if capped:
         pieces += head.cap(anatomy, random, use(fabric.cloth(random, colour(), calm=True)), brim=bool(random.random() < 0.7))
     return pieces, textures

@@ -79,19 +79,21 @@ def hairline(turn: Floats, fringe: float, sides: float) -> Floats:
     return np.interp(np.abs(turn), [0, 0.7, 1.05, 1.45, 1.8, 2.2, np.pi], [fringe, fringe - 0.03, 0.66, sides, sides * 0.8, 0.12, 0.08])
 
 
-def hair(anatomy: Anatomy, random: np.random.Generator, material: int, style: str) -> list[Piece]:
+def hair(anatomy: Anatomy, random: np.random.Generator, material: int, style: str, *, flat: bool) -> list[Piece]:
     """Hair as a shell over the skull, and what hangs down from it.
 
     Args:
         style: short, crop, bob, long, tail or bun.
+        flat: pressed down by a cap.
     """
     thick = {"crop": 0.02, "short": random.uniform(0.035, 0.075), "bob": 0.07, "long": 0.06}.get(style, 0.035)
+    thick = 0.02 if flat else thick
     pieces = [_on_head(_shell(anatomy, random, thick, random.uniform(0.76, 0.86), 0.42 if style != "crop" else 0.5).of(material))]
     if style in ("bob", "long"):
         pieces.append(_curtain(anatomy, random, material, random.uniform(0.0, 0.16) if style == "bob" else -random.uniform(0.35, 0.9)))
     if style == "tail":
         pieces.append(_tail(anatomy, random, material))
-    if style == "bun":
+    if style == "bun" and not flat:
         rows = np.array([[0.16, 0.02, 0.02, 0.02], [0.12, 0.11, 0.11, 0.11], [0, 0.16, 0.15, 0.15], [-0.12, 0.11, 0.11, 0.11], [-0.16, 0.02, 0.02, 0.02]])
         mesh = loft(outline(rows, 0.16, -0.16, 9), 14).of(material)
         place = random.choice([np.array([0, 1.0, -0.2]), np.array([0, 0.72, -0.56])])
@@ -145,7 +147,7 @@ def _tail(anatomy: Anatomy, random: np.random.Generator, material: int) -> Piece
 
 def cap(anatomy: Anatomy, random: np.random.Generator, material: int, *, brim: bool) -> list[Piece]:
     """A baseball cap, or a woollen one without brim, over whatever hair there is."""
-    mesh = _shell(anatomy, random, 0.055 if brim else 0.075, 0.70, 0.62)
+    mesh = _shell(anatomy, random, 0.065 if brim else 0.08, 0.70, 0.62)
     points = mesh.points
     pieces = [_on_head(mesh.moved(points).of(material))]
     if brim:

@@ -181,7 +181,7 @@ def speckled(random: Random, colour: Pixels, depth: float) -> Picture:
     """Grass, sand or asphalt."""
     fine = random.standard_normal((512, 512), np.float32)
     coarse = noise(random, (512, 512), (4, 4), 4)
-    tone = noise(random, (512, 512), (10, 10), 2)[..., None] * np.float32([0.05, 0, -0.04])
+    tone = noise(random, (512, 512), (10, 10), 2)[..., None] * np.float32([0.02, 0, -0.02])
     image = colour * (1 + depth * (0.5 * fine + 0.4 * coarse)[..., None] + tone)
     return np.clip(image, 0, 255).astype(np.uint8)
 
