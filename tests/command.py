@@ -1,0 +1,52 @@
+"""The command line as a user has it, for tests: in this process where that will do, as a process of its own else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from noda_synth.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def noda(*words: object) -> Result:
+    """Run a command in this process; an exception that is no exit is a bug, and comes out as one."""
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+
+def done(*words: object) -> str:
+    """Run a command that has to succeed; what it says on stdout."""
+    result = noda(*words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*words: object) -> str:
+    """Run a command that has to be refused with exit code 2; what it says on stderr, in any number of lines."""
+    result = noda(*words)
+    assert result.exit_code == 2, (result.exit_code, result.output)
+    assert "Traceback" not in result.output
+    return " ".join(result.stderr.split())
+
+
+def process(*words: object, **options: object) -> subprocess.Popen[str]:
+    """Start a command as the leader of a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "noda_synth", *map(str, words)],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, **options,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+def tree(folder: Path) -> dict[str, bytes | str]:
+    """Everything in a folder by relative name: the bytes of files, the targets of links; without run_log.json."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if (path.is_symlink() or path.is_file()) and path.name != "run_log.json"
+    }

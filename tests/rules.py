@@ -1,0 +1,189 @@
+"""The placement rules, checked on a written data set from the outside.
+
+Nothing of noda_synth is imported: annotations, manifest, images and pool are read as any other program would, and the
+rules are stated here a second time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.drawn_set import JOINTS
+
+LIMBS = {f"{side}_{joint}" for side in ("right", "left") for joint in ("elbow", "wrist", "knee", "ankle")}
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A rendered image with all that is written about it.
+
+    Attributes:
+        line: of manifest.jsonl.
+        record: of train.json.
+        before: the record of the input.
+        joints: (16, 2) 0-based pixels; labelled: (16,) bool; inside: (16,) bool, labelled and on the picture.
+        original, picture: (H, W, 3) uint8.
+        alpha: (H, W) uint8, the opacity of the body on the whole picture.
+        colours: (H, W, 3) uint8, the body's colours on the whole picture.
+        body: columns of the pool.
+    """
+
+    line: dict[str, Any]
+    record: dict[str, Any]
+    before: dict[str, Any]
+    joints: NDArray[np.float64]
+    labelled: NDArray[np.bool_]
+    inside: NDArray[np.bool_]
+    original: NDArray[np.uint8]
+    picture: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+    colours: NDArray[np.uint8]
+    body: dict[str, Any]
+
+    def opacity(self, points: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """(P,) uint8 under points (P, 2) on the picture."""
+        x, y = np.floor(points + 0.5).astype(int).T
+        return self.alpha[y, x]
+
+
+def copies(out: Path, data: Path, pool: Path, names: tuple[str, ...] = JOINTS) -> Iterator[Copy]:
+    """The rendered images of a written set in MPII's layout."""
+    records = json.loads((out / "annot" / "train.json").read_text())
+    inputs = json.loads((data / "annot" / "train.json").read_text())
+    with h5py.File(pool, "r") as file:
+        for text in (out / "manifest.jsonl").read_text().splitlines():
+            line = json.loads(text)
+            record = next(r for r in records if r["image"] == line["file"])
+            joints = np.array(record["joints"], float) - 1
+            original, picture = read(data / "images" / line["source"]), read(out / "images" / line["file"])
+            alpha, colours = body_on(file, line, original.shape)
+            pixel = np.floor(joints + 0.5)
+            labelled = np.array(record["joints_vis"]) > 0
+            on_picture = ((pixel >= 0) & (pixel < original.shape[1::-1])).all(axis=1)
+            row = line["placement"]["body"]
+            yield Copy(
+                line=line, record=record, before=inputs[line["row"]], joints=joints, labelled=labelled,
+                inside=labelled & on_picture, original=original, picture=picture, alpha=alpha, colours=colours,
+                body={name: values[row] for name, values in file["bodies"].items()},
+            )  # fmt: skip
+
+
+def read(path: Path) -> NDArray[np.uint8]:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    assert picture is not None, path
+    return np.asarray(picture, np.uint8)
+
+
+def body_on(
+    pool: h5py.File, line: dict[str, Any], shape: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Opacity and colours of the pasted body on a picture of (height, width, ...)."""
+    placement = line["placement"]
+    size = (placement["width"], placement["height"])
+    mask = blob(pool, f"masks/{placement['level']}", placement["body"], cv2.IMREAD_GRAYSCALE)
+    crop = blob(pool, "crops", placement["body"], cv2.IMREAD_COLOR)
+    how = cv2.INTER_AREA if size[0] < mask.shape[1] else cv2.INTER_LINEAR
+    if line["smooth"] == "ring":
+        rim = cv2.copyMakeBorder(mask, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=0)
+        core = cv2.erode(rim, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (8, 8)))[8:-8, 8:-8]
+        mask = np.where((mask > 0) & (core == 0), 192, mask).astype(np.uint8)
+    elif line["smooth"] == "feather":
+        rim = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        depth = np.minimum(cv2.distanceTransform(rim, cv2.DIST_L2, 3)[1:-1, 1:-1] / 6, 1)
+        mask = (255 * depth + 0.5).astype(np.uint8)
+    stamp = cv2.resize(mask, size, interpolation=how)
+    if line["smooth"] == "none":
+        stamp = np.where(stamp >= 128, 255, 0).astype(np.uint8)
+    alpha, colours = np.zeros(shape[:2], np.uint8), np.zeros(shape, np.uint8)
+    drawn = cv2.resize(crop, size, interpolation=how)
+    for y in range(max(placement["top"], 0), min(placement["top"] + size[1], shape[0])):
+        left, right = max(placement["left"], 0), min(placement["left"] + size[0], shape[1])
+        alpha[y, left:right] = stamp[y - placement["top"], left - placement["left"] : right - placement["left"]]
+        colours[y, left:right] = drawn[y - placement["top"], left - placement["left"] : right - placement["left"]]
+    return alpha, colours
+
+
+def blob(pool: h5py.File, group: str, row: int, flags: int) -> Any:
+    start, end = pool[f"{group}/offsets"][row : row + 2]
+    return cv2.imdecode(pool[f"{group}/bytes"][int(start) : int(end)], flags)
+
+
+def check(
+    copy: Copy,
+    radius: tuple[float, float] = (1 / 3, 1.0),
+    rescale: tuple[float, float] = (0.8, 1.2),
+    max_enlarge: float = 2.0,
+    segment: bool = True,
+    exact: bool = True,
+) -> None:
+    """Every rule of the overlay strategy, and that nothing but the pasted body changed (`exact`, for PNG)."""
+    index = {name: place for place, name in enumerate(JOINTS)}
+    head, neck = copy.joints[index["head_top"]], copy.joints[index["upper_neck"]]
+    what = copy.line["id"]
+
+    # Rule 1: the protected joints, and the line between them, stay free.
+    assert copy.labelled[[index["head_top"], index["upper_neck"]]].all(), what
+    steps = 10 * int(np.abs(head - neck).max() + 1) if segment else 2
+    line = np.linspace(head, neck, steps)
+    pixel = np.floor(line + 0.5)
+    on_picture = ((pixel >= 0) & (pixel < copy.alpha.shape[::-1])).all(axis=1)
+    assert (copy.opacity(line[on_picture]) < 128).all(), f"{what}: head or neck covered"
+
+    # Rule 2: a limb joint on the picture is covered that was not known to be occluded.
+    covered = np.zeros(16, bool)
+    covered[copy.inside] = copy.opacity(copy.joints[copy.inside]) >= 128
+    names = {JOINTS[joint] for joint in np.flatnonzero(covered)}
+    known = copy.before.get("joints_visible", [-1] * 16)
+    assert any(known[index[name]] != 0 for name in names & LIMBS), f"{what}: no limb joint covered"
+    assert copy.line["covered"] == [name for name in JOINTS if name in names], what
+    assert {JOINTS[joint] for joint in range(16) if covered[joint]} <= {
+        JOINTS[joint] for joint, state in enumerate(copy.record["joints_visible"]) if state == 0
+    }, what
+
+    # The distance of the two box centres.
+    points = copy.joints[copy.inside]
+    half = np.hypot(*np.ptp(points, axis=0)) / 2
+    placement = copy.line["placement"]
+    assert radius[0] * half <= placement["radius"] <= radius[1] * half, what
+    crop = copy.body["size"]
+    factor = np.array([placement["width"], placement["height"]]) / crop
+    middle = ((copy.body["box"][:2] + copy.body["box"][2:]) / 2 + 0.5) * factor - 0.5
+    middle += np.array([placement["left"], placement["top"]])
+    target = (points.min(axis=0) + points.max(axis=0)) / 2
+    turn = np.deg2rad(placement["angle"])
+    drawn = target + placement["radius"] * np.array([np.cos(turn), np.sin(turn)])
+    assert np.abs(middle - drawn).max() <= 0.5 + 1e-6, f"{what}: the body is not where it was drawn to be"
+
+    # Its size, and where it comes from.
+    assert rescale[0] <= placement["rescale"] <= rescale[1], what
+    assert placement["scale"] <= max_enlarge * (1 + 1e-9), what
+    assert np.abs(crop * placement["scale"] - (placement["width"], placement["height"])).max() <= 0.5 + 1e-6, what
+    body_scale = copy.body["scale"] * copy.body["factor"].mean()
+    if copy.record["scale"] > 0 and np.isfinite(body_scale):
+        expected = copy.record["scale"] / body_scale * placement["rescale"]
+    else:
+        expected = 2 * half / np.hypot(*(copy.body["box"][2:] - copy.body["box"][:2])) * placement["rescale"]
+    assert placement["scale"] == np.float64(expected) or abs(placement["scale"] / expected - 1) < 1e-9, what
+    assert copy.body["image"].decode() == copy.line["occluder"]["source"] != copy.line["source"], what
+    assert copy.body["person"].decode() == copy.line["occluder"]["person"], what
+
+    assert copy.picture.shape == copy.original.shape, what
+    if exact:
+        changed = (copy.picture != copy.original).any(axis=2)
+        assert not changed[copy.alpha == 0].any(), f"{what}: pixels beside the body changed"
+        solid = copy.alpha == 255
+        assert (copy.picture[solid] == copy.colours[solid]).all(), f"{what}: the body is not the pool's"
+        # Whatever colour the rim takes, it is mixed with what was there in proportion to its opacity.
+        weight = copy.alpha[..., None].astype(float)
+        rest = copy.original * (255 - weight) / 255
+        assert (copy.picture >= rest - 1).all(), what
+        assert (copy.picture <= rest + weight + 1).all(), what
