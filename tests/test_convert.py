@@ -187,6 +187,17 @@ def test_a_bad_record_ends_in_exit_code_1_and_errors_jsonl(tmp_path: Path) -> No
     assert "leads out" in json.loads((tmp_path / "out/errors.jsonl").read_text())["reason"]
 
 
+def test_verbose_names_every_problem_and_quiet_only_failures(tmp_path: Path) -> None:
+    train = write_json(tmp_path / "train.json", [*[record("a.jpg")] * 3, *[{}] * 8])
+    told = {flag: convert(train, tmp_path / f"out{flag}", flag) for flag in ("-v", "-q")}
+    assert told["-v"].stderr.count("failed: ") == 8
+    assert told["-v"].stderr.count("note: ") == 2
+    assert told["-q"].stderr.count("failed: ") == 5
+    assert "... and 3 more" in told["-q"].stderr
+    assert "note: " not in told["-q"].stderr
+    assert told["-q"].stdout == ""
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "reason"),
     [

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.errors import NodaError
+from noda_synth.cli.options import leave, path_option, seed_option
+from noda_synth.errors import NodaError, Problem
 from noda_synth.formats import convert as conversion
 
-_SHOWN = 20
+_SHOWN = 5
 
 
 @click.command("convert")
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Choice(conversion.TARGETS), help="Default: mpii-json; gt-valid for an OUTPUT.mat.")
-@click.option("--split", type=click.Path(path_type=Path), help="Who is for validation, see above.")
+@path_option("--split", help="Who is for validation, see above.")
 @click.option("--holdout", type=float, help="Hold out this share of the people, whole videos at a time (e.g. 0.1).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the hold-out.")
+@seed_option
 @click.option("--all-train", is_flag=True, help="Hold out nobody.")
-@click.option("--visibility-from", type=click.Path(path_type=Path), metavar="MAT", help="The .mat for JSON records.")
-@click.option("--images", type=click.Path(path_type=Path), help="Images folder, whose sizes COCO needs.")
+@path_option("--visibility-from", metavar="MAT", help="The .mat for JSON records.")
+@path_option("--images", help="Images folder, whose sizes COCO needs.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist. Those of INPUT are never replaced.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
+@click.option("-q", "--quiet", is_flag=True, help="No summary, only failures.")
 @exits
 def command(
     source: Path,
@@ -37,6 +40,8 @@ def command(
     visibility_from: Path | None,
     images: Path | None,
     overwrite: bool,
+    verbose: bool,
+    quiet: bool,
 ) -> None:
     """Convert annotations: the original MPII .mat, MPII JSON and COCO keypoints, told by content.
 
@@ -61,22 +66,23 @@ def command(
         source, split=split, holdout=holdout, seed=seed, all_train=all_train, visibility_from=visibility_from
     )
     result = conversion.convert(read, output, target, images=images, overwrite=overwrite)
-    _report(result, None if output.suffix in (".json", ".mat") else output)
+    if not quiet:
+        for file, word in result.written:
+            click.echo(f"{file}: {word}")
+        for what in result.lost:
+            click.echo(f"Lost: {what}")
+    _tell(result.problems, verbose, quiet, None if output.suffix in (".json", ".mat") else output)
+    leave(result.problems)
 
 
-def _report(result: conversion.Conversion, folder: Path | None) -> None:
-    """Say what was written, lost and wrong; exit code 1 if records failed."""
-    for file, word in result.written:
-        click.echo(f"{file}: {word}")
-    for what in result.lost:
-        click.echo(f"Lost: {what}")
-    failed = [problem for problem in result.problems if problem.failed]
-    notes = [problem for problem in result.problems if not problem.failed]
-    for problem in (notes + failed)[:_SHOWN]:
-        click.echo(f"{'Failed' if problem.failed else 'Note'}: {problem.item}: {problem.reason}", err=True)
-    if len(result.problems) > _SHOWN:
-        click.echo(f"... and {len(result.problems) - _SHOWN} more", err=True)
-    if failed:
-        if folder is not None:
-            click.echo(f"All {len(failed)} failures: {conversion.write_errors(folder, failed)}", err=True)
-        sys.exit(1)
+def _tell(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path | None) -> None:
+    """Failures before notes, the first few of each or all; every failure goes to errors.jsonl if there is a folder."""
+    failed = [problem for problem in problems if problem.failed]
+    notes = [problem for problem in problems if not problem.failed and not quiet]
+    for word, items in (("failed", failed), ("note", notes)):
+        for problem in items if verbose else items[:_SHOWN]:
+            click.echo(f"{word}: {problem.item}: {problem.reason}", err=True)
+        if len(items) > _SHOWN and not verbose:
+            click.echo(f"... and {len(items) - _SHOWN} more; -v names them all", err=True)
+    if failed and folder is not None:
+        click.echo(f"All failures: {conversion.write_errors(folder, failed)}", err=True)
