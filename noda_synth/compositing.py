@@ -10,26 +10,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SMOOTHINGS = ("ring", "feather", "none")
+SMOOTHINGS = ("ring", "feather", "matte", "none")
 COVERING = 128
 """A pixel is covered where the pasted alpha is at least this, that is at least one half of 255."""
 
 _RING_SIZE, _RING_ALPHA = 8, 192
 _FEATHER = 6.0
+# Opacity from which a pixel of a matte is all body, and how many pixels its colours are carried outwards.
+_SOLID, _BLEED = 235, 4
 
 
-def edge_alpha(mask: NDArray[np.uint8], smooth: str) -> NDArray[np.uint8]:
+def edge_alpha(opacity: NDArray[np.uint8], smooth: str) -> NDArray[np.uint8]:
     """Opacity of a body at the size of its crop.
 
     Args:
-        mask: (h, w) uint8 of 0 and 255.
+        opacity: (h, w) uint8 as stored in the pool: the body is where it is at least 128.
         smooth: "ring": the outermost ring of the mask, as wide as an erosion by an 8 x 8 ellipse takes away, gets
             192 / 255 (the paper's reference [17], Sarandi et al. 2018); "feather": opacity rises over six pixels from
-            the outline inwards; "none": the mask as it is.
+            the outline inwards; "matte": the opacity as stored; "none": all or nothing.
 
     Returns:
-        (h, w) uint8, 0 outside the mask.
+        (h, w) uint8; 0 outside the mask, but for a matte, which fades out there.
     """
+    if smooth == "matte":
+        return opacity
+    mask = np.where(opacity >= COVERING, np.uint8(255), np.uint8(0))
     if smooth == "ring":
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_RING_SIZE, _RING_SIZE))
         # Beyond the crop's border there is no body: the ring runs along that border too.
@@ -53,6 +58,23 @@ def resize_alpha(alpha: NDArray[np.uint8], size: tuple[int, int], smooth: str) -
 def resize_crop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """The colours of a stamp of (width, height)."""
     return np.asarray(cv2.resize(crop, size, interpolation=_interpolation(crop, size)), np.uint8)
+
+
+def rim_colours(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A stamp (h, w, 3) whose half transparent rim takes its colours from the body beside it.
+
+    In the crop the rim shows body and old background mixed; pasted as it is, it would carry a seam of that background.
+    """
+    solid = (alpha >= _SOLID).astype(np.float32)
+    window = (2 * _BLEED + 1, 2 * _BLEED + 1)
+    weight = np.asarray(cv2.blur(solid, window))
+    rim = np.nonzero((alpha > 0) & (alpha < _SOLID) & (weight > 0.01))
+    if not len(rim[0]):
+        return colours
+    spread = np.asarray(cv2.blur(colours * solid[..., None], window))
+    mended = colours.copy()
+    mended[rim] = np.clip(spread[rim] / weight[rim][:, None] + 0.5, 0, 255).astype(np.uint8)
+    return mended
 
 
 def paste(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: NDArray[np.uint8], left: int, top: int) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth import jobs
-from noda_synth.compositing import paste, resize_crop
+from noda_synth.compositing import paste, resize_crop, rim_colours
 from noda_synth.dataset import Dataset, Person
 from noda_synth.errors import ItemError, Problem
 from noda_synth.images import MAX_PIXELS, BGRImage, encode_jpeg, encode_png, image_path, read_image
@@ -145,8 +145,11 @@ def compose(image: BGRImage, pool: Pool, placement: Placement, smooth: str) -> t
     """The picture with the body over it, and the body's alpha (h, w) uint8; `image` stays as it is."""
     size = (placement.width, placement.height)
     alpha = stamp_alpha(pool, placement.body, placement.level, size, smooth)
+    colours = resize_crop(pool.crop(placement.body), size)
+    if smooth == "matte":
+        colours = rim_colours(colours, alpha)
     picture = image.copy()
-    paste(picture, resize_crop(pool.crop(placement.body), size), alpha, placement.left, placement.top)
+    paste(picture, colours, alpha, placement.left, placement.top)
     return picture, alpha
 
 

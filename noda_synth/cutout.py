@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from noda_synth.anatomy import Pose, body_size
 from noda_synth.dataset import Person, inside, joint_box, usable_joints
 from noda_synth.images import BGRImage
-from noda_synth.masks import Mask, View
+from noda_synth.masks import Mask, View, mask_quality
 from noda_synth.masks.body_parts import body_parts, extent
 from noda_synth.skeleton import Skeleton
 
@@ -29,7 +29,8 @@ class Cutout:
 
     Attributes:
         image: (h, w, 3) uint8 BGR, the crop.
-        masks: level -> mask, (h, w) bool.
+        masks: level -> mask, of the crop's size.
+        quality: level -> score of the mask, see `noda_synth.masks.quality`.
         joints: (J, 2) float64 in crop coordinates, NaN where not labelled.
         labelled: (J,) bool; joints far outside the image count as not labelled.
         visible: (J,) int8.
@@ -40,6 +41,7 @@ class Cutout:
 
     image: BGRImage
     masks: Mapping[str, Mask]
+    quality: Mapping[str, float]
     joints: NDArray[np.float64]
     labelled: NDArray[np.bool_]
     visible: NDArray[np.int8]
@@ -117,13 +119,17 @@ def cut_out(
         np.ascontiguousarray(picture), moved, tuple(map(move, others)), (fx1, fy1, fx2, fy2), seed
     )  # fmt: skip
     masks = {level: make(view) for level, make in levels.items()}
-    return _trim(view, moved, masks, (box + 0.5 - np.tile(origin, 2)) * np.tile(factor, 2) - 0.5, origin, factor)
+    quality = {level: mask_quality(view, mask.inside) for level, mask in masks.items()}
+    return _trim(
+        view, moved, masks, quality, (box + 0.5 - np.tile(origin, 2)) * np.tile(factor, 2) - 0.5, origin, factor
+    )
 
 
 def _trim(
     view: View,
     pose: Pose,
     masks: Mapping[str, Mask],
+    quality: Mapping[str, float],
     box: NDArray[np.float64],
     origin: NDArray[np.float64],
     factor: NDArray[np.float64],
@@ -138,7 +144,8 @@ def _trim(
     shift = np.array([left, top], np.float64)
     return Cutout(
         image=view.image[cut],
-        masks={level: Mask(mask.inside[cut], mask.fallback) for level, mask in masks.items()},
+        masks={level: _cut(mask, cut) for level, mask in masks.items()},
+        quality=quality,
         joints=np.where(pose.labelled[:, None], pose.joints - shift, np.nan),
         labelled=pose.labelled,
         visible=pose.visible,
@@ -146,3 +153,7 @@ def _trim(
         origin=origin + shift / factor,
         factor=factor,
     )
+
+
+def _cut(mask: Mask, cut: tuple[slice, slice]) -> Mask:
+    return Mask(mask.inside[cut], mask.fallback, None if mask.matte is None else mask.matte[cut])

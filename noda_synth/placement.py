@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from noda_synth.compositing import COVERING, alpha_at, edge_alpha, resize_alpha
 from noda_synth.dataset import OCCLUDED, Person, inside, joint_box, usable_joints
 from noda_synth.errors import NodaError
-from noda_synth.masks import LEVELS
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
 
@@ -40,6 +39,7 @@ class PlacementSettings:
         max_covered: labelled joints that may be covered at most; None sets no limit.
         tries: candidates tried for a target before it is passed over.
         max_enlarge: a body is not enlarged by more than this.
+        body_quality: share of the pool's bodies that may be drawn, those with the best masks.
     """
 
     mask: str = "grabcut"
@@ -52,6 +52,14 @@ class PlacementSettings:
     max_covered: int | None = None
     tries: int = 200
     max_enlarge: float = 2.0
+    body_quality: float = 1.0
+
+
+PRESETS = {
+    "paper": PlacementSettings(),
+    "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5),
+}
+"""`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges and only the better bodies."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,10 @@ class Placement:
         """Points (P, 2) of the crop, brought to 0-based pixels of the picture."""
         factor = np.array([self.width, self.height]) / crop_size
         return np.asarray((points + 0.5) * factor - 0.5 + (self.left, self.top))
+
+
+MIXED = ("box", "cardboard", "grabcut")
+"""The levels that `--mask mixed` draws from: the paper's "all three masks"."""
 
 
 class Target:
@@ -171,22 +183,35 @@ class Occluders:
     """The bodies of a pool, ready to be drawn from for a target of any size.
 
     Sizes are compared by MPII's scale where target and body have one, and by the diagonal of the joint box else.
+
+    Attributes:
+        pool: the pool.
+        levels: mask levels to draw from.
+        rows: (N,) the bodies that may be drawn, in rising order.
     """
 
-    def __init__(self, pool: Pool, mask: str) -> None:
+    def __init__(self, pool: Pool, settings: PlacementSettings) -> None:
         self.pool = pool
-        self.levels = [level for level in LEVELS if level in pool.levels] if mask == "mixed" else [mask]
+        self.levels = (
+            [level for level in MIXED if level in pool.levels] if settings.mask == "mixed" else [settings.mask]
+        )
         if missing := [level for level in self.levels if level not in pool.levels]:
             raise NodaError(
                 f"{pool.path} has no level {missing[0]!r} (only {', '.join(pool.levels)}); "
                 "choose one of these with --mask, or build the pool again with it"
             )
+        if settings.smooth == "matte" and not all(pool.has_matte(level) for level in self.levels):
+            raise NodaError(
+                f"--smooth matte: the masks of {', '.join(self.levels)} have no soft edge of their own; "
+                "take --mask posecut, or --smooth ring or feather"
+            )
+        self.rows = _best(np.mean([pool.quality(level) for level in self.levels], axis=0), settings.body_quality)
         diagonal = np.maximum(np.hypot(*(pool.box[:, 2:] - pool.box[:, :2]).T), 1.0)
         scale = pool.scale * pool.factor.mean(axis=1)
         scaled = np.isfinite(scale) & (scale > 0)
-        self._by_diagonal = _Ranking.of(diagonal, np.arange(len(pool)))
-        self._with_scale = _Ranking.of(scale, np.flatnonzero(scaled))
-        self._without_scale = _Ranking.of(diagonal, np.flatnonzero(~scaled))
+        self._by_diagonal = _Ranking.of(diagonal, self.rows)
+        self._with_scale = _Ranking.of(scale, self.rows[scaled[self.rows]])
+        self._without_scale = _Ranking.of(diagonal, self.rows[~scaled[self.rows]])
 
     def draw(
         self, target: Target, rescale: float, max_enlarge: float, rng: np.random.Generator
@@ -214,6 +239,12 @@ class Occluders:
             if self.pool.images[row] != target.person.image:
                 return row, float(size / ranking.sizes[place])
         return None
+
+
+def _best(quality: NDArray[np.float64], share: float) -> NDArray[np.intp]:
+    """The rows with the best share of the qualities, at least one, in rising order."""
+    count = max(1, int(np.ceil(share * len(quality))))
+    return np.sort(np.argsort(-quality, kind="stable")[:count])
 
 
 def draw_placement(
@@ -255,7 +286,7 @@ def draw_placement(
 
 def stamp_alpha(pool: Pool, row: int, level: str, size: tuple[int, int], smooth: str) -> NDArray[np.uint8]:
     """The alpha of a body brought to (width, height)."""
-    return resize_alpha(edge_alpha(pool.mask(row, level), smooth), size, smooth)
+    return resize_alpha(edge_alpha(pool.opacity(row, level), smooth), size, smooth)
 
 
 def _stamp_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:

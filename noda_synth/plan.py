@@ -111,7 +111,7 @@ def _place_people(
     seed: int,
 ) -> list[tuple[Planned | None, str, Problem | None]]:
     """A plan for each person of a block, or why there is none."""
-    occluders = _occluders(pool_path, settings.mask)
+    occluders = _occluders(pool_path, settings)
     found: list[tuple[Planned | None, str, Problem | None]] = []
     for row, person in people:
         try:
@@ -132,6 +132,6 @@ def _place_people(
 
 
 @lru_cache(maxsize=1)
-def _occluders(pool_path: Path, mask: str) -> Occluders:
+def _occluders(pool_path: Path, settings: PlacementSettings) -> Occluders:
     """Opened once in each process."""
-    return Occluders(Pool(pool_path), mask)
+    return Occluders(Pool(pool_path), settings)

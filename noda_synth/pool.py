@@ -59,11 +59,13 @@ def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attrib
         _write_blobs(file, "crops", [encode_jpeg(c.image) for _, c, _ in bodies])
         for level in levels:
             masks = [c.masks[level] for _, c, _ in bodies]
-            _write_blobs(file, f"masks/{level}", [encode_png(m.inside.astype(np.uint8) * 255) for m in masks])
+            _write_blobs(file, f"masks/{level}", [encode_png(m.opacity) for m in masks])
             file[f"masks/{level}/status"] = np.array(
                 [STATUS_FALLBACK if m.fallback else STATUS_OK for m in masks], np.uint8
             )
             file[f"masks/{level}/foreground"] = np.array([m.inside.mean() for m in masks], np.float64)
+            file[f"masks/{level}/quality"] = np.array([c.quality[level] for _, c, _ in bodies], np.float64)
+            file[f"masks/{level}/matte"] = np.array([m.matte is not None for m in masks], np.uint8)
 
 
 def merge_parts(parts: Sequence[Path], path: Path, attributes: Mapping[str, Any]) -> None:
@@ -161,13 +163,28 @@ class Pool:
         """The crop, (h, w, 3) uint8 BGR. Raises ItemError if it is damaged."""
         return decode_image(self._blob("crops", row), f"{self.path}, crop of body {row}")
 
-    def mask(self, row: int, level: str) -> NDArray[np.uint8]:
-        """The mask of a level, (h, w) uint8 of 0 and 255. Raises ItemError if it is damaged."""
+    def opacity(self, row: int, level: str) -> NDArray[np.uint8]:
+        """The mask of a level, (h, w) uint8: 128 and more is inside. Raises ItemError if it is damaged.
+
+        Levels without a matte have only 0 and 255.
+        """
         return decode_mask(self._blob(f"masks/{level}", row))
+
+    def mask(self, row: int, level: str) -> NDArray[np.uint8]:
+        """The mask of a level with a hard edge, (h, w) uint8 of 0 and 255. Raises ItemError if it is damaged."""
+        return np.where(self.opacity(row, level) >= 128, np.uint8(255), np.uint8(0))
 
     def status(self, level: str) -> NDArray[np.uint8]:
         """(N,) uint8: STATUS_OK or STATUS_FALLBACK."""
         return np.asarray(self._file[f"masks/{level}/status"][()])
+
+    def quality(self, level: str) -> NDArray[np.float64]:
+        """(N,) float64: score of the mask, see `noda_synth.masks.quality`."""
+        return np.asarray(self._file[f"masks/{level}/quality"][()])
+
+    def has_matte(self, level: str) -> bool:
+        """All masks of the level have a soft edge of their own."""
+        return bool(np.all(self._file[f"masks/{level}/matte"][()]))
 
     def foreground(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: the mask's share of the crop."""
@@ -215,7 +232,7 @@ def _datasets(levels: Sequence[str]) -> list[str]:
         for group in ("crops", *(f"masks/{level}" for level in levels))
         for name in (f"{group}/bytes", f"{group}/offsets")
     ]
-    flags = [f"masks/{level}/{name}" for level in levels for name in ("status", "foreground")]
+    flags = [f"masks/{level}/{name}" for level in levels for name in ("status", "foreground", "quality", "matte")]
     return [*(f"bodies/{name}" for name in _COLUMNS), *flags, *blobs]
 
 

@@ -17,6 +17,7 @@ from noda_synth.dataset import Dataset
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
 from noda_synth.images import image_path, image_size, read_image
+from noda_synth.placement import Occluders
 from noda_synth.plan import Plan, draw_plan
 from noda_synth.pool import Pool
 from noda_synth.scene import write_scenes
@@ -95,7 +96,8 @@ def render(
                 )  # fmt: skip
         written.write_manifest(result / "manifest.jsonl", copies)
         written.write_problems(result / "errors.jsonl", problems)
-        content = written.report(dataset, plan, copies, problems, every, digest)
+        bodies = {"bodies": len(Occluders(pool, settings.placement).rows), "pool_bodies": len(pool)}
+        content = written.report(dataset, plan, copies, problems, every, digest, bodies)
         jobs.write_atomically(result / "report.json", json.dumps(content, indent=1) + "\n")
         seconds = {"plan": planned - started, "all": time.perf_counter() - started, **_seconds(outcomes)}
         log = {"workers": workers, "host": os.uname().nodename, "out": str(out.resolve()), "seconds": seconds}

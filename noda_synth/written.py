@@ -161,7 +161,13 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
 
 
 def report(
-    dataset: Dataset, plan: Plan, copies: Copies, problems: Sequence[Problem], settings: Mapping[str, Any], digest: str
+    dataset: Dataset,
+    plan: Plan,
+    copies: Copies,
+    problems: Sequence[Problem],
+    settings: Mapping[str, Any],
+    digest: str,
+    bodies: Mapping[str, int],
 ) -> dict[str, Any]:
     """report.json: what was asked for, what was done, who was passed over, and how visibility changed."""
     first = copies.of(0)
@@ -186,6 +192,7 @@ def report(
             "wanted": plan.wanted,
             "covered_people": len({line["row"] for line in copies.lines}),
             "copies": len(copies.lines),
+            **bodies,
             "failed": sum(problem.failed for problem in problems),
         },
         "passed_over": plan.passed_over,

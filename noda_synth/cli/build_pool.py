@@ -20,11 +20,21 @@ from noda_synth.cli.options import (
     tell_problems,
     workers,
 )
+from noda_synth.errors import NodaError
+
+LEVELS = ("box", "cardboard", "grabcut", "posecut")
 
 
 @click.command("build-pool")
 @data_options
 @path_option("--out", default=Path("data/pool.h5"), show_default=True, help="The pool.")
+@click.option(
+    "--levels",
+    default=",".join(LEVELS),
+    show_default=True,
+    metavar="NAMES",
+    help="Mask levels, comma-separated; posecut alone is the quick one.",
+)
 @click.option(
     "--min-joints", type=click.IntRange(2), help="Labelled joints needed.  [default: 12 of 16, in proportion]"
 )
@@ -71,16 +81,18 @@ from noda_synth.cli.options import (
 @exits
 def command(
     data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool, out: Path,
-    min_joints: int | None, min_height: float, truncated: bool, min_visible: float, everyone: bool, box_expand: float,
+    levels: str, min_joints: int | None, min_height: float, truncated: bool, min_visible: float, everyone: bool,
+    box_expand: float,
     grabcut_size: int, grabcut_iterations: int, max_side: int, seed: int, jobs: int | None, max_pixels: int,
     overwrite: bool, verbose: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    """Cut the people of a data set out into a pool of bodies, with three masks each.
+    """Cut the people of a data set out into a pool of bodies, each with its masks.
 
     \b
     Examples:
       noda-synth build-pool
       noda-synth build-pool --data data/demo --out data/demo_pool.h5
+      noda-synth build-pool --levels posecut --out data/quick_pool.h5
       noda-synth build-pool --images pictures --annotations annot/train.json --everyone
     """
     from noda_synth.build import BodyRules, PoolSettings, build_pool
@@ -91,7 +103,12 @@ def command(
     layout, dataset, inputs = open_data(data, images, annotations, split, all_train)
     rules = BodyRules.everyone() if everyone else BodyRules(min_joints, min_height, truncated, min_visible)
     masks = MaskSettings(box_expand, grabcut_size, grabcut_iterations)
-    settings = PoolSettings(rules=rules, masks=masks, max_side=max_side, max_pixels=max_pixels, seed=seed)
+    chosen = tuple(level for level in LEVELS if level in {name.strip() for name in levels.split(",")})
+    if not chosen or len(chosen) < len(levels.split(",")):
+        raise NodaError(f"--levels {levels}: each has to be one of {', '.join(LEVELS)}")
+    settings = PoolSettings(
+        levels=chosen, rules=rules, masks=masks, max_side=max_side, max_pixels=max_pixels, seed=seed
+    )
     with going_on(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         report = build_pool(

@@ -24,12 +24,23 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--images", type=click.IntRange(1), default=48, show_default=True, help="Training images.")
 @click.option("--valid-images", type=click.IntRange(1), default=12, show_default=True, help="Validation images.")
-@click.option("--size", metavar="WxH", callback=_size, help="Size of all images in pixels.  [default: a mix of 1280x720, 960x720 and 720x960]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed gives the same files.")
-@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores", help="Processes.")
+@click.option(
+    "--size",
+    metavar="WxH",
+    callback=_size,
+    help="Size of all images in pixels.  [default: a mix of 1280x720, 960x720 and 720x960]",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed gives the same files."
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a demo data set that is there.")
 @exits
-def command(out: Path, images: int, valid_images: int, size: tuple[int, int] | None, seed: int, jobs: int, overwrite: bool) -> None:
+def command(
+    out: Path, images: int, valid_images: int, size: tuple[int, int] | None, seed: int, jobs: int, overwrite: bool
+) -> None:
     """Draw a demo data set of articulated people into OUT, in MPII's layout.
 
     No network, no foreign pictures. Joints, visibility and outlines are exact: OUT/annot has train.json, valid.json and
@@ -43,5 +54,7 @@ def command(out: Path, images: int, valid_images: int, size: tuple[int, int] | N
     """
     from noda_synth.demo.dataset import write_demo
 
-    train, valid = write_demo(out, images=images, valid_images=valid_images, size=size, seed=seed, jobs=jobs, overwrite=overwrite)
+    train, valid = write_demo(
+        out, images=images, valid_images=valid_images, size=size, seed=seed, jobs=jobs, overwrite=overwrite
+    )
     click.echo(f"{out}: {train} people in {images} training images, {valid} in {valid_images} validation images.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +36,26 @@ from noda_synth.errors import NodaError
     help="Share of the training samples that gets covered.",
 )
 @click.option(
-    "--mask",
-    type=click.Choice(["box", "cardboard", "grabcut", "mixed"]),
-    default="grabcut",
+    "--preset",
+    type=click.Choice(["paper", "best"]),
+    default="paper",
     show_default=True,
-    help="Mask of the pasted bodies; mixed draws a level each time.",
+    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies.",
+)
+@click.option(
+    "--mask",
+    type=click.Choice(["box", "cardboard", "grabcut", "posecut", "mixed"]),
+    help="Mask of the pasted bodies; mixed draws one of the paper's three.  [default: the preset's]",
 )
 @click.option(
     "--smooth",
-    type=click.Choice(["ring", "feather", "none"]),
-    default="ring",
-    show_default=True,
-    help="Edge smoothing.",
+    type=click.Choice(["ring", "feather", "matte", "none"]),
+    help="Edge smoothing; matte is posecut's own.  [default: the preset's]",
+)
+@click.option(
+    "--body-quality",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of the bodies to draw from, those with the best masks.  [default: the preset's]",
 )
 @click.option(
     "--radius",
@@ -123,7 +132,8 @@ from noda_synth.errors import NodaError
 @exits
 def command(
     data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool, pool: Path,
-    out: Path, ratio: float, mask: str, smooth: str, radius: tuple[float, float], rescale: tuple[float, float],
+    out: Path, ratio: float, preset: str, mask: str | None, smooth: str | None, body_quality: float | None,
+    radius: tuple[float, float], rescale: tuple[float, float],
     protect: str, protect_joints: str | None, min_covered: int, max_covered: int | None, tries: int,
     max_enlarge: float, copies: int, append: bool, suffix: str, originals: str, coco: bool, limit: int | None,
     dry_run: bool, seed: int, jobs: int | None, max_pixels: int, overwrite: bool, verbose: bool, quiet: bool,
@@ -133,11 +143,12 @@ def command(
     \b
     Examples:
       noda-synth render --ratio 0.5
+      noda-synth render --preset best --out data/mpii_best
       noda-synth render --data data/demo --pool data/demo_pool.h5 --out data/demo_noda
       noda-synth render --mask box --smooth none --rescale 1 1 --out data/mpii_box
     """
     from noda_synth.copies import RenderSettings
-    from noda_synth.placement import PlacementSettings
+    from noda_synth.placement import PRESETS
     from noda_synth.render import disk_needed, matching_pool, plan_copies, render
 
     start = time.perf_counter()
@@ -145,8 +156,10 @@ def command(
         if low > high:
             raise click.BadParameter(f"{low:g} is larger than {high:g}", param_hint=name)
     layout, dataset, inputs = open_data(data, images, annotations, split, all_train)
-    placement = PlacementSettings(
-        mask=mask, smooth=smooth, radius=radius, rescale=rescale, protect=protect,
+    basis = PRESETS[preset]
+    placement = replace(
+        basis, mask=mask or basis.mask, smooth=smooth or basis.smooth,
+        body_quality=body_quality or basis.body_quality, radius=radius, rescale=rescale, protect=protect,
         protect_joints=_joints(protect_joints, dataset.skeleton), min_covered=min_covered, max_covered=max_covered,
         tries=tries, max_enlarge=max_enlarge,
     )  # fmt: skip
@@ -198,6 +211,10 @@ def _tell(content: dict[str, Any], out: Path, elapsed: float) -> None:
         click.echo(f"  {counts['wanted']} were asked for, but no more admit a placement or could be rendered")
     _tell_passed_over(content["passed_over"])
     before, after = (100 * joints[when]["occluded_share"] for when in ("before", "after"))
+    if (quality := content["settings"]["placement"]["body_quality"]) < 1:
+        click.echo(
+            f"  {counts['bodies']} bodies, the best {100 * quality:g} % of {counts['pool_bodies']}, to draw from"
+        )
     click.echo(f"  joints known to be occluded: {before:.1f} % before, {after:.1f} % after")
 
 

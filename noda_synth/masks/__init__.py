@@ -1,4 +1,4 @@
-"""Masks of people from their keypoints: the paper's three levels (section III-A), and room for better ones.
+"""Masks of people from their keypoints: the paper's three levels (section III-A), and `posecut`, which is better.
 
 A level is a function from a `View` to a `Mask`, one file each. To add one, write the file and name it in `LEVELS`; the
 pool, the commands and the benchmarks take it from there.
@@ -13,11 +13,14 @@ from functools import partial
 from noda_synth.masks.box import box_mask
 from noda_synth.masks.cardboard import cardboard_mask
 from noda_synth.masks.grabcut import grabcut_mask
+from noda_synth.masks.posecut import posecut_mask
+from noda_synth.masks.quality import mask_quality
 from noda_synth.masks.view import Mask, View
 
-__all__ = ["LEVELS", "Mask", "MaskSettings", "View", "mask_functions"]
+__all__ = ["LEVELS", "Mask", "MaskSettings", "View", "mask_functions", "mask_quality"]
 
-LEVELS = ("box", "cardboard", "grabcut")
+LEVELS = ("box", "cardboard", "grabcut", "posecut")
+"""All levels, from rough to good."""
 
 
 @dataclass(frozen=True)
@@ -41,4 +44,5 @@ def mask_functions(settings: MaskSettings) -> dict[str, Callable[[View], Mask]]:
         "box": partial(box_mask, expand=settings.box_expand),
         "cardboard": cardboard_mask,
         "grabcut": partial(grabcut_mask, side=settings.grabcut_size, iterations=settings.grabcut_iterations),
+        "posecut": posecut_mask,
     }

@@ -20,6 +20,8 @@ Field = NDArray[np.float32]
 _SMOOTHNESS, _LIMIT, _LEVELS = 14.0, 6.0, 64.0
 # The guided filter: radius in S, and epsilon.
 _RADIUS, _EPSILON = 0.05, 1e-3
+# Opacity of the matte: what is below is none, and from there it takes so much to be full.
+_HAZE, _OPAQUE = 0.1, 0.8
 # Regions smaller than this share of the largest, and holes smaller than this share of the body, are dropped.
 _SPECK = 0.02
 
@@ -35,9 +37,20 @@ def posecut_mask(view: View) -> Mask:
     # What was dropped or filled must not come back when the field is enlarged.
     smooth = np.where(body, np.maximum(smooth, 0.501), np.minimum(smooth, 0.499)).astype(np.float32)
     x1, y1, x2, y2 = evidence.window
-    inside = np.zeros(view.image.shape[:2], np.bool_)
-    inside[y1:y2, x1:x2] = cv2.resize(smooth, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR) > 0.5
-    return Mask(inside)
+
+    def enlarged(field: Field) -> Field:
+        return np.asarray(cv2.resize(field, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR), np.float32)
+
+    inside, matte = np.zeros(view.image.shape[:2], np.bool_), np.zeros(view.image.shape[:2], np.uint8)
+    hard = enlarged(smooth) > 0.5
+    # A matte is filtered from the hard mask: the posterior would leave haze all over the window.
+    slope, offset = guided_filter.coefficients(guide, body.astype(np.float32), radius, _EPSILON)
+    picture = view.image[y1:y2, x1:x2].astype(np.float32) / np.float32(255)
+    soft = guided_filter.apply(picture, enlarged(slope), enlarged(offset))
+    opacity = np.clip(255 * (soft - _HAZE) / _OPAQUE + 0.5, 0, 255).astype(np.uint8)
+    inside[y1:y2, x1:x2] = hard
+    matte[y1:y2, x1:x2] = np.where(hard, np.maximum(opacity, 128), np.minimum(opacity, 127))
+    return Mask(inside, matte=matte)
 
 
 def graph_cut(evidence: Evidence) -> NDArray[np.bool_]:

@@ -36,7 +36,14 @@ class Mask:
     Attributes:
         inside: (H, W) bool, the shape of the view.
         fallback: empty, or why the level could not run and the cardboard level stands in for it.
+        matte: (H, W) uint8 opacity with a soft edge, at least 128 exactly inside, or None.
     """
 
     inside: NDArray[np.bool_]
     fallback: str = ""
+    matte: NDArray[np.uint8] | None = None
+
+    @property
+    def opacity(self) -> NDArray[np.uint8]:
+        """(H, W) uint8: the matte, or 0 and 255."""
+        return self.inside.astype(np.uint8) * np.uint8(255) if self.matte is None else self.matte
