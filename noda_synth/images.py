@@ -31,7 +31,7 @@ _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 def image_path(folder: Path, name: str) -> Path:
     """The path of a named image. Raises ItemError for a name that leads out of the folder."""
     pure = PurePosixPath(name)
-    if not name or pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+    if not name or pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name[:2] or "\0" in name:
         raise ItemError(f"image name {name!r} leads out of the images folder; correct the name in the annotations")
     return folder / pure
 

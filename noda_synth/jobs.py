@@ -214,12 +214,13 @@ def run_shards(
     return [done[shard.name] for shard in shards]
 
 
-def run_ordered(work: Callable[[Any], Any], items: Iterable[Any], *, jobs: int) -> list[Any]:
-    """work(item) for every item, over the workers, results in order. For work whose results are small."""
+def run_ordered(work: Callable[[Any], Any], items: Iterable[Any], *, jobs: int) -> Iterator[Any]:
+    """work(item) for every item, over the workers; results in order, as they come. For work whose results are small."""
     if jobs == 1:
-        return [work(item) for item in items]
-    result: list[Any] = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_single_threaded)(work, item) for item in items)
-    return result
+        yield from map(work, items)
+        return
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    yield from parallel(joblib.delayed(_single_threaded)(work, item) for item in items)
 
 
 def _outcomes(

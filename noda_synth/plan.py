@@ -86,7 +86,7 @@ def draw_plan(
         blocks = [[(row, dataset.persons[row]) for row in block] for block in jobs.blocks(wave, _BLOCK)]
         for planned, reason, problem in chain.from_iterable(jobs.run_ordered(work, blocks, jobs=workers)):
             if len(chosen) == wanted:
-                break
+                continue
             if planned is not None:
                 chosen.append(planned)
                 if progress:

@@ -192,6 +192,6 @@ def sheet(tiles: Sequence[BGRImage], labels: Sequence[str], columns: int) -> BGR
         top, left = (number // columns) * (height + bar), (number % columns) * (width + 6)
         page[top : top + height, left : left + width] = tile
         cv2.putText(
-            page, label, (left + 3, top + height + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA
+            page, label[: width // 7], (left + 3, top + height + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA
         )  # fmt: skip
     return page

@@ -7,6 +7,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,11 +70,14 @@ def open_data(
     data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool
 ) -> tuple[Layout, Dataset, dict[str, str]]:
     """The data set that the options name, and the hashes of its annotation files."""
-    from noda_synth.formats import find_layout, read_dataset
+    from noda_synth.formats import detect, find_layout, read_dataset
 
     # With a file named and no folder, the default folder has no say in where its neighbours are.
     named = click.get_current_context().get_parameter_source("data") != click.core.ParameterSource.DEFAULT
     layout = find_layout(data if named or annotations is None else None, images, annotations)
+    if split is not None and layout.valid != split and detect(split) == "mpii_json":
+        # The list that splits is also the validation list that the written set carries along.
+        layout = replace(layout, valid=split, gt_valid=None)
     dataset = read_dataset(layout, split=split, all_train=all_train)
     files = {"annotations": layout.annotations, "mat": layout.mat, "valid": layout.valid, "split": split}
     inputs = {role: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for role, file in files.items() if file}
