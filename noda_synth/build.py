@@ -91,7 +91,7 @@ class BuildReport:
         left_out: reason -> people.
         fallbacks: level -> bodies whose mask is the cardboard level's.
         problems: what could not be used.
-        seconds: stage -> seconds of work, summed over the workers.
+        seconds: stage -> seconds of work, summed over the workers; "cut" includes the mask levels.
     """
 
     bodies: int
@@ -232,11 +232,12 @@ def _cut_image(
         if refusal:
             continue
         others = tuple(other for n, other in enumerate(poses) if n != index and not people[n].duplicate)
-        cutout = cut_out(
-            image, pose, others, levels,
-            box_expand=settings.masks.box_expand, max_side=settings.max_side,
-            seed=item_seed(settings.seed, "mask", person.person_id),
-        )  # fmt: skip
+        with clock.running("cut"):
+            cutout = cut_out(
+                image, pose, others, levels,
+                box_expand=settings.masks.box_expand, max_side=settings.max_side,
+                seed=item_seed(settings.seed, "mask", person.person_id),
+            )  # fmt: skip
         chosen.append((person, cutout, truncated[index]))
     return chosen
 

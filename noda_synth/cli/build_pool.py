@@ -64,11 +64,11 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 @click.option(
     "--grabcut-size",
     type=click.IntRange(32),
-    default=256,
+    default=160,
     show_default=True,
     help="Working size of GrabCut, pixels on the longer side.",
 )
-@click.option("--grabcut-iterations", type=click.IntRange(1), default=5, show_default=True, help="Rounds of GrabCut.")
+@click.option("--grabcut-iterations", type=click.IntRange(1), default=2, show_default=True, help="Rounds of GrabCut.")
 @click.option(
     "--max-side",
     type=click.IntRange(64),

@@ -34,8 +34,8 @@ class MaskSettings:
     """
 
     box_expand: float = 0.15
-    grabcut_size: int = 256
-    grabcut_iterations: int = 5
+    grabcut_size: int = 160
+    grabcut_iterations: int = 2
 
 
 def mask_functions(settings: MaskSettings) -> dict[str, Callable[[View], Mask]]:
