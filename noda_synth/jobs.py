@@ -75,7 +75,10 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 def remove(path: Path) -> None:
     """Remove a file or a folder with all that is in it, if it is there."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        # A worker that outlived a killed run may be writing its last file in there.
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 

@@ -25,6 +25,7 @@ _GT_NAMES = ("gt_valid.mat", "mpii_gt_val.mat")
 _COCO_PATTERNS = (
     "annotations/person_keypoints_train*.json", "annot/person_keypoints_train*.json", "person_keypoints_train*.json",
     "annotations/person_keypoints*.json", "annot/person_keypoints*.json", "person_keypoints*.json",
+    "annot/coco_train_topdown.json",
 )  # fmt: skip
 WAY_OUT = (
     "Point elsewhere with --data FOLDER, or with --images FOLDER and --annotations FILE.\n"
