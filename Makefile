@@ -12,10 +12,10 @@ DATA ?=
 RATIO ?= 0.5
 DEMO := data/demo
 DEMO_SET := $(or $(DATA),$(DEMO))
-DEMO_OUT := demo
+DEMO_OUT := $(if $(DATA),demo/$(notdir $(DATA:/=)),demo)
 JOBS_OPTION := $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup demo test lint types pytest test-slow bench-masks bench-render clean
+.PHONY: help setup demo test lint types pytest test-slow bench-masks bench-pool bench-render clean
 
 help:  ## List every target.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,8 +64,11 @@ test-slow: $(VENV)/.dev  ## The tests that take their time.
 bench-masks: $(VENV)/.core  ## Mask quality and speed on COCO outlines: DATA=/path/to/coco-masks.
 	$(BIN)/python scripts/bench_masks.py --data $(DATA)
 
+bench-pool: $(VENV)/.core  ## Time a person of build-pool, stage by stage: DATA=/path/to/mpii.
+	$(BIN)/python scripts/bench_pool.py --data $(DATA)
+
 bench-render: $(VENV)/.core  ## Time per image of render against decode + encode alone: DATA=/path/to/mpii.
 	$(BIN)/python scripts/bench_render.py --data $(DATA)
 
 clean:  ## Remove the demo and everything that was installed.
-	rm -rf $(VENV) $(DEMO) $(DEMO_OUT) build *.egg-info
+	rm -rf $(VENV) $(DEMO) demo build *.egg-info
