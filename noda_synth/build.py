@@ -15,7 +15,7 @@ from typing import Any
 from noda_synth import jobs, pool
 from noda_synth.anatomy import Pose
 from noda_synth.cutout import Cutout, cut_out, is_truncated, pose_of
-from noda_synth.dataset import OCCLUDED, UNKNOWN, Dataset, Person, inside, joint_box
+from noda_synth.dataset import OCCLUDED, UNKNOWN, Dataset, Person, far_outside_note, inside, joint_box
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.masks import LEVELS, Mask, MaskSettings, View, mask_functions
@@ -185,7 +185,7 @@ def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: 
     bodies: list[tuple[Person, Cutout, bool]] = []
     for name, people in task.groups:
         try:
-            bodies += _cut_image(name, people, task, settings, levels, clock, left_out)
+            bodies += _cut_image(name, people, task, settings, levels, clock, left_out, problems)
         except ItemError as error:
             problems.append(Problem("build-pool", name, str(error)))
             left_out["image cannot be read"] += len(people)
@@ -211,12 +211,15 @@ def _cut_image(
     levels: dict[str, Any],
     clock: _Clock,
     left_out: Counter[str],
+    problems: list[Problem],
 ) -> list[tuple[Person, Cutout, bool]]:
     """Cut the people of one image out who pass the rules; the image is decoded once, and only for them."""
     path = image_path(task.images, name)
     with clock.running("rules"):
         size = image_size(path, settings.max_pixels)
         poses = [pose_of(person, task.skeleton, size) for person in people]
+        notes = (far_outside_note(person, task.skeleton, size, "build-pool") for person in people)
+        problems += [note for note in notes if note]
         truncated = [bool(pose.labelled.any()) and is_truncated(pose, size) for pose in poses]
         refusals = [
             settings.rules.refusal(person, pose, size, cut)

@@ -126,6 +126,15 @@ def far_outside(person: Person, size: tuple[int, int]) -> NDArray[np.bool_]:
         return np.asarray(person.labelled & (beyond > diagonal))
 
 
+def far_outside_note(person: Person, skeleton: Skeleton, size: tuple[int, int], stage: str) -> Problem | None:
+    """A note on joints that `usable_joints` leaves out, if there are any."""
+    joints = [skeleton.joints[joint] for joint in np.flatnonzero(far_outside(person, size))]
+    if not joints:
+        return None
+    reason = f"{', '.join(joints)}: farther outside the image than the body is large; ignored, written back unchanged"
+    return Problem(stage, f"person {person.person_id}", reason, failed=False)
+
+
 def usable_joints(person: Person, size: tuple[int, int]) -> NDArray[np.bool_]:
     """(J,) bool: joints that masks and placement may rely on: labelled, and not far outside the image."""
     return person.labelled & ~far_outside(person, size)

@@ -15,7 +15,7 @@ from math import floor
 from pathlib import Path
 
 from noda_synth import jobs
-from noda_synth.dataset import Dataset, Person
+from noda_synth.dataset import Dataset, Person, far_outside_note
 from noda_synth.errors import ItemError, Problem
 from noda_synth.images import image_path, image_size
 from noda_synth.placement import Occluders, Placement, PlacementSettings, Target, draw_placement
@@ -43,7 +43,7 @@ class Plan:
         wanted: number of people asked for: floor(ratio * people + 0.5).
         chosen: the people found; fewer than wanted if not enough admit a placement.
         passed_over: reason -> people that came earlier in the seeded order but do not admit a placement.
-        problems: images that could not be looked at.
+        problems: images that could not be looked at, and joints that were ignored.
     """
 
     wanted: int
@@ -91,8 +91,8 @@ def draw_plan(
                 chosen.append(planned)
                 if progress:
                     progress.add(1)
-                continue
-            passed_over[reason] += 1
+            else:
+                passed_over[reason] += 1
             if problem is not None:
                 problems.append(problem)
     chosen.sort(key=lambda planned: planned.row)
@@ -110,7 +110,7 @@ def _place_people(
     max_pixels: int,
     seed: int,
 ) -> list[tuple[Planned | None, str, Problem | None]]:
-    """A plan for each person of a block, or why there is none."""
+    """For each person of a block: a plan or why there is none, and what is to be reported."""
     occluders = _occluders(pool_path, settings)
     found: list[tuple[Planned | None, str, Problem | None]] = []
     for row, person in people:
@@ -127,7 +127,8 @@ def _place_people(
             placement, reason = draw_placement(target, occluders, settings, rng)
             if placement is not None:
                 placements.append(placement)
-        found.append((None if reason else Planned(row, tuple(placements)), reason, None))
+        note = far_outside_note(person, SKELETONS[skeleton], size, "render")
+        found.append((None if reason else Planned(row, tuple(placements)), reason, note))
     return found
 
 

@@ -152,7 +152,7 @@ class Pool:
 
     def __getstate__(self) -> dict[str, Any]:
         # An HDF5 handle must not cross into another process.
-        return {key: value for key, value in self.__dict__.items() if key != "_file"}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_file", "_bytes")}
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -193,13 +193,18 @@ class Pool:
     def _blob(self, group: str, row: int) -> NDArray[np.uint8]:
         start, end = self._offsets[group][row : row + 2]
         try:
-            return np.asarray(self._file[f"{group}/bytes"][start:end])
+            return np.asarray(self._bytes[group][start:end])
         except OSError as error:
             raise ItemError(f"{self.path}: {group} of body {row} cannot be read ({error})") from error
 
     @property
     def _blob_groups(self) -> list[str]:
         return ["crops", *(f"masks/{level}" for level in self.levels)]
+
+    @cached_property
+    def _bytes(self) -> dict[str, h5py.Dataset]:
+        """The arrays of bytes; to look one up by its path takes longer than to read from it."""
+        return {group: self._file[f"{group}/bytes"] for group in self._blob_groups}
 
     @cached_property
     def _file(self) -> h5py.File:
