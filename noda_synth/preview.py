@@ -191,7 +191,6 @@ def sheet(tiles: Sequence[BGRImage], labels: Sequence[str], columns: int) -> BGR
     for number, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
         top, left = (number // columns) * (height + bar), (number % columns) * (width + 6)
         page[top : top + height, left : left + width] = tile
-        cv2.putText(
-            page, label[: width // 7], (left + 3, top + height + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA
-        )  # fmt: skip
+        place = (left + 3, top + height + 13)
+        cv2.putText(page, label[: width // 7], place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA)
     return page
