@@ -61,7 +61,7 @@ class Settings:
     limit: int = 0  # train on the first persons only; 0 is all
     pictures: int = 12  # predictions drawn at the end
     device: str = "auto"
-    workers: int = -1  # processes that decode crops; -1 is one a core, at most 8 a training process
+    workers: int = -1  # processes that decode crops; -1 is one a core (at most 8) beside a GPU, none on a CPU
     cache_dir: str = "runs/cache"
     cache_detail: float = 1.25  # px of a cached crop per px of the network's input, at scale 1
     cache_quality: int = 90  # JPEG quality of cached crops
@@ -81,6 +81,8 @@ EXPECTED: Mapping[Any, str] = {
 }
 MACHINE = ("device", "workers", "compile", "cache_dir", "accumulate", "precision", "pictures", "epochs", "lr")
 """What may change when a run is resumed."""
+EVALUATION = ("decode", "flip_test", "channels", "batch", "device", "pictures", "validate_on", "weights")
+"""What may change when a trained network is evaluated."""
 
 
 def presets() -> list[str]:
@@ -112,6 +114,16 @@ def override(settings: Settings, overrides: Iterable[str]) -> Settings:
         _known(key)
         if key not in MACHINE:
             raise NodaError(f"{key} cannot change in the middle of a run; these can: {', '.join(MACHINE)}")
+    return _checked({**settings.as_dict(), **given}, "--set")
+
+
+def for_evaluation(settings: Settings, overrides: Iterable[str]) -> Settings:
+    """Settings of a trained network, with what an evaluation may change."""
+    given = dict(_split(item) for item in overrides)
+    for key in given:
+        _known(key)
+        if key not in EVALUATION:
+            raise NodaError(f"{key} was decided in training; an evaluation can change {', '.join(EVALUATION)}")
     return _checked({**settings.as_dict(), **given}, "--set")
 
 

@@ -16,6 +16,10 @@ from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.skeleton import MPII
 from train.pckh import Floats, Truth, head_sizes, stand_in_head_sizes
 
+# Parallel over images, never within one. Set before OpenCV starts threads: a pool that was forked can't be stopped, and
+# a worker that tried would hang.
+cv2.setNumThreads(1)
+
 MARGIN = 1.25
 """The crop's side over MPII's 200 px * scale."""
 
@@ -76,11 +80,12 @@ class Samples:
 
 @dataclass(frozen=True)
 class Parts:
-    """The two parts of a data set, and the files they come from."""
+    """The two parts of a data set, the files they come from, and what is worth knowing about these."""
 
     layout: Layout
     train: Samples
     valid: Samples
+    problems: tuple[str, ...] = ()
 
 
 def load(data: Path) -> Parts:
@@ -89,7 +94,12 @@ def load(data: Path) -> Parts:
     dataset = read_dataset(layout)
     if dataset.skeleton is not MPII:
         raise NodaError(f"{layout.annotations}: {dataset.skeleton.name} joints; training needs MPII's 16")
-    return Parts(layout, _samples(layout, dataset, dataset.samples), _samples(layout, dataset, dataset.valid))
+    return Parts(
+        layout,
+        _samples(layout, dataset, dataset.samples),
+        _samples(layout, dataset, dataset.valid),
+        tuple(f"{problem.item}: {problem.reason}" for problem in dataset.problems),
+    )
 
 
 def _samples(layout: Layout, dataset: Dataset, persons: Sequence[Person]) -> Samples:

@@ -36,9 +36,14 @@ class World:
         return self.rank == 0
 
     def workers(self, wanted: int) -> int:
-        """Decoding processes for this process: as set, else its share of the cores, at most 8."""
+        """Decoding processes for this process: as set, else its share of the cores, at most 8, beside a GPU, and none
+        where the network runs on the same cores."""
+        if wanted >= 0:
+            return wanted
+        if self.device.type == "cpu":
+            return 0
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return wanted if wanted >= 0 else max(1, min(8, cores // self.local_size))
+        return max(1, min(8, cores // self.local_size))
 
     def barrier(self) -> None:
         if self.size > 1:

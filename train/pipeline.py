@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -48,11 +47,6 @@ class _Decoded(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, batch: int) -> tuple[Tensor, Tensor]:
         pixels, sizes = self.reader[self.rows[batch]]
         return torch.from_numpy(pixels), torch.from_numpy(sizes)
-
-
-def _one_thread(_worker: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
 
 
 class Pipeline:
@@ -128,7 +122,6 @@ class Pipeline:
             num_workers=min(workers, len(rows)),
             prefetch_factor=4 if workers else None,
             pin_memory=self.world.device.type == "cuda",
-            worker_init_fn=_one_thread,
             # torch draws a seed for its workers; taken from its own generator, it would change what the run draws.
             generator=torch.Generator(),
         )

@@ -1,0 +1,60 @@
+"""Checkpoints: everything that a run needs to go on, in one file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from noda_synth.errors import NodaError
+from train import config
+from train.config import Settings
+from train.models import weights
+
+FORMAT = 1
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write under a temporary name, to the disk, then rename."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        torch.save({"format": FORMAT, **content}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def copy(source: Path, target: Path) -> None:
+    temporary = target.with_suffix(f".{os.getpid()}.tmp")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint or a slim weight file of this project, tensors on the CPU."""
+    content = weights.read(path)
+    if content.get("format") != FORMAT or "settings" not in content:
+        raise NodaError(f"{path}: not a checkpoint of this program; weights of others go in with --weights")
+    return content
+
+
+def settings_of(content: Mapping[str, Any], path: Path) -> Settings:
+    return config.from_dict(content["settings"], str(path))
+
+
+def random_states() -> dict[str, Any]:
+    """The states of torch's generators. What is drawn for samples needs none: it follows from seed and epoch."""
+    states: dict[str, Any] = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_random_states(states: Mapping[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
