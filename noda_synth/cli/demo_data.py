@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import click
 
 from noda_synth.cli.errors import exits
+from noda_synth.cli.options import workers
 
 
-def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def _size(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int] | None:
     if value is None:
         return None
     match = re.fullmatch(r"(\d+)x(\d+)", value)
@@ -25,36 +25,39 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
 @click.option("--images", type=click.IntRange(1), default=48, show_default=True, help="Training images.")
 @click.option("--valid-images", type=click.IntRange(1), default=12, show_default=True, help="Validation images.")
 @click.option(
-    "--size",
-    metavar="WxH",
-    callback=_size,
-    help="Size of all images in pixels.  [default: a mix of 1280x720, 960x720 and 720x960]",
+    "--size", metavar="WxH", callback=_size, help="Of all images.  [default: a mix of 1280x720, 960x720, 720x960]"
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed gives the same files."
-)
-@click.option(
-    "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
-)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same files.")
+@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
 @click.option("--overwrite", is_flag=True, help="Replace a demo data set that is there.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
 @exits
 def command(
-    out: Path, images: int, valid_images: int, size: tuple[int, int] | None, seed: int, jobs: int, overwrite: bool
+    out: Path,
+    images: int,
+    valid_images: int,
+    size: tuple[int, int] | None,
+    seed: int,
+    jobs: int | None,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
-    """Draw a demo data set of articulated people into OUT, in MPII's layout.
+    """Draw a demo data set of articulated people into the folder OUT, in MPII's layout.
 
-    No network, no foreign pictures. Joints, visibility and outlines are exact: OUT/annot has train.json, valid.json and
-    gt_valid.mat as for MPII, and outlines.json, a COCO file with the visible outline of everyone as segmentation and
-    the whole one, as if nothing stood in front, under noda.amodal.
+    No network, no foreign pictures. Joints, visibility and outlines are exact. OUT/annot has train.json, valid.json
+    and gt_valid.mat as MPII has them, and outlines.json, a COCO file: everyone's visible outline as segmentation, and
+    the whole one, as if nothing stood in front, as noda.amodal.
 
     \b
     Examples:
       noda-synth demo-data data/demo
-      noda-synth demo-data /tmp/few --images 6 --valid-images 2 --size 640x480 --seed 7
+      noda-synth demo-data data/few --images 6 --valid-images 2 --size 640x480 --seed 7
     """
-    from noda_synth.demo.dataset import write_demo
+    from noda_synth.demo.dataset import Order, write_demo
+    from noda_synth.jobs import Progress
 
-    train, valid = write_demo(
-        out, images=images, valid_images=valid_images, size=size, seed=seed, jobs=jobs, overwrite=overwrite
-    )
-    click.echo(f"{out}: {train} people in {images} training images, {valid} in {valid_images} validation images.")
+    order = Order(images, valid_images, size, seed)
+    with Progress(images + valid_images, "demo-data", "image", quiet=quiet) as progress:
+        train, valid = write_demo(out, order, jobs=workers(jobs), overwrite=overwrite, told=progress.add)
+    if not quiet:
+        click.echo(f"{out}: {train} people in {images} training images, {valid} in {valid_images} validation images.")

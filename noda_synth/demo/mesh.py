@@ -1,15 +1,17 @@
-"""Surfaces: triangle meshes, and the one way they are made here: lofting closed rings along an axis."""
+"""Surfaces: triangle meshes, and the two ways they are made here: closed rings along an axis, and boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-Floats = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.float32]
+Table: TypeAlias = NDArray[np.float64]
 
 TILE = 0.6
 """Metres of surface that one texture covers."""
@@ -25,6 +27,7 @@ class Mesh:
         uv: (V, 2) float32, place in the texture, in textures (1 = a whole one); it repeats.
         material: (F,) int32, index of the texture.
         part: (F,) int32, what the face belongs to; for people a bone, else -1.
+        twin: (V,) int32, for each point the first one at the same place; points stand twice where a texture begins.
     """
 
     points: Floats
@@ -32,29 +35,28 @@ class Mesh:
     uv: Floats
     material: NDArray[np.int32]
     part: NDArray[np.int32]
+    twin: NDArray[np.int32]
 
-    def moved(self, points: Floats) -> Mesh:
+    def moved(self, points: NDArray[np.floating]) -> Mesh:
         """The same surface with its points elsewhere."""
         return replace(self, points=points.astype(np.float32))
 
-    def of(self, material: int, part: int = -1) -> Mesh:
-        count = len(self.faces)
-        return replace(self, material=np.full(count, material, np.int32), part=np.full(count, part, np.int32))
+    def of(self, material: int) -> Mesh:
+        """The same surface made of one material."""
+        return replace(self, material=np.full(len(self.faces), material, np.int32))
 
     @property
     def normals(self) -> Floats:
         """(V, 3) float32 unit vectors, outward; the mean over the faces around each point, weighted by area."""
         a, b, c = (self.points[self.faces[:, corner]] for corner in range(3))
         across = np.cross(b - a, c - a)
-        total = np.stack(
-            [
-                sum(np.bincount(self.faces[:, corner], across[:, axis], len(self.points)) for corner in range(3))
-                for axis in range(3)
-            ],
-            axis=1,
-        )
+        total = np.zeros((len(self.points), 3))
+        for corner in range(3):
+            shared = self.twin[self.faces[:, corner]]
+            for axis in range(3):
+                total[:, axis] += np.bincount(shared, across[:, axis], len(self.points))
         length = np.linalg.norm(total, axis=1, keepdims=True)
-        return np.asarray(total / np.maximum(length, 1e-12), np.float32)
+        return np.asarray(total / np.maximum(length, 1e-12), np.float32)[self.twin]
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
@@ -62,14 +64,19 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
     offsets = np.cumsum([0, *(len(mesh.points) for mesh in meshes[:-1])])
     return Mesh(
         points=np.concatenate([mesh.points for mesh in meshes]),
-        faces=np.concatenate([mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)]).astype(np.int32),
+        faces=_counted_on([mesh.faces for mesh in meshes], offsets),
         uv=np.concatenate([mesh.uv for mesh in meshes]),
         material=np.concatenate([mesh.material for mesh in meshes]),
         part=np.concatenate([mesh.part for mesh in meshes]),
+        twin=_counted_on([mesh.twin for mesh in meshes], offsets),
     )
 
 
-def outline(table: NDArray[np.float64], top: float, bottom: float, rings: int) -> NDArray[np.float64]:
+def _counted_on(indices: list[NDArray[np.int32]], offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+    return np.concatenate([index + offset for index, offset in zip(indices, offsets, strict=True)]).astype(np.int32)
+
+
+def outline(table: Table, top: float, bottom: float, rings: int) -> Table:
     """Rows of a table of cross-sections between two heights, smoothly interpolated.
 
     Args:
@@ -87,12 +94,12 @@ def outline(table: NDArray[np.float64], top: float, bottom: float, rings: int) -
 
 
 def loft(
-    sections: NDArray[np.float64],
+    sections: Table,
     around: int,
     *,
     squareness: float = 2.0,
     turns: float | None = None,
-    bumps: NDArray[np.float64] | None = None,
+    bumps: Table | None = None,
 ) -> Mesh:
     """A closed surface around the y axis through rings from top to bottom.
 
@@ -136,5 +143,34 @@ def loft(
     base = np.stack([np.full(around, last), index[-1, 1:], index[-1, :-1]], axis=1)
     sides = [np.stack([a, c, b], axis=2).reshape(-1, 3), np.stack([b, c, d], axis=2).reshape(-1, 3)]
     faces = np.concatenate([*sides, lid, base]).astype(np.int32)
+    none, twin = np.full(len(faces), -1, np.int32), np.arange(len(points), dtype=np.int32)
+    twin[index[:, -1]] = index[:, 0]
+    return Mesh(points, faces, uv, none, none, twin)
+
+
+def box(size: tuple[float, float, float], middle: tuple[float, float, float], material: int) -> Mesh:
+    """A box of a width, height and depth in metres."""
+    half = np.array(size) / 2
+    points: list[Table] = []
+    uv: list[Table] = []
+    faces: list[NDArray[np.int64]] = []
+    for axis in range(3):
+        across, up = ((axis + 1) % 3, (axis + 2) % 3) if axis else (2, 1)
+        for sign in (-1, 1):
+            corners = np.zeros((4, 3))
+            corners[:, axis] = sign
+            corners[:, across], corners[:, up] = (-1, 1, 1, -1), (-1, -1, 1, 1)
+            # Each side is seen from outside, where it has to run counter-clockwise.
+            ring = np.arange(4)[:: sign if axis else -sign] + len(points) * 4
+            points.append(corners * half + middle)
+            uv.append((corners * half)[:, [across, up]] * [sign, -1] / TILE + 0.37 * axis)
+            faces += [ring[[0, 1, 2]], ring[[0, 2, 3]]]
     none = np.full(len(faces), -1, np.int32)
-    return Mesh(points, faces, uv, none, none)
+    return Mesh(
+        np.concatenate(points).astype(np.float32),
+        np.array(faces, np.int32),
+        np.concatenate(uv).astype(np.float32),
+        none,
+        none,
+        np.arange(len(points) * 4, dtype=np.int32),
+    ).of(material)

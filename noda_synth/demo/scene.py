@@ -8,18 +8,22 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo import props
-from noda_synth.demo.camera import Camera
-from noda_synth.demo.figure import Figure, draw_figure
+from noda_synth.demo.chance import Random, likely, one_of, weighted, whole
 from noda_synth.demo.mesh import Mesh
-from noda_synth.demo.props import Prop
-from noda_synth.demo.scenery import Scenery, draw_scenery
+from noda_synth.demo.optics.camera import Camera
+from noda_synth.demo.people.figure import Figure, draw_figure
+from noda_synth.demo.places import props
+from noda_synth.demo.places.props import Prop
+from noda_synth.demo.places.scenery import Scenery, draw_scenery
+from noda_synth.skeleton import MPII
 
 Floats: TypeAlias = NDArray[np.float64]
-Random: TypeAlias = np.random.Generator
 
-HOW_MANY = (0.36, 0.32, 0.18, 0.09, 0.05)
-"""Shares of images with 1, 2, .. 5 people."""
+HOW_MANY = {1: 0.36, 2: 0.32, 3: 0.18, 4: 0.09, 5: 0.05}
+"""People in an image, and how often."""
+
+_APART = 0.55
+"""Metres between the middles of two people, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,109 +37,122 @@ class Scene:
 
 
 def draw_scene(random: Random, size: tuple[int, int]) -> Scene:
-    """A scene for a picture of (width, height)."""
+    """A scene for a picture of (width, height): someone in the middle of interest, others beside, things around."""
     scenery = draw_scenery(random)
     main = draw_figure(random, scenery.palette)
     camera, depth = _camera(random, size, main, scenery)
-    middle = size[0] * random.uniform(0.3, 0.7) if random.random() < 0.85 else size[0] * random.uniform(0.08, 0.92)
-    places = [_on_floor(camera, middle, depth)]
+    column = random.uniform(0.3, 0.7) if likely(random, 0.85) else random.uniform(0.08, 0.92)
+    places = [_on_floor(camera, column, depth)]
     people = [_placed(main, places[0], _heading(random))]
-    for _ in range(int(random.choice(len(HOW_MANY), p=HOW_MANY))):
+    for _ in range(weighted(random, HOW_MANY) - 1):
         place = _beside(random, places, scenery, camera)
         if place is not None:
             places.append(place)
             people.append(_placed(draw_figure(random, scenery.palette), place, _heading(random)))
-    return Scene(scenery, camera, people, _things(random, scenery, camera, people, places))
+    things = [*_seats(random, people), *_things(random, scenery, camera, places)]
+    return Scene(scenery, camera, people, things)
 
 
 def _camera(random: Random, size: tuple[int, int], main: Figure, scenery: Scenery) -> tuple[Camera, float]:
-    """A camera that shows a person at the wanted size, and how far off that person stands, in metres."""
-    focal = random.uniform(0.95, 1.5) * max(size)
-    tall = float(main.mesh.points[:, 1].max())
-    share = random.uniform(0.42, 0.92) if random.random() < 0.82 else random.uniform(0.92, 1.35)
-    depth = float(np.clip(focal * max(tall, 1.2) / (share * size[1]), 1.9, scenery.distance - 1.2))
-    height = random.uniform(0.8, 2.1)
-    pitch = float(np.arctan2(height - tall * random.uniform(0.46, 0.56), depth))
-    if share > 0.92:
-        pitch = float(np.arctan2(height - tall * random.uniform(0.45, 0.75), depth))
-    softness = float(max(random.uniform(-1.5, 2.2), 0)) * max(size) / 1280
-    return Camera(size, focal, height, pitch, float(np.radians(random.normal(0, 1.2))), softness), depth
+    """A camera that shows someone at the wanted size, and how far off that person is to stand, in metres."""
+    u = random.uniform
+    focal, tall = u(0.95, 1.5) * max(size), float(main.mesh.points[:, 1].max())
+    # Now and then so near that legs or head are cut off.
+    share, aim = (u(0.42, 0.92), u(0.46, 0.56)) if likely(random, 0.82) else (u(0.92, 1.35), u(0.45, 0.75))
+    depth = float(np.clip(focal * max(tall, 1.2) / (share * size[1]), 1.9, scenery.wall.distance - 1.2))
+    height = u(0.8, 2.1)
+    return Camera(
+        size=size,
+        focal=focal,
+        height=height,
+        pitch=float(np.arctan2(height - tall * aim, depth)),
+        roll=float(np.radians(random.normal(0, 1.2))),
+        softness=max(u(-1.5, 2.2), 0.0) * max(size) / 1280,
+    ), depth
 
 
 def _heading(random: Random) -> float:
-    """Radians by which a person is turned away from the camera; most people show their front or a side."""
-    return float(random.normal(0, 0.95) if random.random() < 0.72 else random.uniform(-np.pi, np.pi))
+    """Radians by which a person is turned away from the camera; most show their front or a side."""
+    return random.normal(0, 0.95) if likely(random, 0.72) else random.uniform(-np.pi, np.pi)
 
 
-def _on_floor(camera: Camera, x: float, depth: float) -> Floats:
-    """(2,) x and z on the floor, under the pixel column x, `depth` metres away."""
-    return np.array([(x - camera.size[0] / 2) / camera.focal * depth, -depth])
+def _on_floor(camera: Camera, column: float, depth: float) -> Floats:
+    """(2,) x and z on the floor, `depth` metres away, at a column as a fraction of the picture's width."""
+    return np.array([(column - 0.5) * camera.size[0] / camera.focal * depth, -depth])
 
 
 def _beside(random: Random, places: list[Floats], scenery: Scenery, camera: Camera) -> Floats | None:
-    """A place for one more: close to someone who is there, so that one hides the other, or further off."""
+    """A place for one more: mostly behind or before someone, so that one hides some of the other."""
     for _ in range(30):
-        near = places[int(random.integers(len(places)))]
-        if random.random() < 0.7:
-            shift = np.array([random.normal(0, 0.4), random.choice([-1, 1]) * random.uniform(0.45, 1.3)])
-        else:
-            shift = np.array([random.normal(0, 1.5), random.normal(0, 1.6)])
-        place = near + shift
-        # Going away from the camera means to go outward too, if the offset on the picture is to stay.
-        place[0] += near[0] * (place[1] / near[1] - 1)
-        apart = min(float(np.hypot(*(place - other))) for other in places)
-        column = camera.size[0] / 2 + camera.focal * place[0] / -place[1]
-        room = -place[1] < scenery.wall_depth(float(place[0])) - 0.7
-        if apart > 0.55 and -place[1] > 1.7 and room and 0.03 < column / camera.size[0] < 0.97:
+        near = one_of(random, places)
+        across, away = random.normal(0, 1.5), random.normal(0, 1.6)
+        if likely(random, 0.7):
+            across = one_of(random, (-1, 1)) * random.uniform(0.1, 0.6)
+            away = one_of(random, (-1, 1)) * random.uniform(0.45, 1.3)
+        # What is further off has to stand further out to keep its distance in the picture.
+        place = np.array([near[0] * (1 + away / near[1]) + across, near[1] + away])
+        x, depth = float(place[0]), -float(place[1])
+        column = 0.5 + camera.focal * x / depth / camera.size[0]
+        fits = 1.7 < depth < scenery.wall.depth(x) - 0.7 and 0.03 < column < 0.97
+        if fits and _distance(place, places) > _APART:
             return place
     return None
 
 
+def _distance(place: Floats, places: list[Floats]) -> float:
+    """Metres to the nearest of some places."""
+    return min(float(np.hypot(*(place - other))) for other in places)
+
+
+def _seats(random: Random, people: list[Figure]) -> list[Prop]:
+    """Something under everyone who sits."""
+    seats = []
+    for figure in people:
+        if figure.seat is not None:
+            seat = props.seat(random, figure.seat)
+            place = figure.joints[MPII.index["pelvis"], [0, 2]]
+            seats.append(replace(seat, mesh=_moved_mesh(seat.mesh, place, figure.heading)))
+    return seats
+
+
+def _things(random: Random, scenery: Scenery, camera: Camera, places: list[Floats]) -> list[Prop]:
+    """Things around, and sometimes one before someone's legs."""
+    u = random.uniform
+    wanted = []
+    for _ in range(whole(random, 3, 9)):
+        place = _on_floor(camera, u(-0.1, 1.1), u(2.5, max(scenery.wall.distance - 0.5, 3.0)))
+        wanted.append((one_of(random, scenery.props)(random), place))
+    if likely(random, 0.3):
+        place = one_of(random, places)
+        nearer = place * (1 + u(0.75, 1.2) / place[1]) + [random.normal(0, 0.35), 0]
+        wanted.append((one_of(random, props.LOW)(random), nearer))
+    kept = [(prop, place) for prop, place in wanted if _fits(prop, place, places, scenery)]
+    return [replace(prop, mesh=_moved_mesh(prop.mesh, place, u(-0.6, 0.6))) for prop, place in kept]
+
+
+def _fits(prop: Prop, place: Floats, places: list[Floats], scenery: Scenery) -> bool:
+    """Whether a thing stands in nobody, not in the camera, not in the wall, and hides no one altogether."""
+    wide, tall = float(np.abs(prop.mesh.points[:, [0, 2]]).max()), float(prop.mesh.points[:, 1].max())
+    depth = -float(place[1])
+    before = depth < min(-other[1] for other in places) - 0.5 and abs(place[0]) < 0.25 * depth
+    free = _distance(place, places) > 0.45 + min(wide, 0.6)
+    return free and 1.3 < depth < scenery.wall.depth(float(place[0])) - wide and not (before and tall > 1.15)
+
+
 def _placed(figure: Figure, place: Floats, heading: float) -> Figure:
     """The figure turned and brought to (x, z), over that place with the middle of its joints."""
-    joints = _turned(figure.joints, heading)
-    shift = np.array([place[0] - joints[:, 0].mean(), 0, place[1] - joints[:, 2].mean()])
-    points = _turned(figure.mesh.points.astype(float), heading) + shift
-    return replace(figure, mesh=figure.mesh.moved(points.astype(np.float32)), joints=joints + shift, heading=heading)
+    x, z = place - _moved(figure.joints, np.zeros(2), heading)[:, [0, 2]].mean(axis=0)
+    to = np.array([x, z])
+    mesh = _moved_mesh(figure.mesh, to, heading)
+    return replace(figure, mesh=mesh, joints=_moved(figure.joints, to, heading), heading=heading)
 
 
-def _turned(points: Floats, heading: float) -> Floats:
+def _moved_mesh(mesh: Mesh, to: Floats, heading: float) -> Mesh:
+    return mesh.moved(_moved(mesh.points.astype(float), to, heading))
+
+
+def _moved(points: Floats, to: Floats, heading: float) -> Floats:
+    """Points (N, 3) turned around the y axis by radians, then shifted by x and z."""
     c, s = np.cos(heading), np.sin(heading)
     x, y, z = points.T
-    return np.stack([c * x + s * z, y, c * z - s * x], axis=1)
-
-
-def _moved(mesh: Mesh, place: Floats, heading: float) -> Mesh:
-    points = _turned(mesh.points.astype(float), heading) + np.array([place[0], 0, place[1]])
-    return mesh.moved(points.astype(np.float32))
-
-
-def _things(random: Random, scenery: Scenery, camera: Camera, people: list[Figure], places: list[Floats]) -> list[Prop]:
-    """Seats under those who sit, things around, and sometimes one in front."""
-    things = []
-    for figure, _ in zip(people, places, strict=True):
-        if figure.seat is not None:
-            pelvis = figure.joints[6]
-            seat = props.seat(random, figure.seat)
-            things.append(Prop(_moved(seat.mesh, pelvis[[0, 2]], figure.heading), seat.textures))
-    for _ in range(int(random.integers(3, 9))):
-        prop = scenery.props[int(random.integers(len(scenery.props)))](random)
-        depth = random.uniform(2.5, max(scenery.distance - 0.5, 3.0))
-        place = _on_floor(camera, random.uniform(-0.1, 1.1) * camera.size[0], depth)
-        _add(things, prop, place, random.uniform(-0.6, 0.6), places, scenery)
-    if random.random() < 0.3:
-        prop = props.LOW[int(random.integers(len(props.LOW)))](random)
-        target = places[int(random.integers(len(places)))]
-        place = target * (1 - random.uniform(0.75, 1.2) / -target[1]) + [random.normal(0, 0.35), 0]
-        _add(things, prop, place, random.uniform(-0.5, 0.5), places, scenery)
-    return things
-
-
-def _add(things: list[Prop], prop: Prop, place: Floats, heading: float, places: list[Floats], scenery: Scenery) -> None:
-    """Put a thing in its place unless it would stand in a person, in the camera or in the wall."""
-    wide = float(np.abs(prop.mesh.points[:, [0, 2]]).max())
-    apart = min(float(np.hypot(*(place - other))) for other in places)
-    in_front = place[1] > max(other[1] for other in places) + 0.5 and abs(place[0] / place[1]) < 0.25
-    hides = in_front and float(prop.mesh.points[:, 1].max()) > 1.15
-    if apart > 0.45 + min(wide, 0.6) and -place[1] > 1.3 and -place[1] < scenery.wall_depth(float(place[0])) - wide and not hides:
-        things.append(Prop(_moved(prop.mesh, place, heading), prop.textures))
+    return np.stack([c * x + s * z + to[0], y, c * z - s * x + to[1]], axis=1)

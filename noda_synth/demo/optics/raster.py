@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float32]
+Ints: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Where the scan of a mesh met the grid: one entry for every face that looks at the viewer, at every sample under it.
+    """Where the scan of a mesh met the grid: one entry for every sample under every face that looks at the viewer.
 
     Attributes:
         place: (N,) int64, row * width + column.

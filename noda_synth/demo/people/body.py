@@ -7,15 +7,30 @@ limbs they are worn on.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.anatomy import ANKLE, BONE, BONES, CHEST, ELBOW, HIP, HIP_X, KNEE, SHOULDER_X, WRIST, Anatomy
 from noda_synth.demo.mesh import Mesh, loft, outline
+from noda_synth.demo.people.anatomy import (
+    ANKLE,
+    BONE,
+    BONES,
+    CHEST,
+    ELBOW,
+    HIP,
+    HIP_X,
+    KNEE,
+    LUMBAR,
+    NECK,
+    SHOULDER_X,
+    WRIST,
+    Anatomy,
+)  # fmt: skip
 
-Floats = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.float64]
 
 # Rows of y, half width, depth to the front and to the back, all as fractions of body height.
 _TORSO = np.array([
@@ -49,10 +64,35 @@ _NECK = np.array([
 ])  # fmt: skip
 # The foot runs along z: rows of z, half width, height of the instep, (nothing below the sole).
 _FOOT = np.array([
-    [-0.037, 0.010, 0.026, 0.0], [-0.032, 0.0190, 0.038, 0.0], [-0.015, 0.0225, 0.050, 0.0], [0.012, 0.0230, 0.052, 0.0],
-    [0.040, 0.0245, 0.042, 0.0], [0.068, 0.0275, 0.031, 0.0], [0.095, 0.0265, 0.023, 0.0], [0.110, 0.0190, 0.017, 0.0],
-    [0.117, 0.0080, 0.010, 0.0],
+    [-0.037, 0.0100, 0.026, 0.0], [-0.032, 0.0190, 0.038, 0.0], [-0.015, 0.0225, 0.050, 0.0],
+    [0.012, 0.0230, 0.052, 0.0], [0.040, 0.0245, 0.042, 0.0], [0.068, 0.0275, 0.031, 0.0],
+    [0.095, 0.0265, 0.023, 0.0], [0.110, 0.0190, 0.017, 0.0], [0.117, 0.0080, 0.010, 0.0],
 ])  # fmt: skip
+
+
+# y, length and place in z of each finger, and how much it curls.
+_FINGERS = ((0.0165, 0.042, 0.3), (0.0055, 0.046, 0.35), (-0.0055, 0.044, 0.4), (-0.0155, 0.035, 0.5))
+
+ARM_TOP, LEG_TOP = 0.8258, 0.539
+"""Where the tubes of the limbs begin, as fractions of body height."""
+RING = 0.022
+"""Metres between the rings of a surface."""
+_TRUNK_SQUARENESS = 2.35
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A mesh in the standing body, and (V, B) float64 weights that say how much each point follows each bone."""
+
+    mesh: Mesh
+    weights: Floats
+
+
+def rigid(mesh: Mesh, bone: str) -> Piece:
+    """A piece that goes with one bone."""
+    weights = np.zeros((len(mesh.points), len(BONES)))
+    weights[:, BONE[bone]] = 1
+    return Piece(mesh, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,43 +111,40 @@ class Tube:
     bends: tuple[float, ...]
     softness: tuple[float, ...]
 
-    def weights(self, mesh: Mesh) -> Floats:
-        """(V, B) float64: how much each point follows each bone; rows sum to 1."""
-        y = mesh.points[:, 1].astype(float)
-        result = np.zeros((len(y), len(BONES)))
-        above = np.ones(len(y))
-        for bone, bend, soft in zip(self.chain, (*self.bends, -np.inf), (*self.softness, 1.0), strict=True):
+    def weights(self, points: NDArray[np.float32]) -> Floats:
+        """(V, B) float64 for points (V, 3); rows sum to 1."""
+        y = points[:, 1].astype(float)
+        result, left = np.zeros((len(y), len(BONES))), np.ones(len(y))
+        for bone, bend, soft in zip(self.chain, self.bends, self.softness, strict=False):
             step = np.clip((bend - y) / (2 * soft) + 0.5, 0, 1)
-            below = step * step * (3 - 2 * step) if np.isfinite(bend) else np.zeros(len(y))
-            result[:, BONE[bone]] += above * (1 - below)
-            above = above * below
-        if "chest" in self.chain and "lumbar" in self.chain:
-            self._give_shoulders_to_collarbones(mesh, result)
+            below = left * step * step * (3 - 2 * step)
+            result[:, BONE[bone]] = left - below
+            left = below
+        result[:, BONE[self.chain[-1]]] = left
         return result
 
-    def _give_shoulders_to_collarbones(self, mesh: Mesh, weights: Floats) -> None:
-        """The outer upper corners of the trunk rise with the arms."""
-        height = float(self.bends[0]) / CHEST
-        x, y, _ = mesh.points.astype(float).T / height
-        share = np.clip((np.abs(x) - 0.05) / 0.055, 0, 1) * np.clip((y - 0.74) / 0.06, 0, 1)
-        for side, sign in (("left", 1), ("right", -1)):
-            given = share * (sign * x > 0) * weights[:, BONE["chest"]]
-            weights[:, BONE[f"{side}_clavicle"]] += given
-            weights[:, BONE["chest"]] -= given
-
     def widened(self, by: float | Floats) -> Tube:
-        """The same tube with `by` metres added to its widths."""
+        """The same tube with `by` metres, for all or for each of its sections, added to its widths."""
         table = self.table.copy()
-        table[:, 1:4] += np.reshape(by, (-1, 1)) if np.ndim(by) else by
+        table[:, 1:4] += np.reshape(by, (-1, 1))
         return replace(self, table=table)
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """A mesh in the standing body, and (V, B) float64 weights that say which bones it follows."""
+class Trunk(Tube):
+    """The trunk, whose outer upper corners rise with the arms: they follow the collarbones."""
 
-    mesh: Mesh
-    weights: Floats
+    height: float
+
+    def weights(self, points: NDArray[np.float32]) -> Floats:
+        result = super().weights(points)
+        x, y = points[:, :2].T.astype(float) / self.height
+        share = np.clip((np.abs(x) - 0.05) / 0.055, 0, 1) * np.clip((y - 0.74) / 0.06, 0, 1)
+        for bone, on_side in (("left_clavicle", x > 0), ("right_clavicle", x < 0)):
+            given = share * on_side * result[:, BONE["chest"]]
+            result[:, BONE[bone]] += given
+            result[:, BONE["chest"]] -= given
+        return result
 
 
 def cut(
@@ -116,40 +153,54 @@ def cut(
     bottom: float,
     material: int,
     *,
-    spacing: float,
     around: int,
+    spacing: float = RING,
     squareness: float = 2.0,
     turns: float | None = None,
     folds: Floats | None = None,
 ) -> Piece:
-    """The part of a tube between two heights (metres) as a closed surface with rings every `spacing` metres."""
-    rings = max(int(round((top - bottom) / spacing)), 3)
+    """The part of a tube between two heights (metres) as a closed surface.
+
+    Args:
+        around: points on each ring.
+        spacing: metres between rings.
+        squareness: as in `loft`.
+        turns: as in `loft`.
+        folds: (N, N) float64 factors on the distance from the axis, stretched over the surface.
+    """
+    rings = max(round((top - bottom) / spacing), 3)
+    bumps = None if folds is None else cv2.resize(folds, (around, rings), interpolation=cv2.INTER_CUBIC).astype(float)
     sections = outline(tube.table, top, bottom, rings)
-    bumps = None if folds is None else cv2.resize(folds, (around, rings), interpolation=cv2.INTER_CUBIC)
     mesh = loft(sections, around, squareness=squareness, turns=turns, bumps=bumps).of(material)
-    return Piece(mesh, tube.weights(mesh))
+    return Piece(mesh, tube.weights(mesh.points))
 
 
-def torso(anatomy: Anatomy) -> Tube:
-    y = _TORSO[:, 0]
+def cut_trunk(tube: Tube, top: float, bottom: float, material: int, folds: Floats | None = None) -> Piece:
+    """A cut of the trunk, around which a texture goes once, so that its middle lies in front."""
+    return cut(tube, top, bottom, material, around=28, squareness=_TRUNK_SQUARENESS, turns=1, folds=folds)
+
+
+def torso(anatomy: Anatomy) -> Trunk:
+    """The trunk from the neck to the crotch."""
+    h, y = anatomy.height, _TORSO[:, 0]
     shoulders = np.interp(y, [0.70, 0.79], [1, anatomy.shoulders])
     waist = 1 - 0.13 * anatomy.curve * np.exp(-(((y - 0.62) / 0.045) ** 2))
     hips = 1 + 0.07 * anatomy.curve * np.exp(-(((y - 0.515) / 0.045) ** 2))
     girth = 1 + (anatomy.girth - 1) * np.interp(y, [0.78, 0.84], [1.4, 0.4])
+    slim = girth * (1 - 0.05 * anatomy.curve)
     bust = 0.016 * anatomy.curve * np.exp(-(((y - 0.735) / 0.026) ** 2))
     belly = 0.09 * max(anatomy.girth - 1, 0) * np.exp(-(((y - 0.60) / 0.06) ** 2))
     table = _TORSO.copy()
     table[:, 1] *= shoulders * waist * hips * girth
-    table[:, 2] = table[:, 2] * girth * (1 - 0.05 * anatomy.curve) + bust + belly
-    table[:, 3] *= girth * (1 - 0.05 * anatomy.curve) * (1 + 0.6 * (hips - 1))
-    h = anatomy.height
-    return Tube(table * h, ("chest", "lumbar", "pelvis"), (CHEST * h, 0.575 * h), (0.05 * h, 0.04 * h))
+    table[:, 2] = table[:, 2] * slim + bust + belly
+    table[:, 3] *= slim * (1 + 0.6 * (hips - 1))
+    return Trunk(table * h, ("chest", "lumbar", "pelvis"), (CHEST * h, LUMBAR * h), (0.05 * h, 0.04 * h), h)
 
 
 def leg(anatomy: Anatomy, side: str) -> Tube:
     h, sign = anatomy.height, 1 if side == "left" else -1
     table = _limb_table(_LEG, anatomy, sign * HIP_X)
-    table[:, 1:4] *= 1 + 0.06 * anatomy.curve * np.interp(table[:, :1] / h, [0.35, 0.5], [0, 1])
+    table[:, 1:4] *= 1 + 0.06 * anatomy.curve * np.interp(_LEG[:, :1], [0.35, 0.5], [0, 1])
     bones = ("pelvis", f"{side}_thigh", f"{side}_shin", f"{side}_foot")
     return Tube(table, bones, ((HIP + 0.015) * h, KNEE * h, ANKLE * h), (0.025 * h, 0.030 * h, 0.012 * h))
 
@@ -163,11 +214,11 @@ def arm(anatomy: Anatomy, side: str) -> Tube:
 
 
 def neck(anatomy: Anatomy) -> Tube:
-    h, chin = anatomy.height, 1 - anatomy.head
-    table = np.column_stack([_NECK, np.zeros(len(_NECK)), np.interp(_NECK[:, 0], [0.82, 0.89], [-0.010, 0.004])])
-    table[:, 0] = np.interp(_NECK[:, 0], [0.815, 0.868, 0.892], [0.815, chin, chin + 0.024])
+    h, y, chin = anatomy.height, _NECK[:, 0], 1 - anatomy.head
+    table = np.column_stack([_NECK, np.zeros(len(y)), np.interp(y, [0.82, 0.89], [-0.010, 0.004])])
+    table[:, 0] = np.interp(y, [0.815, 0.868, 0.892], [0.815, chin, chin + 0.024])
     table[:, 1:4] *= (1 - 0.14 * anatomy.curve) * (0.5 + 0.5 * anatomy.girth)
-    return Tube(table * h, ("head", "neck", "chest"), ((chin + 0.01) * h, 0.832 * h), (0.012 * h, 0.012 * h))
+    return Tube(table * h, ("head", "neck", "chest"), ((chin + 0.01) * h, (NECK + 0.007) * h), (0.012 * h, 0.012 * h))
 
 
 def _limb_table(rows: Floats, anatomy: Anatomy, shift_x: float) -> Floats:
@@ -176,57 +227,45 @@ def _limb_table(rows: Floats, anatomy: Anatomy, shift_x: float) -> Floats:
     return table * anatomy.height
 
 
-def hand(anatomy: Anatomy, side: str, skin: int) -> list[Piece]:
+def hand(anatomy: Anatomy, side: str, material: int) -> list[Piece]:
     """A palm, four fingers a little bent, and a thumb, hanging with the palm towards the thigh."""
-    h, sign = anatomy.height, 1 if side == "left" else -1
-    x = sign * SHOULDER_X * anatomy.shoulders
+    sign = 1 if side == "left" else -1
     size = 1 - 0.1 * anatomy.curve
-    rigid = np.zeros(len(BONES))
-    rigid[BONE[f"{side}_hand"]] = 1
 
-    def piece(rows: Floats, curl: float) -> Piece:
-        table = np.column_stack([rows, np.zeros((len(rows), 6 - rows.shape[1]))])
-        table[:, 1:4] *= size
-        drop = np.maximum(0.44 - table[:, 0], 0)
-        table[:, 4] += x - sign * curl * drop**2 / 0.04
-        mesh = loft(table * h, 8).of(skin)
-        return Piece(mesh, np.tile(rigid, (len(mesh.points), 1)))
+    def piece(y: Floats, thick: Floats, inward: Floats, front: Floats) -> Piece:
+        x = sign * (SHOULDER_X * anatomy.shoulders - inward)
+        table = np.column_stack([y, size * thick, x, front])
+        return rigid(loft(table * anatomy.height, 8).of(material), f"{side}_hand")
 
-    pieces = [piece(outline(_PALM, 0.494, 0.430, 7), 0.0)]
-    for place, length, curl in ((0.0165, 0.042, 0.3), (0.0055, 0.046, 0.35), (-0.0055, 0.044, 0.4), (-0.0155, 0.035, 0.5)):
+    rows, none = outline(_PALM, 0.494, 0.430, 7), np.zeros(7)
+    pieces = [piece(rows[:, 0], rows[:, 1:4], none, none)]
+    thick = np.tile(np.array([0.003, 0.0058, 0.0054, 0.0042, 0.0015])[:, None], 3)
+    for place, length, curl in _FINGERS:
         y = np.array([0.437, 0.434, 0.432 - length * 0.5, 0.434 - length, 0.432 - length])
-        thick = np.array([0.003, 0.0058, 0.0054, 0.0042, 0.0015])
-        pieces.append(piece(np.column_stack([y, thick, thick, thick, np.zeros(5), np.full(5, place)]), curl))
+        pieces.append(piece(y, thick, curl * (0.44 - y) ** 2 / 0.04, np.full(5, place)))
     y = np.array([0.478, 0.472, 0.455, 0.440, 0.434])
-    thick = np.array([0.004, 0.0070, 0.0072, 0.0055, 0.002])
-    shift = np.array([0.014, 0.018, 0.027, 0.034, 0.036])
-    pieces.append(piece(np.column_stack([y, thick, thick, thick, -sign * np.linspace(0, 0.008, 5), shift]), 0.0))
+    front = np.array([0.014, 0.018, 0.027, 0.034, 0.036])
+    pieces.append(piece(y, 1.3 * thick, np.linspace(0, 0.008, 5), front))
     return pieces
 
 
 def foot(anatomy: Anatomy, side: str, material: int, *, thick: float, sole: int | None) -> list[Piece]:
     """A foot or a shoe, `thick` metres larger than the bare foot; a shoe has a sole of its own material."""
     h, sign = anatomy.height, 1 if side == "left" else -1
-    rigid = np.zeros(len(BONES))
-    rigid[BONE[f"{side}_foot"]] = 1
 
     def along_z(table: Floats, which: int) -> Piece:
+        """The axis of the loft is turned to the back, its front up."""
         mesh = loft(table, 14, squareness=2.6).of(which)
         x, back, up = mesh.points.T
-        points = np.stack([sign * HIP_X * h + sign * 0.004 * h + x, up, -back], axis=1)
-        return Piece(mesh.moved(points), np.tile(rigid, (len(points), 1)))
+        points = np.stack([sign * (HIP_X + 0.004) * h + x, up, -back], axis=1)
+        return rigid(mesh.moved(points), f"{side}_foot")
 
-    # The axis of the loft is turned to the back, its front up: the sole is its flat side.
     upper = outline(_FOOT * h, -0.037 * h, 0.117 * h, 14)
     upper[:, 0] *= -(1 + thick / (0.07 * h))
     upper[:, 1:3] += thick
     upper[:, 3] = 0.001
     pieces = [along_z(upper, material)]
     if sole is not None:
-        lower = upper.copy()
-        lower[:, 0] *= 1.02
-        lower[:, 1] += 0.004
-        lower[:, 2] = 0.018
-        lower[:, 3] = 0.006
+        lower = upper * [1.02, 1, 0, 0] + [0, 0.004, 0.018, 0.006]
         pieces.append(along_z(lower, sole))
     return pieces

@@ -7,29 +7,43 @@ left, y up and z to its front, and the floor is y = 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from noda_synth.demo.chance import Random, likely
 
-_TRUNK = ("pelvis", "lumbar", "chest", "neck", "head")
-_ARM = ("clavicle", "upper_arm", "forearm", "hand")
-_LEG = ("thigh", "shin", "foot")
+Floats: TypeAlias = NDArray[np.float64]
+
 SIDES = ("right", "left")
 
-PARENT: dict[str, str | None] = {bone: parent for bone, parent in zip(_TRUNK, (None, *_TRUNK), strict=False)}
-PARENT |= {f"{s}_{bone}": f"{s}_{parent}" for s in SIDES for parent, bone in zip(_ARM, _ARM[1:], strict=False)}
-PARENT |= {f"{s}_{bone}": f"{s}_{parent}" for s in SIDES for parent, bone in zip(_LEG, _LEG[1:], strict=False)}
-PARENT |= {f"{s}_clavicle": "chest" for s in SIDES} | {f"{s}_thigh": "pelvis" for s in SIDES}
+PARENT: dict[str, str | None] = {
+    "pelvis": None,
+    "lumbar": "pelvis",
+    "chest": "lumbar",
+    "neck": "chest",
+    "head": "neck",
+}
+for _side in SIDES:
+    PARENT |= {
+        f"{_side}_clavicle": "chest",
+        f"{_side}_upper_arm": f"{_side}_clavicle",
+        f"{_side}_forearm": f"{_side}_upper_arm",
+        f"{_side}_hand": f"{_side}_forearm",
+        f"{_side}_thigh": "pelvis",
+        f"{_side}_shin": f"{_side}_thigh",
+        f"{_side}_foot": f"{_side}_shin",
+    }
+"""Bone -> the bone that carries it; each stands after its parent."""
 
-BONES = (
-    *_TRUNK,
-    *(f"{side}_{bone}" for side in SIDES for bone in (*_ARM, *_LEG)),
-)
-"""Bones, each after its parent."""
-
+BONES = tuple(PARENT)
 BONE = {bone: index for index, bone in enumerate(BONES)}
+
+# Heights of joints and half distances across, as fractions of body height.
+NECK, SHOULDER, ELBOW, WRIST = 0.825, 0.803, 0.638, 0.490
+CHEST, LUMBAR, HIP, KNEE, ANKLE = 0.675, 0.575, 0.522, 0.285, 0.042
+HIP_X, SHOULDER_X = 0.052, 0.107
 
 
 @dataclass(frozen=True)
@@ -50,23 +64,19 @@ class Anatomy:
     shoulders: float
     head: float
 
-    @staticmethod
-    def draw(random: np.random.Generator) -> Anatomy:
-        curve = float(random.choice([random.uniform(0.0, 0.15), random.uniform(0.7, 1.0)]))
-        child = random.random() < 0.12
-        height = random.uniform(1.2, 1.45) if child else random.normal(1.775 - 0.12 * curve, 0.06)
-        return Anatomy(
-            height=float(np.clip(height, 1.15, 2.0)),
-            girth=float(np.clip(random.normal(1.0, 0.09), 0.86, 1.28)),
-            curve=curve * (0.3 if child else 1.0),
-            shoulders=float(random.normal(1.02 - 0.09 * curve, 0.03)),
-            head=0.155 if child else float(random.normal(0.132, 0.003)),
-        )
 
-
-SHOULDER, ELBOW, WRIST = 0.803, 0.638, 0.490
-CHEST, HIP, KNEE, ANKLE = 0.675, 0.522, 0.285, 0.042
-HIP_X, SHOULDER_X = 0.052, 0.107
+def draw_anatomy(random: Random) -> Anatomy:
+    """A man, a woman or a child."""
+    curve = random.uniform(0.7, 1.0) if likely(random, 0.5) else random.uniform(0.0, 0.15)
+    child = likely(random, 0.12)
+    height = random.uniform(1.2, 1.45) if child else random.normal(1.775 - 0.12 * curve, 0.06)
+    return Anatomy(
+        height=float(np.clip(height, 1.15, 2.0)),
+        girth=float(np.clip(random.normal(1.0, 0.09), 0.86, 1.28)),
+        curve=curve * (0.3 if child else 1.0),
+        shoulders=random.normal(1.02 - 0.09 * curve, 0.03),
+        head=0.155 if child else random.normal(0.132, 0.003),
+    )
 
 
 def pivots(anatomy: Anatomy) -> dict[str, Floats]:
@@ -74,9 +84,9 @@ def pivots(anatomy: Anatomy) -> dict[str, Floats]:
     chin = 1 - anatomy.head
     trunk = {
         "pelvis": (0, HIP, 0),
-        "lumbar": (0, 0.575, -0.012),
+        "lumbar": (0, LUMBAR, -0.012),
         "chest": (0, CHEST, -0.015),
-        "neck": (0, 0.825, -0.012),
+        "neck": (0, NECK, -0.012),
         "head": (0, chin + 0.010, -0.004),
     }
     shoulder = SHOULDER_X * anatomy.shoulders
@@ -100,7 +110,14 @@ def pivots(anatomy: Anatomy) -> dict[str, Floats]:
 def mpii_joints(anatomy: Anatomy) -> dict[str, tuple[str, Floats]]:
     """The joints that MPII marks: name -> (bone that carries it, place in the standing body as (3,) float64 metres)."""
     at = pivots(anatomy)
-    ends = {"ankle": "foot", "knee": "shin", "hip": "thigh", "wrist": "hand", "elbow": "forearm", "shoulder": "upper_arm"}
+    ends = {
+        "ankle": "foot",
+        "knee": "shin",
+        "hip": "thigh",
+        "wrist": "hand",
+        "elbow": "forearm",
+        "shoulder": "upper_arm",
+    }
     joints = {f"{s}_{joint}": (f"{s}_{bone}", at[f"{s}_{bone}"]) for joint, bone in ends.items() for s in SIDES}
     return joints | {
         "pelvis": ("pelvis", at["pelvis"]),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.demo.mesh import Mesh
-from noda_synth.demo.raster import nearest, scan
+from noda_synth.demo.optics.raster import nearest, scan
 
-Floats = NDArray[np.float64]
-Pixels = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.float64]
+Pixels: TypeAlias = NDArray[np.float32]
 
 NOTHING = -1e6
 """What stands for a surface where a ray meets none."""
@@ -23,24 +24,25 @@ _LINEAR = np.linspace(0, 1, 256, dtype=np.float32) ** np.float32(2.2)
 
 def linear(image: NDArray[np.uint8]) -> Pixels:
     """Amounts of light, 0 to 1, that an 8-bit image stands for."""
-    return _LINEAR[image]
+    light: Pixels = _LINEAR[image]
+    return light
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Light:
-    """Where light comes from, and how much of it, as RGB.
+    """Where light comes from, and how much of it; all (3,) float64.
 
     Attributes:
         direction: unit vector towards the sun.
-        sun: (3,) light of the sun.
-        sky: (3,) light from above.
-        floor: (3,) light thrown back from below.
+        sun: RGB light of the sun.
+        sky: RGB light from above.
+        floor: RGB light thrown back from below.
     """
 
-    direction: tuple[float, float, float]
-    sun: tuple[float, float, float]
-    sky: tuple[float, float, float]
-    floor: tuple[float, float, float]
+    direction: Floats
+    sun: Floats
+    sky: Floats
+    floor: Floats
 
     def on(self, normals: Pixels, lit: Pixels, open_: Pixels) -> Pixels:
         """(N, 3) light that surfaces throw back.
@@ -83,7 +85,7 @@ class Shadows:
     def _padded(self) -> Pixels:
         return np.pad(self.near, 1, constant_values=NOTHING)
 
-    def lit(self, points: Floats, slack: float = 0.025) -> Pixels:
+    def lit(self, points: NDArray[np.floating], slack: float = 0.025) -> Pixels:
         """(N,) float32: the share of the sun, 0 to 1, that reaches points (N, 3), softened over a few samples."""
         x, y, z = points.T
         across, up, toward = (x * a[0] + y * a[1] + z * a[2] for a in self.axes)
@@ -94,12 +96,11 @@ class Shadows:
             i = np.clip(np.floor(column + right + 1.5).astype(np.int64), 0, width + 1)
             j = np.clip(np.floor(row + down + 1.5).astype(np.int64), 0, height + 1)
             total += self._padded[j, i] < toward + slack
-        return total / 4
+        return total / np.float32(4)
 
 
-def cast(mesh: Mesh, direction: tuple[float, float, float], samples: int) -> Shadows:
-    """The shadows of a mesh in light from a direction, on a grid of `samples` on its longer side."""
-    toward = np.asarray(direction, float)
+def cast(mesh: Mesh, toward: Floats, samples: int) -> Shadows:
+    """The shadows of a mesh in light from where `toward` (3,) points, on a grid of `samples` on its longer side."""
     across = np.cross([0, 1, 0] if abs(toward[1]) < 0.99 else [0, 0, 1], toward)
     across /= np.linalg.norm(across)
     axes = np.stack([across, np.cross(toward, across), toward])
@@ -116,11 +117,11 @@ def cast(mesh: Mesh, direction: tuple[float, float, float], samples: int) -> Sha
 
 def footing(mesh: Mesh) -> Shadows:
     """What the floor sees when it looks up: its `near` are heights, negative."""
-    return cast(mesh, (0.0, -1.0, 0.0), 300)
+    return cast(mesh, np.array([0.0, -1.0, 0.0]), 300)
 
 
 def floor_openness(footing: Shadows, points: Pixels) -> Pixels:
-    """(H, W) float32: how much of the sky the floor at points (3, H, W) sees: less under and around what stands on it."""
+    """(H, W) float32: how much of the sky the floor at points (3, H, W) sees: less around what stands on it."""
     low = np.clip(1 + footing.near / 0.45, 0, 1)
     closed = np.zeros_like(low)
     for metres in (0.07, 0.22):
@@ -129,7 +130,7 @@ def floor_openness(footing: Shadows, points: Pixels) -> Pixels:
     across, up, _ = (x * np.float32(a[0]) + y * np.float32(a[1]) + z * np.float32(a[2]) for a in footing.axes)
     column = ((across - footing.corner[0]) / footing.step).astype(np.float32)
     row = ((up - footing.corner[1]) / footing.step).astype(np.float32)
-    return 1 - 0.85 * cv2.remap(closed, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(1 - 0.85 * cv2.remap(closed, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
 
 
 def openness(near: Pixels, focal: float) -> Pixels:

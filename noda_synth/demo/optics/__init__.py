@@ -1,0 +1,1 @@
+"""Optics: from surfaces and light to a photograph."""

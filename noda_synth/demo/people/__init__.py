@@ -1,0 +1,1 @@
+"""People: proportions, poses, bodies, heads, clothes."""

@@ -1,0 +1,1 @@
+"""Places: floors, walls, and things that stand around."""
