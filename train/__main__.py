@@ -292,9 +292,7 @@ def export(run: Path | None, runs: Path, which: str, onnx: Path | None, slim: Pa
 @click.option("--persons", type=click.IntRange(1), default=256, show_default=True)
 @click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
 @set_option
-def bench(
-    data: Path, preset: str, repeats: int, persons: int, out: Path | None, overrides: tuple[str, ...]
-) -> None:
+def bench(data: Path, preset: str, repeats: int, persons: int, out: Path | None, overrides: tuple[str, ...]) -> None:
     """Samples/s of the data path per core, of the network on ready tensors, and of training end to end."""
     from train import config, evaluate
     from train.bench import bench as measure
