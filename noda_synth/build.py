@@ -19,6 +19,7 @@ from noda_synth.dataset import OCCLUDED, UNKNOWN, Dataset, Person, far_outside_n
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.masks import LEVELS, Mask, MaskSettings, View, mask_functions
+from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
 from noda_synth.seeding import item_seed
 from noda_synth.skeleton import Skeleton
 from noda_synth.version import __version__
@@ -36,20 +37,26 @@ class BodyRules:
         min_height: pixels on the longer side of the joint box.
         truncated: let in people who are cut off by the frame.
         min_visible: share of the joints of known visibility that has to be visible.
+        max_shared: joints that may lie on this and on another body at once; None sets no limit.
+        max_border: length of the mask along the image's borders, in body sizes; None sets no limit.
     """
 
     min_joints: int | None = None
     min_height: float = 64.0
     truncated: bool = False
     min_visible: float = 0.5
+    max_shared: int | None = MAX_SHARED_JOINTS
+    max_border: float | None = MAX_BORDER_SHARE
 
     @classmethod
     def everyone(cls) -> BodyRules:
         """The paper's pool: all training samples (who have two joints to cut by)."""
-        return cls(min_joints=2, min_height=0.0, truncated=True, min_visible=0.0)
+        return cls(min_joints=2, min_height=0.0, truncated=True, min_visible=0.0, max_shared=None, max_border=None)
 
-    def refusal(self, person: Person, pose: Pose, size: tuple[int, int], truncated: bool) -> str:
-        """Why a person stays out, or an empty string."""
+    def refusal(
+        self, person: Person, pose: Pose, others: Sequence[Pose], size: tuple[int, int], truncated: bool
+    ) -> str:
+        """Why a person stays out before any mask is made, or an empty string."""
         if person.duplicate:
             return "duplicate record"
         within = pose.labelled & inside(pose.joints, size)
@@ -66,6 +73,9 @@ class BodyRules:
         known = person.labelled & (person.visible != UNKNOWN)
         if known.any() and (person.visible[known] != OCCLUDED).mean() < self.min_visible:
             return "mostly hidden"
+        frame = (0.0, 0.0, float(size[0]), float(size[1]))
+        if self.max_shared is not None and shared_joints(pose, others, frame) > self.max_shared:
+            return "entangled with others"
         return ""
 
 
@@ -220,10 +230,14 @@ def _cut_image(
         poses = [pose_of(person, task.skeleton, size) for person in people]
         notes = (far_outside_note(person, task.skeleton, size, "build-pool") for person in people)
         problems += [note for note in notes if note]
+        neighbours = [
+            [other for n, other in enumerate(poses) if n != index and not people[n].duplicate]
+            for index in range(len(people))
+        ]
         truncated = [bool(pose.labelled.any()) and is_truncated(pose, size) for pose in poses]
         refusals = [
-            settings.rules.refusal(person, pose, size, cut)
-            for person, pose, cut in zip(people, poses, truncated, strict=True)
+            settings.rules.refusal(person, pose, others, size, cut)
+            for person, pose, others, cut in zip(people, poses, neighbours, truncated, strict=True)
         ]
     left_out.update(filter(None, refusals))
     if all(refusals):
@@ -234,13 +248,15 @@ def _cut_image(
     for index, (person, pose, refusal) in enumerate(zip(people, poses, refusals, strict=True)):
         if refusal:
             continue
-        others = tuple(other for n, other in enumerate(poses) if n != index and not people[n].duplicate)
         with clock.running("cut"):
             cutout = cut_out(
-                image, pose, others, levels,
+                image, pose, tuple(neighbours[index]), levels,
                 box_expand=settings.masks.box_expand, max_side=settings.max_side,
                 seed=item_seed(settings.seed, "mask", person.person_id),
             )  # fmt: skip
+        if settings.rules.max_border is not None and cutout.border > settings.rules.max_border:
+            left_out["mask along the border"] += 1
+            continue
         chosen.append((person, cutout, truncated[index]))
     return chosen
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from noda_synth.dataset import Person, inside, joint_box, usable_joints
 from noda_synth.images import BGRImage
 from noda_synth.masks import Mask, View, mask_quality
 from noda_synth.masks.body_parts import body_parts, extent
+from noda_synth.masks.entanglement import border_share
 from noda_synth.skeleton import Skeleton
 
 # Surroundings that a mask level sees beyond the body's outermost parts, over the longer side of the joint box: the sure
@@ -37,6 +38,7 @@ class Cutout:
         box: (4,) float64, x1 y1 x2 y2 of the labelled joints inside the image, in crop coordinates.
         origin: (2,) float64, the crop's corner in the source image: crop = (source + 0.5 - origin) * factor - 0.5.
         factor: (2,) float64, pixels of the crop per pixel of the source; at most 1.
+        border: length of the best mask along the image's borders in body sizes; 0 if there is only the box.
     """
 
     image: BGRImage
@@ -48,6 +50,7 @@ class Cutout:
     box: NDArray[np.float64]
     origin: NDArray[np.float64]
     factor: NDArray[np.float64]
+    border: float
 
 
 def pose_of(person: Person, skeleton: Skeleton, size: tuple[int, int]) -> Pose:
@@ -86,7 +89,7 @@ def cut_out(
         image: the whole picture.
         pose: the person's keypoints, at least two of them labelled and inside the image.
         others: keypoints of the other people in the picture.
-        levels: mask level -> its function.
+        levels: mask level -> its function, the best one last.
         box_expand: see `noda_synth.masks.box`; the crop holds at least that box.
         max_side: the crop is reduced to at most this many pixels on its longer side.
         seed: for masks that draw random numbers.
@@ -119,39 +122,39 @@ def cut_out(
         np.ascontiguousarray(picture), moved, tuple(map(move, others)), (fx1, fy1, fx2, fy2), seed
     )  # fmt: skip
     masks = {level: make(view) for level, make in levels.items()}
-    quality = {level: mask_quality(view, mask.inside) for level, mask in masks.items()}
-    return _trim(
-        view, moved, masks, quality, (box + 0.5 - np.tile(origin, 2)) * np.tile(factor, 2) - 0.5, origin, factor
+    best = list(masks)[-1]
+    return _trimmed(
+        Cutout(
+            image=view.image,
+            masks=masks,
+            quality={level: mask_quality(view, mask.inside) for level, mask in masks.items()},
+            joints=np.where(moved.labelled[:, None], moved.joints, np.nan),
+            labelled=moved.labelled,
+            visible=moved.visible,
+            box=(box + 0.5 - np.tile(origin, 2)) * np.tile(factor, 2) - 0.5,
+            origin=origin,
+            factor=factor,
+            border=0.0 if best == "box" else border_share(view, masks[best].inside),
+        )
     )
 
 
-def _trim(
-    view: View,
-    pose: Pose,
-    masks: Mapping[str, Mask],
-    quality: Mapping[str, float],
-    box: NDArray[np.float64],
-    origin: NDArray[np.float64],
-    factor: NDArray[np.float64],
-) -> Cutout:
-    """Cut the view down to what the masks need."""
-    union = np.logical_or.reduce([mask.inside for mask in masks.values()])
+def _trimmed(cutout: Cutout) -> Cutout:
+    """A cut-out without the surroundings that no mask needs."""
+    union = np.logical_or.reduce([mask.opacity > 0 for mask in cutout.masks.values()])
     rows, columns = np.flatnonzero(union.any(axis=1)), np.flatnonzero(union.any(axis=0))
     if not len(rows):
         rows, columns = np.array([0]), np.array([0])
     top, left = max(0, rows[0] - _RIM), max(0, columns[0] - _RIM)
     cut = slice(top, rows[-1] + 1 + _RIM), slice(left, columns[-1] + 1 + _RIM)
     shift = np.array([left, top], np.float64)
-    return Cutout(
-        image=view.image[cut],
-        masks={level: _cut(mask, cut) for level, mask in masks.items()},
-        quality=quality,
-        joints=np.where(pose.labelled[:, None], pose.joints - shift, np.nan),
-        labelled=pose.labelled,
-        visible=pose.visible,
-        box=box - np.tile(shift, 2),
-        origin=origin + shift / factor,
-        factor=factor,
+    return replace(
+        cutout,
+        image=cutout.image[cut],
+        masks={level: _cut(mask, cut) for level, mask in cutout.masks.items()},
+        joints=cutout.joints - shift,
+        box=cutout.box - np.tile(shift, 2),
+        origin=cutout.origin + shift / cutout.factor,
     )
 
 

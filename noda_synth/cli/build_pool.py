@@ -53,7 +53,21 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
     show_default=True,
     help="Share of the joints of known visibility that has to be visible.",
 )
-@click.option("--everyone", is_flag=True, help="Drop these four rules: all training samples, as in the paper.")
+@click.option(
+    "--max-shared",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="Joints that may lie on this and on another body at once.",
+)
+@click.option(
+    "--max-border",
+    type=click.FloatRange(0),
+    default=0.5,
+    show_default=True,
+    help="Length of the mask along the image's borders, in body sizes.",
+)
+@click.option("--everyone", is_flag=True, help="Drop these rules: all training samples, as in the paper.")
 @click.option(
     "--box-expand",
     type=click.FloatRange(0, 1),
@@ -81,7 +95,8 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 @exits
 def command(
     data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool, out: Path,
-    levels: str, min_joints: int | None, min_height: float, truncated: bool, min_visible: float, everyone: bool,
+    levels: str, min_joints: int | None, min_height: float, truncated: bool, min_visible: float,
+    max_shared: int, max_border: float, everyone: bool,
     box_expand: float,
     grabcut_size: int, grabcut_iterations: int, max_side: int, seed: int, jobs: int | None, max_pixels: int,
     overwrite: bool, verbose: bool, quiet: bool,
@@ -101,7 +116,11 @@ def command(
 
     start = time.perf_counter()
     layout, dataset, inputs = open_data(data, images, annotations, split, all_train)
-    rules = BodyRules.everyone() if everyone else BodyRules(min_joints, min_height, truncated, min_visible)
+    rules = (
+        BodyRules.everyone()
+        if everyone
+        else BodyRules(min_joints, min_height, truncated, min_visible, max_shared, max_border)
+    )
     masks = MaskSettings(box_expand, grabcut_size, grabcut_iterations)
     chosen = tuple(level for level in LEVELS if level in {name.strip() for name in levels.split(",")})
     if not chosen or len(chosen) < len(levels.split(",")):
