@@ -284,6 +284,7 @@ class Progress:
             dynamic_ncols=terminal,
             ascii=not terminal,
             mininterval=0.1 if terminal else 10.0,
+            delay=0.0 if terminal else 5.0,
             bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} {unit}s, {rate_fmt}, {remaining} left",
         )
 
