@@ -63,7 +63,7 @@ def paint(scenery: Scenery, camera: Camera, shadows: Shadows, below: Shadows, ra
         result[..., channel] = linear(surface[..., channel]) * light * (1 - haze) + haze * scenery.sky[0, channel]
     empty = ~(on_floor | on_wall)
     if empty.any():
-        result[empty] = _heavens(scenery, rays[1], random)[empty]
+        result[empty] = _heavens(scenery.sky, rays[1][empty], _clouds(random, camera.size)[empty])
     return result
 
 
@@ -79,11 +79,13 @@ def _floor(floor: Floor, place: Pixels, depth: Pixels) -> Picture:
     return np.asarray(cv2.blendLinear(near, far, 1 - coarse, coarse))
 
 
-def _heavens(scenery: Scenery, rise: Pixels, random: Random) -> Pixels:
-    """(H, W, 3) light of the sky with its clouds, for directions that rise so much (H, W)."""
-    high = np.clip(rise / np.float32(0.5), 0, 1)[..., None]
-    low, middle, top = scenery.sky
-    sky = np.where(high < 0.5, low * (1 - 2 * high) + middle * 2 * high, middle * (2 - 2 * high) + top * (2 * high - 1))
-    cloud = np.clip(noise(random, (256, 256), (3, 7), 5) * 0.5 - 0.1, 0, 1)
-    drift = cv2.resize(cloud, rise.shape[::-1], interpolation=cv2.INTER_LINEAR)[..., None] * np.float32(0.8)
-    return np.asarray(sky * (1 - drift) + np.array([0.95, 0.95, 0.97], np.float32) * drift)
+def _heavens(sky: Pixels, rise: Pixels, cloud: Pixels) -> Pixels:
+    """(N, 3) light of the sky in directions that rise so much (N,), with so much cloud (N,), 0 to 1."""
+    blue = np.stack([np.interp(rise, [0, 0.25, 0.5], sky[:, channel]) for channel in range(3)], axis=1)
+    return np.asarray(blue + cloud[:, None] * (np.array([0.95, 0.95, 0.97]) - blue), np.float32)
+
+
+def _clouds(random: Random, size: tuple[int, int]) -> Pixels:
+    """(H, W) float32, 0 to 0.8."""
+    cloud = 0.8 * np.clip(noise(random, (256, 256), (3, 7), 5) * 0.5 - 0.1, 0, 1)
+    return np.asarray(cv2.resize(cloud, size, interpolation=cv2.INTER_LINEAR))

@@ -79,13 +79,16 @@ def _count_up(lengths: Ints) -> Ints:
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
 
 
-def nearest(samples: Samples, size: tuple[int, int]) -> tuple[Ints, Floats]:
-    """The nearest face at each sample of the grid: (H, W) int64 face or -1, and (H, W) float32 nearness or 0."""
+def nearest(samples: Samples, size: tuple[int, int]) -> tuple[NDArray[np.int32], Floats]:
+    """The nearest face at each sample of the grid: (H, W) int32 face or -1, and (H, W) float32 nearness or 0."""
     width, height = size
     # Positive floats are ordered like their bits: one maximum finds the nearest, and the face rides along.
     key = samples.near.view(np.int32).astype(np.int64) << 32 | samples.face
     best = np.full(width * height, -1, np.int64)
     np.maximum.at(best, samples.place, key)
-    face = np.where(best < 0, -1, best & 0xFFFFFFFF)
-    near = np.where(best < 0, 0, best >> 32).astype(np.int32).view(np.float32)
+    face, near = np.full(width * height, -1, np.int32), np.zeros(width * height, np.float32)
+    met = np.flatnonzero(best >= 0)
+    found = best[met]
+    face[met] = found & 0xFFFFFFFF
+    near[met] = (found >> 32).astype(np.int32).view(np.float32)
     return face.reshape(height, width), near.reshape(height, width)

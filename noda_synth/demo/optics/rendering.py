@@ -65,14 +65,19 @@ def render(scene: Scene, random: Random) -> Rendering:
     if camera.softness:
         background = np.asarray(cv2.GaussianBlur(background, (0, 0), camera.softness), np.float32)
     light = _lit_pixels(scene, model, face, near, shadows)
-    none = face < 0
     return Rendering(
         light=background * (1 - light[..., 3:]) + light[..., :3],
-        owner=np.where(none, NOBODY, model.owners[face]).astype(np.int16),
-        bone=np.where(none, -1, model.mesh.part[face]).astype(np.int16),
+        owner=_of_faces(model.owners, face, NOBODY),
+        bone=_of_faces(model.mesh.part, face, -1),
         near=near,
         whole=whole.reshape(-1, size[1], size[0]),
     )
+
+
+def _of_faces(values: NDArray[np.integer], face: NDArray[np.int32], nothing: int) -> NDArray[np.int16]:
+    """(H, W) int16: the value that each face (H, W) has, and `nothing` where the face is -1."""
+    table: NDArray[np.int16] = np.append(values, nothing).astype(np.int16)
+    return table[face]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +111,12 @@ def _assembled(scene: Scene) -> _Model:
     return _Model(mesh, owners, np.stack([texture for body in bodies for texture in body.textures]), screen)
 
 
-def _lit_pixels(scene: Scene, model: _Model, face: Ints, near: Pixels, shadows: Shadows) -> Pixels:
+def _lit_pixels(scene: Scene, model: _Model, face: NDArray[np.int32], near: Pixels, shadows: Shadows) -> Pixels:
     """(H, W, 4) float32 light of people and things, and the share of each pixel that they cover.
 
     A pixel whose samples all show the same material takes its light from the first, others from all of them.
     """
-    material = np.where(face < 0, -1, model.mesh.material[face])
+    material = _of_faces(model.mesh.material, face, -1)
     blocks = [(row, column) for row in range(FINE) for column in range(FINE)]
     first = material[::FINE, ::FINE]
     plain = np.logical_and.reduce([material[row::FINE, column::FINE] == first for row, column in blocks])
@@ -134,7 +139,7 @@ def _lit_pixels(scene: Scene, model: _Model, face: Ints, near: Pixels, shadows: 
     return light
 
 
-def _interpolated(model: _Model, attributes: Pixels, face: Ints, x: Ints, y: Ints) -> Pixels:
+def _interpolated(model: _Model, attributes: Pixels, face: NDArray[np.int32], x: Ints, y: Ints) -> Pixels:
     """(N, C) float32: what points have, (V, C), mixed for places on faces (N,) that are seen at samples x, y (N,)."""
     flat = model.screen.astype(np.float32)
     a, b, c = (model.mesh.faces[:, corner][face] for corner in range(3))

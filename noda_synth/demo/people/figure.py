@@ -21,7 +21,7 @@ from noda_synth.demo.people.face import Looks, draw_looks, face
 from noda_synth.demo.people.hair import cap, hair
 from noda_synth.demo.people.head import skull
 from noda_synth.demo.people.outfit import Outfit, draw_outfit
-from noda_synth.demo.people.pose import placed_bones
+from noda_synth.demo.people.pose import Pose, placed_bones
 from noda_synth.demo.people.poses import draw_pose
 from noda_synth.skeleton import MPII
 
@@ -50,12 +50,19 @@ class Figure:
 
 
 def draw_figure(random: Random, palette: tuple[Colour, ...]) -> Figure:
+    """Someone who does something, see `posed_figure`."""
+    return posed_figure(random, draw_anatomy(random), draw_pose(random), palette)
+
+
+def posed_figure(random: Random, anatomy: Anatomy, pose: Pose, palette: tuple[Colour, ...]) -> Figure:
     """A person at the origin who faces +z, the lowest point on the floor.
 
     Args:
+        random: draws looks and clothes.
+        anatomy: the body.
+        pose: what it does.
         palette: colours of the surroundings, which clothes sometimes share.
     """
-    anatomy, pose = draw_anatomy(random), draw_pose(random)
     feminine = anatomy.curve > 0.2
     looks = draw_looks(random, soft=feminine, grown=anatomy.height > 1.5)
     pieces, textures = _dressed(random, anatomy, draw_outfit(random, feminine=feminine), looks, palette)
