@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from noda_synth import jobs
 from noda_synth.compositing import paste, resize_crop, rim_colours
-from noda_synth.dataset import Dataset, Person
+from noda_synth.dataset import Dataset, Person, inside, usable_joints
 from noda_synth.errors import ItemError, Problem
 from noda_synth.images import MAX_PIXELS, BGRImage, encode_jpeg, encode_png, image_path, read_image
-from noda_synth.placement import Placement, PlacementSettings, Target, stamp_alpha
+from noda_synth.placement import Placement, PlacementSettings, covered_joints, stamp_alpha
 from noda_synth.plan import Plan
 from noda_synth.pool import Pool
 from noda_synth.skeleton import SKELETONS, Skeleton
@@ -141,16 +141,15 @@ def copy_name(image: str, row: int, copy: int | None, suffix: str) -> str:
     return str(pure.with_name(f"{pure.stem}_noda{row:06d}{number}.{suffix}"))
 
 
-def compose(image: BGRImage, pool: Pool, placement: Placement, smooth: str) -> tuple[BGRImage, NDArray[np.uint8]]:
-    """The picture with the body over it, and the body's alpha (h, w) uint8; `image` stays as it is."""
+def compose(picture: BGRImage, pool: Pool, placement: Placement, smooth: str) -> NDArray[np.uint8]:
+    """Paste the body over the picture, in place; the body's alpha, (h, w) uint8."""
     size = (placement.width, placement.height)
     alpha = stamp_alpha(pool, placement.body, placement.level, size, smooth)
     colours = resize_crop(pool.crop(placement.body), size)
     if smooth == "matte":
         colours = rim_colours(colours, alpha)
-    picture = image.copy()
     paste(picture, colours, alpha, placement.left, placement.top)
-    return picture, alpha
+    return alpha
 
 
 def encode(picture: BGRImage, suffix: str, quality: int) -> bytes:
@@ -199,7 +198,9 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
         for order in group:
             try:
                 start = time.perf_counter()
-                picture, alpha = compose(image, pool, order.placement, settings.placement.smooth)
+                # The last copy may have the decoded image itself.
+                picture = image if order is group[-1] else image.copy()
+                alpha = compose(picture, pool, order.placement, settings.placement.smooth)
             except ItemError as error:
                 problems.append(Problem("render", order.name, str(error)))
                 continue
@@ -210,8 +211,9 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
             file = path / "images" / order.name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-            target = Target(order.person, skeleton, (image.shape[1], image.shape[0]), settings.placement)
-            covered = target.covered(alpha, order.placement.left, order.placement.top)
+            size = (picture.shape[1], picture.shape[0])
+            covered = covered_joints(order.person.joints, alpha, order.placement.left, order.placement.top)
+            covered &= usable_joints(order.person, size) & inside(order.person.joints, size)
             lines.append(manifest_line(order, skeleton, covered, pool, settings, digest))
     (path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return {

@@ -7,6 +7,7 @@ image by its EXIF orientation away from its joints. So the bytes are read here, 
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -25,6 +26,7 @@ BGRImage = NDArray[np.uint8]
 MAX_PIXELS = 100_000_000
 """Images whose header claims more are not decoded (`--max-pixels`): 100 megapixels take 300 MB."""
 
+_FRAME_HEADERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 
@@ -40,9 +42,11 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """(width, height) in pixels from the header alone, not turned by EXIF. Raises ItemError."""
     try:
         with path.open("rb") as stream:
-            return _header_size(stream, path, max_pixels)
+            size = _header_size(stream, path)
     except OSError as error:
         raise ItemError(f"{path}: {_why(error)}") from error
+    _check_size(size, path, max_pixels)
+    return size
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> BGRImage:
@@ -55,10 +59,14 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> BGRImage:
         data = path.read_bytes()
     except OSError as error:
         raise ItemError(f"{path}: {_why(error)}") from error
-    _header_size(io.BytesIO(data), path, max_pixels)
+    _check_size(_jpeg_size(data) or _header_size(io.BytesIO(data), path), path, max_pixels)
     # Inside a scan every 0xFF is followed by 0x00, so the last scan's marker is the last one of its kind, and the
-    # end of the image has to come after it.
-    if data[:2] == b"\xff\xd8" and data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
+    # end of the image has to come after it. Most files end with it, and need no search.
+    if (
+        data[:2] == b"\xff\xd8"
+        and not data.endswith(_END_OF_IMAGE)
+        and data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN)
+    ):
         raise ItemError(f"{path}: the JPEG ends early ({len(data)} bytes); fetch the file again")
     return decode_image(data, str(path))
 
@@ -85,6 +93,12 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
+def encode_mask(mask: NDArray[np.uint8], *, hard: bool) -> bytes:
+    """PNG bytes of a mask; one that is hard (only 0 and 255) takes one bit a pixel."""
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, int(hard)]
+    return cv2.imencode(".png", mask, options)[1].tobytes()
+
+
 def decode_mask(data: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The single channel of a PNG mask, (H, W) uint8. Raises ItemError."""
     mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -93,7 +107,18 @@ def decode_mask(data: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(mask, np.uint8)
 
 
-def _header_size(stream: BinaryIO, path: Path, max_pixels: int) -> tuple[int, int]:
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) by a JPEG's frame header, in a fifth of Pillow's time; None if no plain way leads to one."""
+    place = 2
+    while data[:2] == b"\xff\xd8" and place + 9 <= len(data) and data[place] == 0xFF:
+        if data[place + 1] in _FRAME_HEADERS:
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            return (width, height) if width and height else None
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return None
+
+
+def _header_size(stream: BinaryIO, path: Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own size warning; the limit below is the one that counts
@@ -105,11 +130,15 @@ def _header_size(stream: BinaryIO, path: Path, max_pixels: int) -> tuple[int, in
         empty = stream.seek(0, io.SEEK_END) == 0
         why = "the file is empty" if empty else "not an image"
         raise ItemError(f"{path}: {why}; fetch the file again") from error
+    return width, height
+
+
+def _check_size(size: tuple[int, int], path: Path, max_pixels: int) -> None:
+    width, height = size
     if width * height > max_pixels:
         raise ItemError(
             f"{path}: its header claims {width} x {height} pixels, more than --max-pixels {max_pixels} allows"
         )
-    return width, height
 
 
 def _why(error: OSError) -> str:

@@ -46,8 +46,8 @@ def replay(line: Mapping[str, Any], images: Path, pool_path: Path, out: Path, *,
             f"(its content is {pool.content[:12]}, the manifest names {line['pool'][:12]})"
         )
     try:
-        image = read_image(image_path(images, line["source"]))
-        picture, _ = compose(image, pool, Placement(**line["placement"]), line["smooth"])
+        picture = read_image(image_path(images, line["source"]))
+        compose(picture, pool, Placement(**line["placement"]), line["smooth"])
     except ItemError as error:
         raise NodaError(str(error)) from error
     write_atomically(out, encode(picture, line["format"], line["quality"]))
