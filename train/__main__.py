@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("preset", required=False)
 @data_option
-@click.option("--run", type=PATH, help="Run folder [default: a new one in --runs].")
+@click.option("--run", "--run-dir", "run", type=PATH, help="Run folder [default: a new one in --runs].")
 @runs_option
 @click.option("--weights", help="imagenet, none, auto, or a file: short for --set weights=...")
 @click.option("--resume", is_flag=True, help="Go on with --run [default: the newest] from its last checkpoint.")
@@ -56,7 +57,8 @@ def fit(
 ) -> None:
     """Train a network by a preset (simple, hrnet, simple_r18, ..., demo, overfit, or a TOML file).
 
-    With several GPUs or machines: torchrun --nproc-per-node 4 -m train fit hrnet
+    With several GPUs or machines: torchrun --nproc-per-node 4 -m train fit hrnet --run-dir runs/big
+    (torchrun takes --run for an abbreviation of an option of its own.)
     """
     from train import config, distributed, evaluate
     from train.data import load
@@ -130,7 +132,7 @@ def _report(who: Any, joints: Any, result: Any, settings: Settings, run: Path, s
 
 
 @cli.command("eval")
-@click.option("--run", type=PATH, help="Run folder or slim weight file [default: the newest run].")
+@click.option("--run", "--run-dir", "run", type=PATH, help="Run folder or slim weight file [default: the newest run].")
 @runs_option
 @data_option
 @click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
@@ -194,14 +196,14 @@ def _evaluate_network(
     mean_pose: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    from train import config, distributed, evaluate, pckh, pictures
+    from train import distributed, evaluate, pckh, pictures
     from train.data import load
 
     device = next((o.partition("=")[2] for o in overrides if o.startswith("device=")), "auto")
     with distributed.joined(device) as world:
         say = _speaker(world)
         subject, folder = _network(run, runs, which, weights, preset, overrides, world, say)
-        settings = config.for_evaluation(subject.settings, overrides)
+        settings = subject.settings
         parts: Parts = load(data or subject.data or DEFAULT_DATA)
         who = evaluate.subject(parts, settings)
         origin = {"checkpoint": subject.source.name, "epoch": str(subject.epoch), "run": folder.name}
@@ -242,7 +244,9 @@ def _network(
 
     if weights is None:
         place = run or newest_run(runs)
-        return trained(place, which, world.device), place if place.is_dir() else place.parent
+        subject = trained(place, which, world.device)
+        settings = config.for_evaluation(subject.settings, overrides)
+        return replace(subject, settings=settings), place if place.is_dir() else place.parent
     if preset is None:
         raise NodaError("--weights needs --preset, the network that the file belongs to (simple_r50, hrnet_w32, ...)")
     channels = own_channels(weights.name)
@@ -257,7 +261,7 @@ def _network(
 
 
 @cli.command()
-@click.option("--run", type=PATH, help="Run folder [default: the newest run].")
+@click.option("--run", "--run-dir", "run", type=PATH, help="Run folder [default: the newest run].")
 @runs_option
 @click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
 @click.option("--onnx", type=PATH, help="Write an ONNX file, checked against torch with onnxruntime.")

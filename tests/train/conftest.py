@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,15 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
+import torch
+from torch import nn
 
 from noda_synth.skeleton import MPII
 from train.config import Settings, load
+from train.models import NETWORKS
+
+# Small networks gain nothing from threads, and tests run beside one another.
+torch.set_num_threads(1)
 
 UPRIGHT = np.array([
     (-14, 95), (-13, 55), (-12, 15), (12, 15), (13, 55), (14, 95), (0, 15), (0, -45), (0, -55), (0, -95), (-45, 5),
@@ -82,6 +89,23 @@ def _person(root: Path, rng: np.random.Generator, name: str, over: bool = False)
         "joints_vis": labelled.astype(int).tolist(),
         "joints_visible": np.where(labelled, visible, 0).astype(int).tolist(),
     }
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network of a few thousand weights by the name of simple_r18, for tests of everything around it."""
+
+    def build(joints: int) -> nn.Module:
+        parts: dict[str, nn.Module] = {
+            "conv1": nn.Conv2d(3, 8, 3, stride=2, padding=1),
+            "bn1": nn.BatchNorm2d(8),
+            "relu": nn.ReLU(),
+            "conv2": nn.Conv2d(8, 16, 3, stride=2, padding=1),
+            "final_layer": nn.Conv2d(16, joints, 1),
+        }
+        return nn.Sequential(OrderedDict(parts))
+
+    monkeypatch.setitem(NETWORKS, "simple_r18", build)
 
 
 @pytest.fixture

@@ -1,0 +1,205 @@
+"""The command line: what it prints, the files it writes, its exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from train import pckh
+from train.__main__ import main
+from train.config import Settings
+from train.export import write_onnx
+from train.models import build
+from train.runs import trained
+from train.truth import read_truth
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def python_m_train(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `python -m train ...` in this process; the exit code."""
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
+
+
+@pytest.fixture
+def a_run(drawn: Path, quick: Callable[..., Settings], tmp_path: Path, python_m_train: Run) -> Path:
+    settings = quick()
+    overrides = [
+        "size=32",
+        "batch=4",
+        "epochs=1",
+        "steps=1",
+        "pictures=2",
+        "device=cpu",
+        f"cache_dir={settings.cache_dir}",
+    ]
+    sets = [part for override in overrides for part in ("--set", override)]
+    assert python_m_train("fit", "demo", "--data", drawn, "--run", tmp_path / "one", *sets) == 0
+    return tmp_path / "one"
+
+
+def test_fit_leaves_everything_in_its_folder(a_run: Path, drawn: Path) -> None:
+    assert {path.name for path in a_run.iterdir()} == {
+        "settings.json", "last.pt", "best.pt", "metrics.jsonl", "predictions.h5", "scores.json", "predictions.png"
+    }  # fmt: skip
+    with h5py.File(a_run / "predictions.h5") as file:
+        assert file["preds"].shape == (5, 16, 2) and file["ids"].asstr()[0] == "v0.jpg#0"
+        predictions = np.asarray(file["preds"])
+    scores = json.loads((a_run / "scores.json").read_text())
+    expected = pckh.evaluate(predictions, read_truth(drawn / "annot" / "gt_valid.mat"))
+    assert scores["thresholds"] == expected["thresholds"]
+    picture = cv2.imread(str(a_run / "predictions.png"))
+    assert picture is not None and picture.shape[1] == 2 * 320
+
+
+def test_a_used_run_folder_is_only_for_resume(
+    a_run: Path, drawn: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert python_m_train("fit", "demo", "--data", drawn, "--run", a_run) == 2
+    assert "go on with --resume" in capsys.readouterr().err
+    assert python_m_train("fit", "--resume", "--run", a_run, "--set", "epochs=2") == 0
+    said = capsys.readouterr().out
+    for words in (
+        "going on after epoch 1 of 2",
+        "samples/s",
+        "s left",
+        "(visible, occluded)",
+        "the table is of the last",
+    ):
+        assert words in said
+    assert python_m_train("fit", "--resume", "--run", a_run, "--set", "batch=2") == 2
+
+
+def test_eval_repeats_the_numbers_and_compares(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = json.loads((a_run / "scores.json").read_text())
+    other = tmp_path / "other.h5"
+    truth = read_truth(drawn / "annot" / "gt_valid.mat")
+    with h5py.File(other, "w") as file:
+        file["preds"] = truth.joints
+    out = tmp_path / "numbers.json"
+    code = python_m_train(
+        "eval", "--runs", tmp_path, "--against", other, "--json", out, "--mean-pose", "--set", "pictures=2"
+    )
+    assert code == 0
+    numbers = json.loads(out.read_text())
+    assert numbers["thresholds"] == first["thresholds"]
+    assert numbers["against"]["thresholds"]["0.5"]["all"]["mean"]["difference"] < 0
+    assert numbers["mean_pose"]["0.5"]["all"]["mean"] > 20, "upright figures are near their mean"
+    assert cv2.imread(str(a_run / "comparison.png")).shape[1] == 3 * 320
+    assert "the training set's mean pose" in capsys.readouterr().out
+    assert python_m_train("eval", "--run", a_run, "--set", "decode=dark", "--set", "flip_test=false") == 0
+    assert python_m_train("eval", "--run", a_run, "--set", "epochs=3") == 2
+
+
+def test_any_file_of_predictions_can_be_scored(
+    drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth_file = drawn / "annot" / "gt_valid.mat"
+    truth = read_truth(truth_file)
+    with h5py.File(tmp_path / "p.h5", "w") as file:
+        file["preds"] = truth.joints + 1
+    out = tmp_path / "s.json"
+    assert python_m_train("eval", "--predictions", tmp_path / "p.h5", "--truth", truth_file, "--json", out) == 0
+    assert json.loads(out.read_text())["thresholds"]["0.5"]["all"]["mean"] == 100
+    assert "(visible, occluded)" in capsys.readouterr().out
+    with h5py.File(tmp_path / "short.h5", "w") as file:
+        file["preds"] = truth.joints[:3]
+    assert python_m_train("eval", "--predictions", tmp_path / "short.h5", "--truth", truth_file) == 2
+    assert "predictions for 3 persons" in capsys.readouterr().err
+
+
+def test_somebodys_weights_are_evaluated_with_their_channels(
+    drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    state = {f"module.{key}": value for key, value in build("simple_r50").state_dict().items()}
+    torch.save(state, tmp_path / "pose_resnet_50_256x256.pth.tar")
+    arguments = ["eval", "--weights", tmp_path / "pose_resnet_50_256x256.pth.tar", "--runs", tmp_path, "--data", drawn]
+    assert python_m_train(*arguments) == 2
+    sets = ["--set", "size=64", "--set", "pictures=0", "--set", "device=cpu"]
+    assert python_m_train(*arguments, "--preset", "simple", *sets) == 0
+    assert "channels=bgr" in capsys.readouterr().out
+
+
+def test_export_slim_and_onnx(a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run) -> None:
+    slim = tmp_path / "slim.pt"
+    assert python_m_train("export", "--run", a_run, "--slim", slim) == 0
+    assert slim.stat().st_size < 0.5 * (a_run / "last.pt").stat().st_size
+    assert python_m_train("eval", "--run", slim, "--data", drawn, "--set", "pictures=0") == 0
+    assert python_m_train("export", "--run", a_run) == 2
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    assert write_onnx(tmp_path / "net.onnx", trained(a_run, "last", torch.device("cpu"))) < 1e-3
+    session = runtime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"images": np.zeros((5, 3, 32, 32), np.float32)})[0].shape == (5, 16, 8, 8)
+    recipe = json.loads(session.get_modelmeta().custom_metadata_map["noda"])
+    assert recipe["size"] == 32 and recipe["channels"] == "rgb"
+
+
+def test_bench_prints_the_ratios(drawn: Path, tmp_path: Path, python_m_train: Run) -> None:
+    out = tmp_path / "bench.json"
+    sets = ["--set", "size=32", "--set", "batch=4", "--set", "device=cpu", "--set", f"cache_dir={tmp_path}"]
+    assert python_m_train("bench", "--data", drawn, "--repeats", 1, "--persons", 8, "--json", out, *sets) == 0
+    assert all(value > 0 for value in json.loads(out.read_text())["ratios"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["fit"], 2, "which preset?"),
+        (["fit", "hrnett"], 2, "did you mean hrnet"),
+        (["fit", "simple", "--set", "eppochs=3"], 2, "did you mean epochs"),
+        (["fit", "simple", "--data", "nowhere"], 2, "nowhere"),
+        (["fit", "simple", "--frob"], 2, "--frob"),
+        (["eval", "--runs", "nowhere"], 2, "no run with a checkpoint"),
+        (["eval", "--predictions", "p.h5"], 2, "needs --truth"),
+        (["fit", "--resume", "--run", "nowhere"], 2, "no such weight file"),
+        (["models"], 0, "28,536,080"),
+        (["models", "--keys", "simple_r50"], 0, "deconv_layers.0.weight (2048, 256, 4, 4)"),
+        (["--help"], 0, "python -m train fit hrnet"),
+    ],
+)
+def test_exit_codes_and_messages(
+    arguments: list[str], code: int, says: str, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert python_m_train(*arguments) == code
+    captured = capsys.readouterr()
+    assert says in captured.out + captured.err
+
+
+def test_an_interruption_says_how_to_go_on(
+    drawn: Path,
+    tmp_path: Path,
+    python_m_train: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.fit.train_step", interrupted)
+    sets = ["--set", "size=32", "--set", "device=cpu", "--set", f"cache_dir={tmp_path}"]
+    assert python_m_train("fit", "demo", "--data", drawn, "--run", tmp_path / "run", *sets) == 130
+    assert "--resume --run" in capsys.readouterr().out

@@ -1,0 +1,196 @@
+"""Training: it goes on exactly where it was interrupted, keeps what it has, and fails with advice."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from noda_synth.errors import NodaError
+from train import checkpoint, evaluate
+from train.config import Settings
+from train.data import load
+from train.distributed import World
+from train.fit import State, fit, learning_rate
+from train.predict import predict
+from train.runs import newest_run, trained
+from train.truth import read_predictions
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+Quick = Callable[..., Settings]
+CPU = World(torch.device("cpu"))
+
+
+def run_fit(data: Path, settings: Settings, run: Path, resume: bool = False, said: list[str] | None = None) -> State:
+    run.mkdir(exist_ok=True)
+    return fit(load(data), settings, run, CPU, (said if said is not None else []).append, resume)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Bit for bit, through dictionaries and lists."""
+    if isinstance(a, torch.Tensor):
+        return bool(torch.equal(a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(drawn: Path, quick: Quick, tmp_path: Path) -> None:
+    settings = quick("epochs=3", "ema=0.9", "accumulate=2", "warmup=1.5")
+    run_fit(drawn, settings, tmp_path / "whole")
+    torch.manual_seed(99)
+    # Stopped in the middle of the third epoch: a line too many is in the journal, the checkpoint is the second's.
+    broken = tmp_path / "broken"
+    run_fit(drawn, replace(settings, epochs=2), broken)
+    with (broken / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"epoch": 3, "loss": 7}) + "\n")
+    torch.manual_seed(7)
+    run_fit(drawn, settings, broken, resume=True)
+    whole, resumed = (checkpoint.load(tmp_path / name / "last.pt") for name in ("whole", "broken"))
+    assert same(whole, resumed)
+    lines = [json.loads(text) for text in (broken / "metrics.jsonl").read_text().splitlines()]
+    expected = [json.loads(text) for text in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
+    for key in ("epoch", "loss", "lr", "pckh@0.5"):
+        assert [line[key] for line in lines] == [line[key] for line in expected]
+
+
+def test_a_checkpoint_is_whole_and_the_best_is_kept(
+    drawn: Path, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([30.0, 50.0, 40.0])
+    monkeypatch.setattr(evaluate, "score", lambda *_: {"all": next(scores), "visible": None, "occluded": None})
+    run_fit(drawn, quick("epochs=3"), tmp_path / "run")
+    last, best = (checkpoint.load(tmp_path / "run" / f"{name}.pt") for name in ("last", "best"))
+    assert set(last) == {
+        "format", "settings", "data", "network", "average", "optimiser", "epoch", "best", "random"
+    }  # fmt: skip
+    assert (last["epoch"], best["epoch"], last["best"]) == (3, 2, [50.0, 2])
+    assert not list((tmp_path / "run").glob("*.tmp"))
+    # "Best" outlives a resumption: a fourth epoch with 45 does not replace it.
+    monkeypatch.setattr(evaluate, "score", lambda *_: {"all": 45.0, "visible": None, "occluded": None})
+    run_fit(drawn, quick("epochs=4"), tmp_path / "run", resume=True)
+    assert checkpoint.load(tmp_path / "run" / "best.pt")["epoch"] == 2
+    assert trained(tmp_path / "run", "best", torch.device("cpu")).epoch == 2
+
+
+def test_the_schedule_steps_after_whole_epochs_and_warms_up(quick: Quick) -> None:
+    settings = replace(quick(), lr=1.0, steps=(90, 120), decay=0.1, warmup=0.0)
+    rates = [learning_rate(settings, epoch, 0, 10) for epoch in (0, 89, 90, 119, 120)]
+    np.testing.assert_allclose(rates, [1, 1, 0.1, 0.1, 0.01])
+    warm = replace(settings, warmup=2.0)
+    np.testing.assert_allclose(
+        [learning_rate(warm, *at, 10) for at in ((0, 0), (0, 9), (1, 9), (2, 0))], [0.05, 0.5, 1, 1]
+    )
+
+
+def test_a_loss_that_is_not_finite_stops_and_loses_nothing(drawn: Path, quick: Quick, tmp_path: Path) -> None:
+    run_fit(drawn, quick("epochs=1"), tmp_path / "run")
+    content = checkpoint.load(tmp_path / "run" / "last.pt")
+    content["network"]["final_layer.bias"][:] = float("nan")
+    checkpoint.save(tmp_path / "run" / "last.pt", content)
+    before = (tmp_path / "run" / "last.pt").read_bytes()
+    with pytest.raises(NodaError, match=r"not finite any more in epoch 2; last\.pt holds epoch 1"):
+        run_fit(drawn, quick("epochs=2"), tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "last.pt").read_bytes() == before
+
+
+def test_a_checkpoint_of_another_model_is_refused(drawn: Path, quick: Quick, tmp_path: Path) -> None:
+    run_fit(drawn, quick("epochs=1"), tmp_path / "run")
+    with pytest.raises(NodaError, match="a checkpoint of simple_r18, not of simple_r50"):
+        run_fit(drawn, quick("model=simple_r50"), tmp_path / "run", resume=True)
+
+
+def test_a_batch_that_does_not_fit_gets_advice(
+    drawn: Path, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("train.fit.train_step", full)
+    with pytest.raises(NodaError, match=r"batch=4 at 32 px does not fit.*accumulate=2"):
+        run_fit(drawn, quick(), tmp_path / "run")
+
+
+def test_without_validation_part(drawn: Path, quick: Quick, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(drawn, bare)
+    (bare / "annot" / "valid.json").unlink()
+    with pytest.raises(NodaError, match=r"no validation part.*validate_every=0"):
+        run_fit(bare, quick(), tmp_path / "run")
+    run_fit(bare, quick("validate_every=0", "epochs=1"), tmp_path / "run")
+    assert not (tmp_path / "run" / "best.pt").exists() and (tmp_path / "run" / "last.pt").exists()
+
+
+def test_missing_imagenet_weights_are_announced_not_hidden(
+    drawn: Path, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)
+    said: list[str] = []
+    run_fit(drawn, quick("epochs=1", "weights=auto", f"weights_dir={tmp_path}"), tmp_path / "run", said=said)
+    assert any(text.startswith("WARNING: no ImageNet weights") for text in said)
+    with pytest.raises(NodaError, match="torchvision"):
+        run_fit(drawn, quick("epochs=1", "weights=imagenet"), tmp_path / "other")
+
+
+def test_processes_share_an_evaluation_without_dropping_or_doubling(drawn: Path, quick: Quick) -> None:
+    """Five persons over two processes, each process's part put together by hand."""
+    settings, samples = quick(), load(drawn).valid
+    torch.manual_seed(0)
+    from train.models import build
+
+    network = build("simple_r18").eval()
+    whole = predict(network, samples, settings, CPU).joints
+
+    class Half(World):
+        def gather(self, value: Any) -> list[Any]:
+            return [value]
+
+    parts = [predict(network, samples, settings, Half(torch.device("cpu"), rank, 2)).joints for rank in (0, 1)]
+    np.testing.assert_allclose(parts[0][0::2], whole[0::2], atol=1e-4)
+    np.testing.assert_allclose(parts[1][1::2], whole[1::2], atol=1e-4)
+    assert not parts[0][1::2].any() and not parts[1][0::2].any()
+
+
+def test_the_newest_run_is_the_one_last_written(tmp_path: Path) -> None:
+    with pytest.raises(NodaError, match="no run with a checkpoint"):
+        newest_run(tmp_path)
+    for age, name in ((1, "b"), (3, "a"), (2, "c")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "last.pt").write_bytes(b"")
+        os.utime(tmp_path / name / "last.pt", (age, age))
+    assert newest_run(tmp_path).name == "a"
+
+
+def test_two_processes_under_torchrun_agree_with_one(drawn: Path, quick: Quick, tmp_path: Path) -> None:
+    """gloo on the CPU. Batch norm sees half the batch, so weights differ a little; persons are all there, once."""
+    settings = quick()
+    overrides = [f"{key}={value}" for key, value in (
+        ("size", 64), ("batch", 4), ("epochs", 1), ("steps", 1), ("validate_every", 1), ("pictures", 0),
+        ("device", "cpu"), ("workers", 0), ("cache_dir", settings.cache_dir),
+    )]  # fmt: skip
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "train", "fit",
+        "demo", "--data", str(drawn), "--run-dir", str(tmp_path / "run"),
+    ]  # fmt: skip
+    for override in overrides:
+        command += ["--set", override]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("epoch 1/1") == 1 and "2 x cpu" in done.stdout
+    subject = trained(tmp_path / "run", "last", torch.device("cpu"))
+    alone = predict(subject.network, load(drawn).valid, subject.settings, CPU).joints
+    np.testing.assert_allclose(read_predictions(tmp_path / "run" / "predictions.h5"), alone, atol=0.5)

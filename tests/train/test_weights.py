@@ -1,0 +1,158 @@
+"""Weight files load in every layout that is in the wild, whole, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from noda_synth.errors import NodaError
+from train.models.hrnet import hrnet
+from train.models.pose_resnet import pose_resnet
+from train.models.weights import check_hash, imagenet, initialise, load, own_channels, read, state_of
+
+State = dict[str, Tensor]
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {"simple": lambda: pose_resnet(18), "hrnet": lambda: hrnet(8)}
+
+
+def random_state(model: str) -> State:
+    torch.manual_seed(1)
+    return NETWORKS[model]().state_dict()
+
+
+def is_head(key: str) -> bool:
+    return key.startswith(("deconv_layers", "final_layer"))
+
+
+def prefixed(state: State, head: str) -> State:
+    return {(head if is_head(key) else "backbone.") + key: value for key, value in state.items()}
+
+
+LAYOUTS: dict[str, Callable[[State], dict[str, object]]] = {
+    "plain": lambda s: dict(s),
+    "state_dict": lambda s: {"state_dict": s, "epoch": 3},
+    "DataParallel": lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}},
+    "compiled": lambda s: {f"_orig_mod.{k}": v for k, v in s.items()},
+    "DataParallel and compiled": lambda s: {f"module._orig_mod.{k}": v for k, v in s.items()},
+    "MMPose 0.x": lambda s: {"state_dict": prefixed(s, "keypoint_head.")},
+    "MMPose 1.x": lambda s: {"state_dict": prefixed(s, "head."), "message_hub": {}},
+    "old, without num_batches_tracked": lambda s: {k: v for k, v in s.items() if "num_batches" not in k},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("model", NETWORKS)
+def test_every_layout_gives_the_same_network(layout: str, model: str, tmp_path: Path) -> None:
+    state = random_state(model)
+    torch.save(LAYOUTS[layout](state), tmp_path / "w.pth")
+    network = NETWORKS[model]()
+    report = load(network, state_of(read(tmp_path / "w.pth"), "w.pth"), "w.pth")
+    assert not report.fresh and not report.left_over
+    for key, value in network.state_dict().items():
+        if "num_batches" not in key:
+            torch.testing.assert_close(value, state[key], rtol=0, atol=0)
+
+
+def classifier(state: State, extras: State) -> State:
+    return {key: value for key, value in state.items() if not is_head(key)} | extras
+
+
+def test_imagenet_classifiers_leave_the_head_fresh() -> None:
+    for model, extras in (
+        ("simple", {"fc.weight": torch.rand(1000, 512), "fc.bias": torch.rand(1000)}),
+        (
+            "hrnet",
+            {
+                "classifier.weight": torch.rand(1000, 2048),
+                "incre_modules.0.0.conv1.weight": torch.rand(3),
+                "downsamp_modules.0.0.weight": torch.rand(3),
+                "final_layer.0.weight": torch.rand(2048, 1024, 1, 1),
+                "stage4.2.fuse_layers.3.1.1.0.weight": torch.rand(3),
+            },
+        ),
+    ):
+        network = NETWORKS[model]()
+        before = network.state_dict()["final_layer.weight"].clone()
+        report = load(network, classifier(random_state(model), extras), "file")
+        assert set(report.left_over) == set(extras)
+        assert "final_layer.weight" in report.fresh
+        assert torch.equal(network.state_dict()["final_layer.weight"], before)
+        assert "start fresh" in str(report)
+
+
+def test_a_classifiers_final_layer_is_not_taken_for_ours() -> None:
+    """The name collides, and here the shape does too."""
+    state = random_state("hrnet") | {"classifier.weight": torch.rand(2, 2)}
+    report = load(hrnet(8), state, "timm")
+    assert set(report.fresh) == {"final_layer.weight", "final_layer.bias"}
+
+
+def test_a_head_for_other_joints_stays_fresh_as_a_whole() -> None:
+    torch.manual_seed(0)
+    coco = pose_resnet(18, joints=17).state_dict()
+    network = pose_resnet(18)
+    before = network.state_dict()["deconv_layers.0.weight"].clone()
+    report = load(network, coco, "coco")
+    assert {"final_layer.weight", "deconv_layers.0.weight"} <= set(report.fresh)
+    assert torch.equal(network.state_dict()["deconv_layers.0.weight"], before)
+
+
+def test_a_file_that_does_not_cover_the_trunk_is_refused() -> None:
+    state = random_state("simple")
+    missing = {k: v for k, v in state.items() if not k.startswith("layer4.1")}
+    with pytest.raises(NodaError, match=r"not covered \(layer4\.1"):
+        load(pose_resnet(18), missing, "half.pth")
+    with pytest.raises(NodaError, match=r"half\.pth.*choose the model"):
+        load(pose_resnet(50), state, "half.pth")
+    with pytest.raises(NodaError, match="1 of the file do not fit"):
+        load(pose_resnet(18), state | {"layer9.weight": torch.rand(1)}, "more.pth")
+
+
+def test_the_hash_in_a_name_is_checked(tmp_path: Path) -> None:
+    content = b"weights"
+    digest = hashlib.sha256(content).hexdigest()
+    right, wrong = tmp_path / f"resnet-{digest[:8]}.pth", tmp_path / "resnet-01234567.pth"
+    for path in (right, wrong):
+        path.write_bytes(content)
+    check_hash(right)
+    with pytest.raises(NodaError, match="the name says sha256 01234567"):
+        check_hash(wrong)
+    check_hash(tmp_path / "pose_resnet_50_256x256.pth")
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return eval, ("1",)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(NodaError, match=r"evil\.pth: cannot be read as a file of plain weights"):
+        read(tmp_path / "evil.pth")
+
+
+def test_auto_takes_the_file_beside_the_data(tmp_path: Path) -> None:
+    torch.save(random_state("simple"), tmp_path / "resnet18_mine.pth")
+    report = initialise(pose_resnet(18), "simple_r18", "auto", tmp_path)
+    assert report is not None and "resnet18_mine.pth" in report.source
+    assert initialise(pose_resnet(18), "simple_r18", "none") is None
+
+
+def test_a_broken_torchvision_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)
+    with pytest.raises(NodaError, match=r"needs torchvision.*or name a file"):
+        imagenet("simple_r50")
+    with pytest.raises(NodaError, match="hrnet_w32-36af842e"):
+        imagenet("hrnet_w32")
+
+
+def test_official_simple_baselines_files_want_bgr() -> None:
+    assert own_channels("pose_resnet_50_256x256.pth") == "bgr"
+    assert own_channels("pose_hrnet_w32_256x256.pth") is None
