@@ -91,7 +91,7 @@ def body_on(
     size = (placement["width"], placement["height"])
     mask = blob(pool, f"masks/{placement['level']}", placement["body"], cv2.IMREAD_GRAYSCALE)
     crop = blob(pool, "crops", placement["body"], cv2.IMREAD_COLOR)
-    how = cv2.INTER_AREA if size[0] < mask.shape[1] else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if 2 * size[0] < mask.shape[1] else cv2.INTER_LINEAR
     if line["smooth"] == "ring":
         rim = cv2.copyMakeBorder(mask, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=0)
         core = cv2.erode(rim, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (8, 8)))[8:-8, 8:-8]
