@@ -55,7 +55,7 @@ def paint(scenery: Scenery, camera: Camera, shadows: Shadows, below: Shadows, ra
     open_ = np.where(on_floor, floor_openness(below, place), 0.75 + 0.25 * np.clip(place[1], 0, 1))
     normals = np.array([[0, 1, 0], [-s, 0, c]], np.float32)
     sun, around = scenery.light.parts(normals)
-    haze = np.clip(reach / 240, 0, 0.12)
+    haze = np.clip(reach / 900, 0, 0.03)
     result = np.empty((height, width, 3), np.float32)
     for channel in range(3):
         light = np.where(on_floor, sun[0, channel], sun[1, channel]) * lit

@@ -18,7 +18,7 @@ _TONES = np.clip(255 * _ROLLED ** (1 / 2.2) + 0.5, 0, 255).astype(np.uint8)
 def develop(light: NDArray[np.float32], random: Random) -> NDArray[np.uint8]:
     """(H, W, 3) float32 RGB light to (H, W, 3) uint8 BGR, as a camera of middling quality would take it."""
     height, width = light.shape[:2]
-    exposure = random.uniform(0.24, 0.40) / max(float(light.mean()), 0.02)
+    exposure = random.uniform(0.18, 0.33) / max(float(light.mean()), 0.02)
     cast = exposure * np.array([random.normal(1, 0.05), 1.0, random.normal(1, 0.06)])
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     falloff = (1 - random.uniform(0, 0.22) * (x**2 + y**2) / 2).astype(np.float32)

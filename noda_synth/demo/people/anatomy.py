@@ -64,6 +64,11 @@ class Anatomy:
     shoulders: float
     head: float
 
+    @property
+    def shoulder_x(self) -> float:
+        """How far from the middle the arms hang, as a fraction of body height."""
+        return SHOULDER_X * self.shoulders * (1 + 0.7 * max(self.girth - 1, 0))
+
 
 def draw_anatomy(random: Random) -> Anatomy:
     """A man, a woman or a child."""
@@ -72,7 +77,7 @@ def draw_anatomy(random: Random) -> Anatomy:
     height = random.uniform(1.2, 1.45) if child else random.normal(1.775 - 0.12 * curve, 0.06)
     return Anatomy(
         height=float(np.clip(height, 1.15, 2.0)),
-        girth=float(np.clip(random.normal(1.0, 0.09), 0.86, 1.28)),
+        girth=float(np.clip(random.normal(1.0, 0.08), 0.86, 1.22)),
         curve=curve * (0.3 if child else 1.0),
         shoulders=random.normal(1.02 - 0.09 * curve, 0.03),
         head=0.155 if child else random.normal(0.132, 0.003),
@@ -89,7 +94,7 @@ def pivots(anatomy: Anatomy) -> dict[str, Floats]:
         "neck": (0, NECK, -0.012),
         "head": (0, chin + 0.010, -0.004),
     }
-    shoulder = SHOULDER_X * anatomy.shoulders
+    shoulder = anatomy.shoulder_x
     side = {
         "clavicle": (0.015, SHOULDER + 0.005, 0),
         "upper_arm": (shoulder, SHOULDER, -0.004),

@@ -25,7 +25,6 @@ from noda_synth.demo.people.anatomy import (
     KNEE,
     LUMBAR,
     NECK,
-    SHOULDER_X,
     WRIST,
     Anatomy,
 )  # fmt: skip
@@ -186,7 +185,7 @@ def torso(anatomy: Anatomy) -> Trunk:
     shoulders = np.interp(y, [0.70, 0.79], [1, anatomy.shoulders])
     waist = 1 - 0.13 * anatomy.curve * np.exp(-(((y - 0.62) / 0.045) ** 2))
     hips = 1 + 0.07 * anatomy.curve * np.exp(-(((y - 0.515) / 0.045) ** 2))
-    girth = 1 + (anatomy.girth - 1) * np.interp(y, [0.78, 0.84], [1.4, 0.4])
+    girth = 1 + (anatomy.girth - 1) * np.interp(y, [0.78, 0.84], [1.2, 0.5])
     slim = girth * (1 - 0.05 * anatomy.curve)
     bust = 0.016 * anatomy.curve * np.exp(-(((y - 0.735) / 0.026) ** 2))
     belly = 0.09 * max(anatomy.girth - 1, 0) * np.exp(-(((y - 0.60) / 0.06) ** 2))
@@ -207,7 +206,7 @@ def leg(anatomy: Anatomy, side: str) -> Tube:
 
 def arm(anatomy: Anatomy, side: str) -> Tube:
     h, sign = anatomy.height, 1 if side == "left" else -1
-    table = _limb_table(_ARM, anatomy, sign * SHOULDER_X * anatomy.shoulders)
+    table = _limb_table(_ARM, anatomy, sign * anatomy.shoulder_x)
     table[:, 1:4] *= 1 - 0.14 * anatomy.curve
     bones = (f"{side}_upper_arm", f"{side}_forearm", f"{side}_hand")
     return Tube(table, bones, (ELBOW * h, WRIST * h), (0.022 * h, 0.012 * h))
@@ -233,7 +232,7 @@ def hand(anatomy: Anatomy, side: str, material: int) -> list[Piece]:
     size = 1 - 0.1 * anatomy.curve
 
     def piece(y: Floats, thick: Floats, inward: Floats, front: Floats) -> Piece:
-        x = sign * (SHOULDER_X * anatomy.shoulders - inward)
+        x = sign * (anatomy.shoulder_x - inward)
         table = np.column_stack([y, size * thick, x, front])
         return rigid(loft(table * anatomy.height, 8).of(material), f"{side}_hand")
 
