@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from noda_synth.errors import NodaError
 
@@ -48,6 +49,12 @@ class World:
     def barrier(self) -> None:
         if self.size > 1:
             dist.barrier()
+
+    def same_buffers(self, network: nn.Module) -> None:
+        """The first process's batch-norm statistics for all: each gathers its own, but all evaluate one network."""
+        if self.size > 1:
+            for buffer in network.buffers():
+                dist.broadcast(buffer, 0)
 
     def gather(self, value: Any) -> list[Any]:
         """The value of every process, in order of rank, in all of them."""

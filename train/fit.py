@@ -73,6 +73,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable
             with _memory_advice(settings, world):
                 loss = _epoch(step_of, state, pipeline, settings, world)
             seconds = time.perf_counter() - start
+            world.same_buffers(state.evaluated)
             state.epoch += 1
             line: dict[str, Any] = {
                 "epoch": state.epoch,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +23,6 @@ from train.distributed import World
 from train.fit import State, fit, learning_rate
 from train.predict import predict
 from train.runs import newest_run, trained
-from train.truth import read_predictions
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -172,25 +170,3 @@ def test_the_newest_run_is_the_one_last_written(tmp_path: Path) -> None:
         (tmp_path / name / "last.pt").write_bytes(b"")
         os.utime(tmp_path / name / "last.pt", (age, age))
     assert newest_run(tmp_path).name == "a"
-
-
-def test_two_processes_under_torchrun_agree_with_one(drawn: Path, quick: Quick, tmp_path: Path) -> None:
-    """gloo on the CPU. Batch norm sees half the batch, so weights differ a little; persons are all there, once."""
-    settings = quick()
-    overrides = [f"{key}={value}" for key, value in (
-        ("size", 64), ("batch", 4), ("epochs", 1), ("steps", 1), ("validate_every", 1), ("pictures", 0),
-        ("device", "cpu"), ("workers", 0), ("cache_dir", settings.cache_dir),
-    )]  # fmt: skip
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "train", "fit",
-        "demo", "--data", str(drawn), "--run-dir", str(tmp_path / "run"),
-    ]  # fmt: skip
-    for override in overrides:
-        command += ["--set", override]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("epoch 1/1") == 1 and "2 x cpu" in done.stdout
-    subject = trained(tmp_path / "run", "last", torch.device("cpu"))
-    alone = predict(subject.network, load(drawn).valid, subject.settings, CPU).joints
-    np.testing.assert_allclose(read_predictions(tmp_path / "run" / "predictions.h5"), alone, atol=0.5)
