@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -50,20 +51,20 @@ def shirt(anatomy: Anatomy, random: Random, outfit: Outfit, material: int) -> li
 
 
 def _draped(anatomy: Anatomy, outfit: Outfit) -> Tube:
-    """The trunk as a shirt follows it: unless tucked in, it falls straight from waist and seat over the trousers."""
+    """The trunk as a shirt follows it: tucked in at the waist, or falling straight over the trousers."""
     h, trunk = anatomy.height, body.torso(anatomy)
     y = trunk.table[:, 0] / h
-    wide = trunk.widened(np.where(y > 0.8, 0.5 * outfit.ease, outfit.ease))
+    ease = np.where(y > 0.8, 0.5 * outfit.ease, outfit.ease)
     if not outfit.untucked:
-        return wide
-    table = wide.table.copy()
+        return trunk.widened(np.minimum(ease, np.interp(y, [0.60, 0.66], [0.002, outfit.ease])))
+    table = trunk.widened(ease).table
     table[:, 1:4] += outfit.seat_ease * np.interp(y, [0.53, 0.62], [1, 0])[:, None]
     hips = table[y < 0.56, 1:4].max(axis=0)
     below, waist = y < 0.53, (y > 0.53) & (y < 0.68)
-    table[below, 1:4] = hips + [0.004, 0.006, 0.004] + (0.53 - y[below, None]) * h * np.array([0.06, 0, 0])
+    table[below, 1:4] = hips + [0.010, 0.010, 0.009] + (0.53 - y[below, None]) * h * np.array([0.06, 0, 0])
     table[waist, 1] = np.maximum(table[waist, 1], 0.9 * hips[0])
     end = [0.40 * h, *(table[-1, 1:4] + [0.02, 0.008, 0.004])]
-    return Tube(np.vstack([table, end]), trunk.chain, trunk.bends, trunk.softness)
+    return replace(trunk, table=np.vstack([table, end]))
 
 
 def trousers(anatomy: Anatomy, random: Random, outfit: Outfit, material: int) -> list[Piece]:

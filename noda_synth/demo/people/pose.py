@@ -64,11 +64,21 @@ def arm(side: str, swing: float = 0, out: float = 6, turn: float = 0, elbow: flo
 
 
 def leg(
-    side: str, swing: float = 0, out: float = 4, turn: float = 8, knee: float = 5, ankle: float | None = None
+    side: str,
+    swing: float = 0,
+    out: float = 4,
+    turn: float = 8,
+    knee: float = 5,
+    ankle: float | None = None,
+    *,
+    tilt: float = 0,
 ) -> Turns:
-    """A leg: turned outward, spread, swung forward, bent at the knee; the foot lies level if it can."""
+    """A leg: turned outward, spread, swung forward, bent at the knee.
+
+    Without an `ankle` the foot lies level if it can, on a pelvis that leans forward by `tilt`.
+    """
     sign = 1 if side == "left" else -1
-    level = float(np.clip(swing - knee, -24, 40))
+    level = float(np.clip(swing - knee - tilt, -30, 40))
     return {
         f"{side}_thigh": turned(-swing, sign * turn, sign * out),
         f"{side}_shin": turned(knee),

@@ -133,7 +133,7 @@ def squatting(random: Random) -> Pose:
     deep = u(0.5, 1)
     turns = trunk(u(10, 25), u(-4, 4), u(-8, 8), tilt=22 * deep) | head(-20 * deep, u(-20, 20))
     for side in SIDES:
-        turns |= leg(side, 118 * deep, u(10, 22), u(12, 25), 118 * deep)
+        turns |= leg(side, 118 * deep, u(10, 22), u(12, 25), 118 * deep, tilt=22 * deep)
         turns |= arm(side, u(50, 95), u(0, 15), u(-10, 30), u(5, 80))
     return Pose(turns)
 
@@ -144,7 +144,7 @@ def bending(random: Random) -> Pose:
     tilt, knee = u(25, 50), u(8, 45)
     turns = trunk(u(25, 45), u(-8, 8), u(-15, 15), tilt=tilt) | head(u(-25, 0), u(-20, 20))
     for side in SIDES:
-        turns |= leg(side, tilt + knee * 0.55 + u(-8, 8), u(4, 14), u(5, 15), knee)
+        turns |= leg(side, tilt + knee * 0.55 + u(-8, 8), u(4, 14), u(5, 15), knee, tilt=tilt)
         turns |= arm(side, u(60, 105), u(-5, 20), u(-10, 20), u(5, 40))
     return Pose(turns)
 
@@ -190,7 +190,7 @@ def leaning(random: Random) -> Pose:
     """On one leg, the other stretched to the back."""
     u = random.uniform
     tilt = u(20, 50)
-    turns = trunk(u(-15, 5), 0, 0, tilt=tilt) | leg("left", tilt + 4, 1, 10, 8)
+    turns = trunk(u(-15, 5), 0, 0, tilt=tilt) | leg("left", tilt + 4, 1, 10, 8, tilt=tilt)
     return Pose(turns | leg("right", -u(15, 35), 4, 15, u(2, 30), 35) | _wings(random))
 
 
