@@ -10,12 +10,16 @@ JOBS ?=
 # Main job and training.
 DATA ?=
 RATIO ?= 0.5
+MODEL ?= hrnet
+RUN ?=
+SET ?=
+TRAIN_OPTIONS = $(if $(RUN),--run $(RUN)) $(if $(DATA),--data $(DATA)) $(foreach setting,$(SET),--set $(setting))
 DEMO := data/demo
 DEMO_SET := $(or $(DATA),$(DEMO))
 DEMO_OUT := $(if $(DATA),demo/$(notdir $(DATA:/=)),demo)
 JOBS_OPTION := $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup demo test lint types pytest test-slow bench-masks bench-pool bench-render clean
+.PHONY: help setup demo train eval test lint types pytest test-slow bench-masks bench-pool bench-render clean
 
 help:  ## List every target.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,10 +36,14 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,export,train]'
+	@touch $@ $(VENV)/.core $(VENV)/.train
+
+$(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
 	@touch $@ $(VENV)/.core
 
-demo: $(VENV)/.core  ## Main job on a demo data set; DATA=/path/to/mpii runs it on real data.
+demo: $(VENV)/.train  ## Main job on a demo data set; DATA=/path/to/mpii runs it on real data.
 	$(if $(DATA),,$(BIN)/noda-synth demo-data $(DEMO) $(JOBS_OPTION))
 	@mkdir -p $(DEMO_OUT)
 	$(BIN)/noda-synth build-pool --data $(DEMO_SET) --out $(DEMO_OUT)/pool.h5 $(JOBS_OPTION)
@@ -45,6 +53,12 @@ demo: $(VENV)/.core  ## Main job on a demo data set; DATA=/path/to/mpii runs it 
 	@echo
 	@echo "Look at $(DEMO_OUT)/bodies.png (the cut-out people) and $(DEMO_OUT)/renders.png (before, after, covered joints);"
 	@echo "the occluded data set is in $(DEMO_OUT)/mpii_noda: images/, annot/, manifest.jsonl, report.json."
+
+train: $(VENV)/.train  ## Train: MODEL=hrnet|simple|..., DATA=, RUN=, SET="key=value ...".
+	$(BIN)/python -m train fit $(MODEL) $(TRAIN_OPTIONS)
+
+eval: $(VENV)/.train  ## Evaluate the newest run, or RUN=.
+	$(BIN)/python -m train eval $(TRAIN_OPTIONS)
 
 test: lint types pytest  ## Set up, lint, type-check, test. NODA_DATA=/path adds the tests on real data.
 
