@@ -147,9 +147,7 @@ class Target:
             else:
                 lines = list(pairwise(points))
             for start, end in lines:
-                # Twice a pixel, so that no pixel of the line is missed.
-                steps = int(np.ceil(2 * np.abs(end - start).max())) + 1
-                points += list(np.linspace(start, end, steps))
+                points += list(line_pixels(start, end))
         return np.array(points).reshape(-1, 2)
 
     def _spot(self, joints: list[int]) -> NDArray[np.float64] | None:
@@ -159,6 +157,20 @@ class Target:
     def covered(self, alpha: NDArray[np.uint8], left: Any, top: Any) -> NDArray[np.bool_]:
         """(J,) or (K, J) bool: labelled joints inside the image that lie under the stamp."""
         return np.asarray(covered_joints(self.person.joints, alpha, left, top) & self.inside)
+
+
+def line_pixels(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A point (P, 2) in each of the pixels that a line from start to end passes through, however short its way there.
+
+    The line is cut where it goes over from one pixel to the next; the middle of each piece lies in one pixel.
+    """
+    cuts = [np.array([0.0, 1.0])]
+    for a, b in zip(start + 0.5, end + 0.5, strict=True):
+        if a != b:
+            low, high = sorted((a, b))
+            cuts.append((np.arange(np.ceil(low), np.floor(high) + 1) - a) / (b - a))
+    at = np.sort(np.clip(np.concatenate(cuts), 0.0, 1.0))
+    return np.asarray(start + ((at[1:] + at[:-1]) / 2)[:, None] * (end - start))
 
 
 def covered_joints(joints: NDArray[np.float64], alpha: NDArray[np.uint8], left: Any, top: Any) -> NDArray[np.bool_]:
