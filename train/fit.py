@@ -68,10 +68,10 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable
     say(f"{len(samples)} persons, {pipeline.steps} steps an epoch, {world.size} x {world.device}")
     began, first = time.perf_counter(), state.epoch
     with Journal(run, state.epoch, world) as journal:
-        while state.epoch < settings.epochs:
+        for steps in pipeline.epochs(state.epoch, settings.epochs):
             start = time.perf_counter()
             with _memory_advice(settings, world):
-                loss = _epoch(step_of, state, pipeline, settings, world)
+                loss = _epoch(step_of, state, steps, pipeline.steps, settings, world)
             seconds = time.perf_counter() - start
             world.same_buffers(state.evaluated)
             state.epoch += 1
@@ -183,21 +183,22 @@ def train_step(
     return total
 
 
-def _epoch(network: nn.Module, state: State, pipeline: Pipeline, settings: Settings, world: World) -> float:
-    """Train through the data once; the mean loss over its steps and all processes."""
+def _epoch(
+    network: nn.Module, state: State, steps: Iterator[list[Batch]], count: int, settings: Settings, world: World
+) -> float:
+    """Train through the data once, in `count` steps; the mean loss over them and all processes."""
     network.train()
     total = torch.zeros((), device=world.device)
     name = f"epoch {state.epoch + 1}/{settings.epochs}"
-    steps = tqdm(pipeline.epoch(state.epoch), name, pipeline.steps, False, disable=None if world.is_first else True)
-    for step, batches in enumerate(steps):
+    for step, batches in enumerate(tqdm(steps, name, count, leave=False, disable=None if world.is_first else True)):
         for group in state.optimiser.param_groups:
-            group["lr"] = learning_rate(settings, state.epoch, step, pipeline.steps)
+            group["lr"] = learning_rate(settings, state.epoch, step, count)
         total += train_step(network, batches, state.optimiser, settings, world.device)
         if state.average is not None:
             _follow(state.average, state.network, settings.ema)
         if step % LOOK_EVERY == LOOK_EVERY - 1 and not math.isfinite(float(total)):
             break
-    losses = world.gather(float(total) / pipeline.steps)
+    losses = world.gather(float(total) / count)
     if not all(map(math.isfinite, losses)):
         raise NodaError(
             f"the loss is not finite any more in epoch {state.epoch + 1}; last.pt holds epoch {state.epoch}:"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from noda_synth.errors import NodaError
 from train import geometry
@@ -36,16 +36,13 @@ class Batch:
 
 
 class _Decoded(Dataset[tuple[Tensor, Tensor]]):
-    """Batches of decoded crops: row b is (pixels, sizes) for the persons in rows[b]."""
+    """Item `rows` is (pixels, sizes) of the crops of these persons."""
 
-    def __init__(self, reader: CropReader, rows: list[NDArray[np.int64]]) -> None:
-        self.reader, self.rows = reader, rows
+    def __init__(self, reader: CropReader) -> None:
+        self.reader = reader
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, batch: int) -> tuple[Tensor, Tensor]:
-        pixels, sizes = self.reader[self.rows[batch]]
+    def __getitem__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        pixels, sizes = self.reader[rows]
         return torch.from_numpy(pixels), torch.from_numpy(sizes)
 
 
@@ -81,22 +78,36 @@ class Pipeline:
         batches = [order[start : start + self.settings.batch] for start in range(0, count, self.settings.batch)]
         return batches, geometry.draw(len(self.samples), self.settings, rng)
 
+    def epochs(self, first: int, last: int) -> Iterator[Iterator[list[Batch]]]:
+        """The epochs first..last-1, each to be consumed before the next. One set of workers serves them all: it reads
+        on into the next epoch while the last step of one, or a validation, is under way."""
+        decoded = iter(self._loader(first, last))
+        for epoch in range(first, last):
+            yield self._steps(epoch, decoded)
+
     def epoch(self, epoch: int) -> Iterator[list[Batch]]:
+        return next(self.epochs(epoch, epoch + 1))
+
+    def _mine(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+        """This process's share of each batch, in as many parts as gradients are accumulated over."""
+        parts = self.world.size * self.settings.accumulate
+        return [batch[part::parts] for batch in batches for part in range(self.world.rank, parts, self.world.size)]
+
+    def _steps(self, epoch: int, decoded: Iterator[tuple[Tensor, Tensor]]) -> Iterator[list[Batch]]:
         """One list of batches per optimiser step: as many as gradients are accumulated over."""
         s, device = self.settings, self.world.device
         batches, draw = self.plan(epoch)
-        parts = self.world.size * s.accumulate
-        mine = [batch[part::parts] for batch in batches for part in range(self.world.rank, parts, self.world.size)]
+        mine = self._mine(batches)
         # In the order of use and on the device, once an epoch: nothing small is copied between steps.
         rows = np.concatenate(mine)
         maps, joints, labelled = (torch.from_numpy(values[rows]).to(device) for values in self._targets(draw))
         start = 0
         step: list[Batch] = []
-        for pixels, sizes in self._loader(mine):
+        for _ in mine:
+            pixels, sizes = next(decoded)
             part = slice(start, start + len(sizes))
             start += len(sizes)
-            pixels, sizes = pixels.to(device, non_blocking=True), sizes.to(device, non_blocking=True)
-            images = network_inputs(pixels, sizes, maps[part], s.size, s.channels)
+            images = network_inputs(pixels.to(device, non_blocking=True), sizes, maps[part], s.size, s.channels)
             step.append(Batch(images, *draw_heatmaps(joints[part], labelled[part], s.size // STRIDE, s.sigma)))
             if len(step) == s.accumulate:
                 yield step
@@ -114,14 +125,26 @@ class Pipeline:
             geometry.swap_flipped(self.samples.labelled, draw.flip).astype(np.bool_),
         )
 
-    def _loader(self, rows: list[NDArray[np.int64]]) -> DataLoader[tuple[Tensor, Tensor]]:
+    def _loader(self, first: int, last: int) -> DataLoader[tuple[Tensor, Tensor]]:
         workers = self.world.workers(self.settings.workers)
         return DataLoader(
-            _Decoded(self.reader, rows),
+            _Decoded(self.reader),
             batch_size=None,
-            num_workers=min(workers, len(rows)),
+            sampler=_Rows(self, first, last),
+            num_workers=workers,
             prefetch_factor=4 if workers else None,
             pin_memory=self.world.device.type == "cuda",
             # torch draws a seed for its workers; taken from its own generator, it would change what the run draws.
             generator=torch.Generator(),
         )
+
+
+class _Rows(Sampler[NDArray[np.int64]]):
+    """The persons of this process's batches, epoch after epoch."""
+
+    def __init__(self, pipeline: Pipeline, first: int, last: int) -> None:
+        self.pipeline, self.first, self.last = pipeline, first, last
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        for epoch in range(self.first, self.last):
+            yield from self.pipeline._mine(self.pipeline.plan(epoch)[0])

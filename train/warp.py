@@ -22,48 +22,35 @@ def network_inputs(pixels: Tensor, sizes: Tensor, maps: Tensor, size: int, chann
 
     Args:
         pixels: (P, 3) uint8 BGR, the images one after the other, row by row.
-        sizes: (B, 2) int64, height and width of each.
+        sizes: (B, 2) int64 on the CPU, height and width of each.
         maps: (B, 2, 3) float32, from crop pixels to image pixels.
         size: side of the crops.
         channels: "rgb" or "bgr".
     """
+    sides: list[list[int]] = sizes.tolist()
+    parts = torch.split(pixels, [height * width for height, width in sides])
+    images = [part.view(*side, 3) for part, side in zip(parts, sides, strict=True)]
     if pixels.device.type != "cpu":
-        return normalise(warp_all(pixels, sizes, maps, size), channels)  # channels-last already
+        return normalise(warp_all(images, maps, size), channels).contiguous(memory_format=torch.channels_last)
     # On a CPU one image after the other stays in its caches; an accelerator wants one operation for all.
     crops = torch.empty(len(maps), 3, size, size, memory_format=torch.channels_last)
-    start = 0
-    for row, (height, width) in enumerate(sizes.tolist()):
-        image = pixels[start : start + height * width].view(height, width, 3)
-        crops[row : row + 1] = normalise(warp_one(image, maps[row], size), channels)
-        start += height * width
+    for row, image in enumerate(images):
+        crops[row] = normalise(warp_all([image], maps[row : row + 1], size), channels)[0]
     return crops
 
 
-def warp_one(image: Tensor, crop_map: Tensor, size: int) -> Tensor:
-    """One crop (1, 3, size, size) in 0..255 of an image (H, W, 3) uint8, for a map (2, 3)."""
-    sides = torch.tensor([image.shape[1], image.shape[0]])
-    steps = torch.arange(size, dtype=torch.float32)[:, None]
-    # grid_sample's coordinates run from -1 to 1 between the outer edges of the image.
-    along_x, along_y = (steps * crop_map[:, axis] * 2 / sides for axis in (0, 1))
-    grid = along_x[None] + (along_y + (2 * crop_map[:, 2] + 1) / sides - 1)[:, None]
-    return F.grid_sample(image.permute(2, 0, 1)[None].float(), grid[None], align_corners=False)
-
-
-def warp_all(pixels: Tensor, sizes: Tensor, maps: Tensor, size: int) -> Tensor:
-    """Crops (B, 3, size, size) in 0..255, channels-last, gathered straight from the bytes of all images at once."""
-    steps = torch.arange(size, dtype=maps.dtype, device=maps.device)
-    u, v, m = steps.view(1, 1, size), steps.view(1, size, 1), maps[:, :, :, None, None]
-    x, y = (m[:, axis, 0] * u + m[:, axis, 1] * v + m[:, axis, 2] for axis in (0, 1))
-    left, top = x.floor(), y.floor()
-    height, width = sizes[:, 0, None, None], sizes[:, 1, None, None]
-    areas = sizes[:, 0] * sizes[:, 1]
-    start = (areas.cumsum(0) - areas)[:, None, None]
-    crops = torch.zeros(len(maps), size, size, 3, device=pixels.device)
-    for dy in (0, 1):
-        for dx in (0, 1):
-            column, row = left.long() + dx, top.long() + dy
-            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            weight = (1 - (x - left - dx).abs()) * (1 - (y - top - dy).abs()) * inside
-            index = torch.where(inside, start + row * width + column, 0)
-            crops += pixels[index] * weight[..., None]
-    return crops.permute(0, 3, 1, 2)
+def warp_all(images: list[Tensor], maps: Tensor, size: int) -> Tensor:
+    """Crops (B, 3, size, size) float32 in 0..255 of images (H, W, 3) uint8, by maps (B, 2, 3) from crop to image."""
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    if len(images) == 1:
+        padded = images[0][None]
+    else:
+        padded = torch.zeros(len(images), height, width, 3, dtype=torch.uint8, device=maps.device)
+        for row, image in enumerate(images):
+            padded[row, : image.shape[0], : image.shape[1]] = image
+    # grid_sample's coordinates run from -1 to 1 between the outer edges of the (padded) image.
+    steps = torch.arange(size, dtype=torch.float32, device=maps.device)[:, None]
+    scaled = torch.stack([maps[:, 0] * (2 / width), maps[:, 1] * (2 / height)], dim=-1)[:, :, None]  # (B, 3, 1, 2)
+    shift = scaled[:, 2] + torch.tensor([1 / width - 1, 1 / height - 1], device=maps.device)
+    grid = (steps * scaled[:, 0])[:, None] + (steps * scaled[:, 1] + shift)[:, :, None]
+    return F.grid_sample(padded.permute(0, 3, 1, 2).float(), grid, align_corners=False)

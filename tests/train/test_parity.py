@@ -17,7 +17,7 @@ from train.distributed import World
 from train.pipeline import Pipeline
 from train.predict import exact_crops, original_map, to_image
 from train.targets import decode, draw_heatmaps, flip_back, heatmap_loss
-from train.warp import network_inputs, normalise, warp_all, warp_one
+from train.warp import network_inputs, normalise, warp_all
 
 
 def test_the_warp_is_opencvs() -> None:
@@ -34,8 +34,9 @@ def test_the_warp_is_opencvs() -> None:
         for i, m in zip(images, maps, strict=True)
     ])  # fmt: skip
     tensors = torch.from_numpy(maps).float()
-    each = torch.cat([warp_one(torch.from_numpy(i), m, 64) for i, m in zip(images, tensors, strict=True)])
-    everything = warp_all(pixels, sizes, tensors, 64)
+    decoded = [torch.from_numpy(image) for image in images]
+    each = torch.cat([warp_all([image], m[None], 64) for image, m in zip(decoded, tensors, strict=True)])
+    everything = warp_all(decoded, tensors, 64)
     np.testing.assert_allclose(everything.numpy(), each.numpy(), atol=0.02)
     # OpenCV rounds its interpolation weights to 1/32 px.
     assert np.abs(each.permute(0, 2, 3, 1).numpy() - expected).mean() < 1
