@@ -22,6 +22,7 @@ from noda_synth.masks import LEVELS, Mask, MaskSettings, View, mask_functions
 from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
 from noda_synth.seeding import item_seed
 from noda_synth.skeleton import Skeleton
+from noda_synth.staging import Outcome, Part, Staging, check_output, settings_json
 from noda_synth.version import __version__
 
 # Images per shard: small enough to spread a small data set over the workers, large enough to cost nothing.
@@ -127,6 +128,7 @@ def build_pool(
     inputs: dict[str, str],
     *,
     workers: int,
+    part: Part | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> BuildReport | None:
@@ -138,7 +140,8 @@ def build_pool(
         out: the pool file; it appears when it is whole.
         settings: how.
         inputs: names and hashes of the annotation files, for the pool's record of its settings.
-        workers: worker processes.
+        workers: worker processes, or jobs.CLUSTER.
+        part: do this part of the work only, and make no pool yet.
         overwrite: replace what is there, and start anew where a run was interrupted.
         quiet: no progress.
 
@@ -149,13 +152,14 @@ def build_pool(
         NodaError: nobody can be cut out; another run writes `out` or was begun there with other settings.
     """
     every = settings_of(settings, dataset.skeleton, inputs)
-    staging = jobs.Staging(out)
-    if jobs.check_output(out, _made_with(out), every, overwrite):
+    staging = Staging(out, part)
+    if check_output(out, _made_with(out), every, overwrite):
+        staging.leftover()
         return None
-    attributes = pool.pool_attributes(dataset.skeleton, settings.levels, jobs.settings_json(every), __version__)
+    attributes = pool.pool_attributes(dataset.skeleton, settings.levels, settings_json(every), __version__)
     groups = [(name, people) for name, people in dataset.by_image.items() if people]
     shards = [
-        jobs.Shard(f"{number:06d}", _Task(images, dataset.skeleton, block))
+        jobs.Shard(f"{number:06d}", _Task(images, dataset.skeleton, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
     ]
     with staging.opened(every, overwrite):
@@ -163,6 +167,8 @@ def build_pool(
         with jobs.Progress(len(groups), "build-pool", "image", quiet=quiet) as progress:
             outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
         report = _summary(outcomes, dataset)
+        if part:
+            return report
         if not report.bodies:
             reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
             raise NodaError(f"nobody can be cut out ({reasons}); the rules are options, --everyone drops them")
@@ -178,14 +184,18 @@ def settings_of(settings: PoolSettings, skeleton: Skeleton, inputs: dict[str, st
 
 
 def _made_with(out: Path) -> dict[str, Any] | None:
-    """The settings of the pool that is there, or None if there is none."""
+    """The settings of the pool that is there, or None if there is none. Raises DamagedPool."""
     try:
-        return pool.Pool(out).settings
+        there = pool.Pool(out)
+    except pool.DamagedPool:
+        raise
     except NodaError:
         return None
+    there.check_content()
+    return there.settings
 
 
-def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: dict[str, Any]) -> jobs.Outcome:
+def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: dict[str, Any]) -> Outcome:
     """Cut the people of a few images out and write them as a part of the pool."""
     clock = _Clock()
     levels = {name: clock.timed(name, make) for name, make in mask_functions(settings.masks).items()}
@@ -203,7 +213,6 @@ def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: 
         pool.write_part(path, bodies, attributes)
     masks = [cutout.masks for _, cutout, _ in bodies]
     return {
-        "items": len(task.groups),
         "bodies": len(bodies),
         "people": sum(len(people) for _, people in task.groups),
         "left_out": dict(left_out),
@@ -261,7 +270,7 @@ def _cut_image(
     return chosen
 
 
-def _summary(outcomes: Sequence[jobs.Outcome], dataset: Dataset) -> BuildReport:
+def _summary(outcomes: Sequence[Outcome], dataset: Dataset) -> BuildReport:
     def total(key: str) -> dict[str, Any]:
         counts: Counter[str] = Counter()
         for outcome in outcomes:

@@ -27,6 +27,7 @@ from noda_synth.placement import Placement, PlacementSettings, covered_joints, s
 from noda_synth.plan import Plan
 from noda_synth.pool import Pool
 from noda_synth.skeleton import SKELETONS, Skeleton
+from noda_synth.staging import Outcome, Staging
 
 _SHARD_IMAGES = 8
 
@@ -87,12 +88,12 @@ def render_copies(
     pool: Pool,
     plan: Plan,
     settings: RenderSettings,
-    staging: jobs.Staging,
+    staging: Staging,
     digest: str,
     *,
     workers: int,
     progress: jobs.Progress,
-) -> tuple[list[Path], list[jobs.Outcome]]:
+) -> tuple[list[Path], list[Outcome]]:
     """Draw all copies of a plan into the staging folder.
 
     Args:
@@ -114,7 +115,7 @@ def render_copies(
         by_image[order.person.image].append(order)
     groups = [(name, tuple(group)) for name, group in by_image.items()]
     shards = [
-        jobs.Shard(f"{number:06d}", _Task(images, pool.path, dataset.skeleton.name, block))
+        jobs.Shard(f"{number:06d}", _Task(images, pool.path, dataset.skeleton.name, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
     ]
     work = partial(_render_images, settings=settings, digest=digest)
@@ -179,7 +180,7 @@ def manifest_line(
     }
 
 
-def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest: str) -> jobs.Outcome:
+def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest: str) -> Outcome:
     """Make the copies of a few images in the folder `path`."""
     pool = open_pool(task.pool)
     skeleton = SKELETONS[task.skeleton]
@@ -217,7 +218,6 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
             lines.append(manifest_line(order, skeleton, covered, pool, settings, digest))
     (path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return {
-        "items": len(task.orders),
         "copies": len(lines),
         "problems": [problem.as_json() for problem in problems],
         "seconds": seconds,

@@ -1,18 +1,14 @@
-"""Many items over many cores, in shards that survive an interruption.
+"""Many items over many cores or a cluster, in shards that survive an interruption.
 
-Work goes on in a *staging* folder beside the output. A worker writes each shard under a temporary name that belongs
-to this run alone; only the parent gives it its final name, so workers that outlive a killed run can spoil nothing. A
-second run with the same settings finds the finished shards and goes on; the output appears under its own name when it
-is whole.
+A worker writes each shard under a temporary name of its own; only the parent gives it its final name, so workers that
+outlive a killed run, or do a shard twice, can spoil nothing. A second run with the same settings finds the finished
+shards and goes on.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
+import importlib
 import os
-import shutil
 import sys
 import time
 import uuid
@@ -27,34 +23,12 @@ import joblib
 from tqdm import tqdm
 
 from noda_synth.errors import NodaError
+from noda_synth.staging import Outcome, Staging, fingerprints, remove
 
 Item = TypeVar("Item")
-Outcome = dict[str, Any]
-"""What a worker says of its shard: small, JSON-like, kept beside the shard's data."""
 
-
-def settings_json(settings: dict[str, Any]) -> str:
-    """The one way in which settings are written down, compared and hashed."""
-    return json.dumps(settings, sort_keys=True, indent=1)
-
-
-def settings_hash(settings: dict[str, Any]) -> str:
-    return hashlib.sha256(settings_json(settings).encode()).hexdigest()[:16]
-
-
-def settings_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """The settings in which two runs differ, both values named."""
-    ours = json.loads(settings_json(ours))
-    differences = []
-    for key in sorted(ours.keys() | theirs.keys()):
-        mine, other = ours.get(key), theirs.get(key)
-        if mine == other:
-            continue
-        if isinstance(mine, dict) and isinstance(other, dict):
-            differences.append(settings_difference(mine, other))
-        else:
-            differences.append(f"{key}: {other!r} there, {mine!r} now")
-    return "; ".join(differences)
+CLUSTER = -1
+"""Number of workers that stands for all that the caller's `joblib.parallel_config` has."""
 
 
 def blocks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
@@ -62,122 +36,13 @@ def blocks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write a file that appears under its name only when it is whole."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder with all that is in it, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        # A worker that outlived a killed run may be writing its last file in there.
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any], overwrite: bool) -> bool:
-    """Whether the output is there already, made with these very settings.
-
-    Args:
-        out: the output.
-        theirs: the settings it was made with, or None if it is not of our making.
-        ours: the settings of this run.
-        overwrite: start anew.
-
-    Raises:
-        NodaError: the output exists, and is something else.
-    """
-    if not (out.exists() or out.is_symlink()):
-        return False
-    if theirs is None:
-        raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another --out")
-    if overwrite:
-        return False
-    if theirs != json.loads(settings_json(ours)):
-        raise NodaError(
-            f"{out} exists, made with other settings ({settings_difference(ours, theirs)}); "
-            "choose another --out, or --overwrite"
-        )
-    return True
-
-
-class Staging:
-    """The folder in which an output comes into being, with the settings it was begun with."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.folder = out.with_name(out.name + ".partial")
-
-    @contextmanager
-    def opened(self, settings: dict[str, Any], overwrite: bool = False) -> Iterator[None]:
-        """Hold the folder for this run; on the way out it stays, unless `finish` removed it.
-
-        Args:
-            settings: all that decides what is written.
-            overwrite: drop what an interrupted run left.
-
-        Raises:
-            NodaError: another run holds it, or it was begun with other settings.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise NodaError(f"another run is writing {self.out}; wait for it, or choose another --out") from None
-            begun = self.folder / "settings.json"
-            if overwrite:
-                for name in ("settings.json", "shards", "result"):
-                    remove(self.folder / name)
-            if begun.exists():
-                theirs = json.loads(begun.read_text())
-                if theirs != json.loads(settings_json(settings)):
-                    raise NodaError(
-                        f"{self.folder} holds an interrupted run with other settings "
-                        f"({settings_difference(settings, theirs)}); "
-                        "use those to go on, or --overwrite to start anew"
-                    )
-            else:
-                write_atomically(begun, settings_json(settings))
-            remove(self.folder / "tmp")
-            for name in ("tmp", "shards"):
-                (self.folder / name).mkdir(exist_ok=True)
-            yield
-
-    def finished(self, shard: str) -> Outcome | None:
-        """What was said of a shard that is done, else None."""
-        note = self.folder / "shards" / f"{shard}.json"
-        if not note.exists() or not self.data(shard).exists():
-            return None
-        outcome: Outcome = json.loads(note.read_text())
-        return outcome
-
-    def data(self, shard: str) -> Path:
-        """Where the data of a finished shard lies: a file or a folder, as its worker made it."""
-        return self.folder / "shards" / shard
-
-    def finish(self, whole: Path) -> None:
-        """Give the finished output, which lies in the staging folder, its name, and remove the rest."""
-        if self.out.exists():
-            self.out.replace(self.folder / "replaced")
-        whole.replace(self.out)
-        remove(self.folder)
-
-
 @dataclass(frozen=True)
 class Shard:
-    """A unit of work: its name, and the items that the worker gets."""
+    """A unit of work: its name, what the worker gets, and the number of items in it."""
 
     name: str
     items: Any
+    size: int
 
 
 def run_shards(
@@ -188,7 +53,7 @@ def run_shards(
     jobs: int,
     progress: Progress,
 ) -> list[Outcome]:
-    """Do all shards that are not done yet; outcomes in the order of the shards.
+    """Do all shards that are not done yet, or those of this run's part; outcomes in the order of the shards.
 
     Args:
         staging: where finished shards are kept.
@@ -196,60 +61,106 @@ def run_shards(
             and returns what there is to say about it. It reports the failures of single items there and raises only
             for what makes going on pointless.
         shards: the work.
-        jobs: number of worker processes; 1 works in this process. A backend named by the caller's
-            `joblib.parallel_config` is used as it is.
+        jobs: number of worker processes; 1 works in this process, CLUSTER takes the caller's.
         progress: told of each shard.
     """
+    if staging.part:
+        shards = shards[staging.part.number - 1 :: staging.part.of]
+    progress.expect(sum(shard.size for shard in shards))
     done = {shard.name: outcome for shard in shards if (outcome := staging.finished(shard.name)) is not None}
-    for shard in shards:
-        if shard.name in done:
-            progress.add(done[shard.name].get("items", 1), resumed=True)
-    run = uuid.uuid4().hex[:8]
+    progress.add(sum(shard.size for shard in shards if shard.name in done), resumed=True)
     todo = [shard for shard in shards if shard.name not in done]
-    calls = ((work, shard.name, shard.items, staging.folder / "tmp" / f"{run}-{shard.name}") for shard in todo)
-    for name, temporary, outcome in _outcomes(calls, jobs):
-        final = staging.data(name)
-        remove(final)
-        temporary.replace(final)
-        write_atomically(final.with_name(f"{name}.json"), json.dumps(outcome))
-        done[name] = outcome
-        progress.add(outcome.get("items", 1))
+    sizes = {shard.name: shard.size for shard in todo}
+    calls = (joblib.delayed(_do_shard)(work, shard, staging.temporary, Path.cwd()) for shard in todo)
+    for written in _results(calls, jobs, "generator_unordered"):
+        staging.keep(written.shard, written.path, written.files, written.outcome)
+        done[written.shard] = written.outcome
+        progress.add(sizes[written.shard])
     return [done[shard.name] for shard in shards]
 
 
 def run_ordered(work: Callable[[Any], Any], items: Iterable[Any], *, jobs: int) -> Iterator[Any]:
     """work(item) for every item, over the workers; results in order, as they come. For work whose results are small."""
-    if jobs == 1:
-        yield from map(work, items)
-        return
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
-    yield from parallel(joblib.delayed(_single_threaded)(work, item) for item in items)
+    yield from _results((joblib.delayed(_at_home)(Path.cwd(), work, item) for item in items), jobs, "generator")
 
 
-def _outcomes(
-    calls: Iterable[tuple[Callable[[Any, Path], Outcome], str, Any, Path]], jobs: int
-) -> Iterator[tuple[str, Path, Outcome]]:
-    if jobs == 1:
-        for call in calls:
-            yield _work(*call)
-        return
-    # Outcomes are small (the data waits on disk), so it does no harm that joblib collects them without back-pressure.
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+@contextmanager
+def dask_cluster(scheduler: str) -> Iterator[None]:
+    """Work with jobs=CLUSTER runs on the workers of a Dask scheduler that is there already.
+
+    Raises:
+        NodaError: Dask is not installed, or the scheduler cannot be reached.
+    """
     try:
-        yield from parallel(joblib.delayed(_work)(*call) for call in calls)
-    except joblib.externals.loky.process_executor.TerminatedWorkerError as error:
+        distributed = importlib.import_module("distributed")
+    except ImportError:
+        raise NodaError("--backend dask needs Dask: pip install 'noda-synth[cluster]'") from None
+    try:
+        client = distributed.Client(scheduler, timeout=_SCHEDULER_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise NodaError(f"no Dask scheduler answers at {scheduler} ({error}); is its address right?") from error
+    with client, joblib.parallel_config(backend="dask", client=client, wait_for_workers_timeout=_WORKER_SECONDS):
+        try:
+            yield
+        except TimeoutError as error:
+            raise NodaError(f"the Dask scheduler at {scheduler} has no workers ({error}); start some") from error
+
+
+_SCHEDULER_SECONDS, _WORKER_SECONDS = 20, 60
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What a worker has written: where, its fingerprints, and what there is to say about it."""
+
+    shard: str
+    path: Path
+    files: dict[str, str]
+    outcome: Outcome
+
+
+def _results(calls: Iterable[Any], jobs: int, return_as: str) -> Iterator[Any]:
+    """The results of joblib's delayed calls.
+
+    They are small (data waits on disk), so it does no harm that joblib collects them without back-pressure.
+    """
+    if jobs == 1:
+        for function, args, kwargs in calls:
+            yield function(*args, **kwargs)
+        return
+    try:
+        yield from joblib.Parallel(n_jobs=jobs, return_as=return_as)(calls)
+    except Exception as error:
+        if type(error).__name__ not in _WORKER_DEATHS:
+            raise
         raise NodaError(
             "a worker process died, most likely for want of memory; what is finished is kept: run the same command "
-            f"again, with fewer --jobs than {jobs}"
+            f"again, with {'more memory a worker' if jobs == CLUSTER else f'fewer --jobs than {jobs}'}"
         ) from error
 
 
-def _work(work: Callable[[Any, Path], Outcome], name: str, items: Any, temporary: Path) -> tuple[str, Path, Outcome]:
-    return name, temporary, _single_threaded(work, items, temporary)
+# By name, because Dask's is there only where Dask is.
+_WORKER_DEATHS = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")
 
 
-def _single_threaded(work: Callable[..., Any], *args: Any) -> Any:
-    """Parallel over items is faster than OpenCV's threads inside one, and both together are slower than either."""
+def _do_shard(work: Callable[[Any, Path], Outcome], shard: Shard, folder: Path, home: Path) -> _Written:
+    """Write a shard under a name that nobody else uses: a cluster may do a shard again whose worker it lost."""
+    path = folder / f"{uuid.uuid4().hex}-{shard.name}"
+    try:
+        outcome = _at_home(home, work, shard.items, path)
+        return _Written(shard.name, path, fingerprints(path), outcome)
+    except BaseException:
+        remove(path)
+        raise
+
+
+def _at_home(home: Path, work: Callable[..., Any], *args: Any) -> Any:
+    """Run in the caller's folder, so that relative names mean the same to a worker on another machine.
+
+    OpenCV gets one thread: parallel over items is faster than threads inside one, and both together are slower.
+    """
+    if Path.cwd() != home:
+        os.chdir(home)
     cv2.setNumThreads(1)
     return work(*args)
 
@@ -287,6 +198,10 @@ class Progress:
             delay=0.0 if terminal else 5.0,
             bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} {unit}s, {rate_fmt}, {remaining} left",
         )
+
+    def expect(self, total: int) -> None:
+        """Count up to another total."""
+        self._bar.total = total
 
     def add(self, count: int, resumed: bool = False) -> None:
         if resumed and not self._bar.disable:  # a bar that is switched off has no counts

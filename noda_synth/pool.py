@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,12 @@ _COLUMNS: dict[str, Any] = {
     "image": bytes, "person": bytes,
 }  # fmt: skip
 _COPY_BYTES = 8 << 20
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_REMOVE = "remove it and build it again"
+
+
+class DamagedPool(NodaError):
+    """A pool that is not whole."""
 
 
 def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attributes: Mapping[str, Any]) -> None:
@@ -96,10 +102,7 @@ def merge_parts(parts: Sequence[Path], path: Path, attributes: Mapping[str, Any]
             with h5py.File(part, "r") as source:
                 for name in names:
                     appenders[name].append(source[name])
-        content = hashlib.sha256(json.dumps(dict(attributes), sort_keys=True).encode())
-        for name in names:
-            content.update(appenders[name].digest.digest())
-        pool.attrs["content"] = content.hexdigest()
+        pool.attrs["content"] = _content(attributes, (appenders[name].digest for name in names))
 
 
 class Pool:
@@ -135,9 +138,9 @@ class Pool:
                 for name, offsets in self._offsets.items()
             )
         except (KeyError, OSError, ValueError) as error:
-            raise NodaError(f"{path} is damaged ({error}); build it again with --overwrite") from error
+            raise DamagedPool(f"{path} is damaged ({error}); {_REMOVE}") from error
         if not complete:
-            raise NodaError(f"{path} is damaged (bytes are missing); build it again with --overwrite")
+            raise DamagedPool(f"{path} is damaged (bytes are missing); {_REMOVE}")
         self.joints: NDArray[np.float64] = columns["joints"]
         self.labelled: NDArray[np.bool_] = columns["labelled"].astype(bool)
         self.visible: NDArray[np.int8] = columns["visible"]
@@ -161,6 +164,17 @@ class Pool:
     def rows(self) -> dict[str, int]:
         """Person id -> row."""
         return {person: row for row, person in enumerate(self.persons)}
+
+    def check_content(self) -> None:
+        """Compare all that is in the pool with its attribute `content`. Raises DamagedPool."""
+        attributes = {key: value for key, value in self._file.attrs.items() if key != "content"}
+        attributes["format_version"] = int(attributes["format_version"])
+        try:
+            found = _content(attributes, (_digest(self._file[name]) for name in _datasets(self.levels)))
+        except (KeyError, OSError, ValueError) as error:
+            raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
+        if found != self.content:
+            raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
 
     def crop(self, row: int) -> BGRImage:
         """The crop, (h, w, 3) uint8 BGR. Raises ItemError if it is damaged."""
@@ -225,9 +239,11 @@ class Pool:
         try:
             return h5py.File(self.path, "r")
         except OSError as error:
-            raise NodaError(
-                f"{self.path} is no HDF5 file, or a damaged one ({error}); build it again with --overwrite"
-            ) from error
+            with self.path.open("rb") as stream:
+                damaged = stream.read(len(_SIGNATURE)) == _SIGNATURE
+            if damaged:
+                raise DamagedPool(f"{self.path} is a damaged HDF5 file ({error}); {_REMOVE}") from error
+            raise NodaError(f"{self.path} is no pool of noda-synth, nor any other HDF5 file ({error})") from error
 
 
 def pool_attributes(skeleton: Skeleton, levels: Iterable[str], settings: str, version: str) -> dict[str, Any]:
@@ -241,6 +257,13 @@ def pool_attributes(skeleton: Skeleton, levels: Iterable[str], settings: str, ve
         "levels": json.dumps(list(levels)),
         "settings": settings,
     }
+
+
+def _content(attributes: Mapping[str, Any], digests: Iterable[hashlib._Hash]) -> str:
+    content = hashlib.sha256(json.dumps(dict(attributes), sort_keys=True).encode())
+    for digest in digests:
+        content.update(digest.digest())
+    return content.hexdigest()
 
 
 def _datasets(levels: Sequence[str]) -> list[str]:
@@ -257,6 +280,19 @@ def _write_blobs(file: h5py.File, group: str, blobs: Sequence[bytes]) -> None:
     lengths = np.array([0, *map(len, blobs)], np.uint64)
     file[f"{group}/bytes"] = np.frombuffer(b"".join(blobs), np.uint8)
     file[f"{group}/offsets"] = np.cumsum(lengths, dtype=np.uint64)
+
+
+def _steps(values: h5py.Dataset) -> Iterator[slice]:
+    """A few megabytes at a time."""
+    step = max(1, _COPY_BYTES // max(1, values[:1].nbytes))
+    return (slice(start, start + step) for start in range(0, len(values), step))
+
+
+def _digest(values: h5py.Dataset) -> hashlib._Hash:
+    digest = hashlib.sha256()
+    for part in _steps(values):
+        digest.update(np.ascontiguousarray(values[part]).tobytes())
+    return digest
 
 
 class _Appender:
@@ -277,9 +313,8 @@ class _Appender:
             self._write(values)
             self.base = values[-1] if len(values) else self.base
             return
-        step = max(1, _COPY_BYTES // max(1, source[:1].nbytes))
-        for start in range(0, len(source), step):
-            self._write(source[start : start + step].astype(self.target.dtype))
+        for part in _steps(source):
+            self._write(source[part].astype(self.target.dtype))
 
     def _write(self, values: NDArray[Any]) -> None:
         self.target[self.position : self.position + len(values)] = values

@@ -15,9 +15,9 @@ from noda_synth.dataset import Dataset, Person, inside, joint_box, usable_joints
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.images import BGRImage, encode_png, read_image
-from noda_synth.jobs import write_atomically
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
+from noda_synth.staging import write_atomically
 
 _PAPER = (245, 245, 245)
 _INK = (40, 40, 40)

@@ -21,6 +21,7 @@ from noda_synth.placement import Occluders
 from noda_synth.plan import Plan, draw_plan
 from noda_synth.pool import Pool
 from noda_synth.scene import write_scenes
+from noda_synth.staging import Outcome, Part, Staging, check_output, settings_hash, write_atomically
 from noda_synth.version import __version__
 
 
@@ -42,6 +43,7 @@ def render(
     inputs: dict[str, str],
     *,
     workers: int,
+    part: Part | None = None,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> RenderReport | None:
@@ -54,7 +56,8 @@ def render(
         out: the folder; it appears when it is whole.
         settings: how.
         inputs: names and hashes of the annotation files, for the record of the settings.
-        workers: worker processes.
+        workers: worker processes, or jobs.CLUSTER.
+        part: draw this part of the copies only, and write no data set yet.
         overwrite: replace what is there, and start anew where a run was interrupted.
         quiet: no progress.
 
@@ -68,9 +71,10 @@ def render(
     started = time.perf_counter()
     pool = matching_pool(pool_path, dataset)
     every = settings_of(settings, pool, inputs)
-    digest = jobs.settings_hash(every)
-    staging = jobs.Staging(out)
-    if jobs.check_output(out, _made_with(out), every, overwrite):
+    digest = settings_hash(every)
+    staging = Staging(out, part)
+    if check_output(out, _made_with(out), every, overwrite):
+        staging.leftover()
         return None
     with staging.opened(every, overwrite):
         plan = plan_copies(dataset, layout.images, pool, settings, workers=workers, quiet=quiet)
@@ -80,7 +84,9 @@ def render(
             shards, outcomes = render_copies(
                 dataset, layout.images, pool, plan, settings, staging, digest, workers=workers, progress=progress
             )
-        result = staging.folder / "result"
+        if part:
+            return RenderReport({}, [*plan.problems, *_problems(outcomes)], _seconds(outcomes))
+        result = staging.result
         (result / "images").mkdir(parents=True, exist_ok=True)
         copies = written.collect(shards, result / "images")
         if plan.wanted and not copies.lines:
@@ -98,10 +104,10 @@ def render(
         written.write_problems(result / "errors.jsonl", problems)
         bodies = {"bodies": len(Occluders(pool, settings.placement).rows), "pool_bodies": len(pool)}
         content = written.report(dataset, plan, copies, problems, every, digest, bodies)
-        jobs.write_atomically(result / "report.json", json.dumps(content, indent=1) + "\n")
+        write_atomically(result / "report.json", json.dumps(content, indent=1) + "\n")
         seconds = {"plan": planned - started, "all": time.perf_counter() - started, **_seconds(outcomes)}
         log = {"workers": workers, "host": os.uname().nodename, "out": str(out.resolve()), "seconds": seconds}
-        jobs.write_atomically(result / "run_log.json", json.dumps(log, indent=1) + "\n")
+        write_atomically(result / "run_log.json", json.dumps(log, indent=1) + "\n")
         staging.finish(result)
     return RenderReport(content, problems, seconds)
 
@@ -112,8 +118,9 @@ def settings_of(settings: RenderSettings, pool: Pool, inputs: dict[str, str]) ->
 
 
 def matching_pool(path: Path, dataset: Dataset) -> Pool:
-    """Open the pool. Raises NodaError for a pool of another skeleton."""
+    """Open the pool. Raises NodaError for a damaged pool and for one of another skeleton."""
     pool = open_pool(path)
+    pool.check_content()
     if pool.skeleton is not dataset.skeleton:
         raise NodaError(
             f"{path} holds bodies with the {len(pool.skeleton)} joints of {pool.skeleton.name}, but the data set has "
@@ -161,11 +168,11 @@ def _made_with(out: Path) -> dict[str, Any] | None:
     return settings
 
 
-def _problems(outcomes: Sequence[jobs.Outcome]) -> list[Problem]:
+def _problems(outcomes: Sequence[Outcome]) -> list[Problem]:
     return [Problem(**problem) for outcome in outcomes for problem in outcome["problems"]]
 
 
-def _seconds(outcomes: Sequence[jobs.Outcome]) -> dict[str, float]:
+def _seconds(outcomes: Sequence[Outcome]) -> dict[str, float]:
     total: Counter[str] = Counter()
     for outcome in outcomes:
         total.update(outcome["seconds"])

@@ -10,9 +10,9 @@ from typing import Any
 from noda_synth.copies import compose, encode
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.images import image_path, read_image
-from noda_synth.jobs import write_atomically
 from noda_synth.placement import Placement
 from noda_synth.pool import Pool
+from noda_synth.staging import write_atomically
 
 
 def find_line(manifest: Path, wanted: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from noda_synth.images import image_path, image_size
 from noda_synth.placement import covered_joints, stamp_alpha
 from noda_synth.plan import Plan
 from noda_synth.pool import Pool
+from noda_synth.staging import Outcome, Staging
 
 _SHARD_IMAGES = 16
 
@@ -64,7 +65,7 @@ def write_scenes(
     plan: Plan,
     done: set[str],
     settings: RenderSettings,
-    staging: jobs.Staging,
+    staging: Staging,
     annot: Path,
     *,
     workers: int,
@@ -97,7 +98,7 @@ def write_scenes(
             people[person.image].append((row, person))
     groups = [(image, tuple(people[name]), tuple(by_image[name])) for name, image in dataset.images.items()]
     shards = [
-        jobs.Shard(f"scene-{number:06d}", _Task(images, pool.path, block))
+        jobs.Shard(f"scene-{number:06d}", _Task(images, pool.path, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
     ]
     work = partial(_describe_images, settings=settings)
@@ -172,7 +173,7 @@ def _numbered(shards: Sequence[Path], dataset: Dataset) -> Any:
     return pictures
 
 
-def _describe_images(task: _Task, path: Path, *, settings: RenderSettings) -> jobs.Outcome:
+def _describe_images(task: _Task, path: Path, *, settings: RenderSettings) -> Outcome:
     """One line a picture: the clean image, then its copies."""
     pool = open_pool(task.pool)
     problems: list[Problem] = []
@@ -184,7 +185,7 @@ def _describe_images(task: _Task, path: Path, *, settings: RenderSettings) -> jo
                     file.write(json.dumps(picture) + "\n")
             except ItemError as error:
                 problems.append(Problem("coco", image.name, str(error)))
-    return {"items": len(task.groups), "problems": [problem.as_json() for problem in problems]}
+    return {"problems": [problem.as_json() for problem in problems]}
 
 
 def _pictures(

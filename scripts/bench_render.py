@@ -28,6 +28,7 @@ from noda_synth.masks import LEVELS
 from noda_synth.plan import Plan
 from noda_synth.pool import Pool
 from noda_synth.render import plan_copies
+from noda_synth.staging import Staging
 
 
 def main() -> None:
@@ -95,7 +96,7 @@ def _pipeline_seconds(
 ) -> float:
     """Seconds to draw all copies of the plan as render does; the workers are started before."""
     list(jobs.run_ordered(time.sleep, [0.5] * workers, jobs=workers))
-    staging = jobs.Staging(folder / f"set{workers}")
+    staging = Staging(folder / f"set{workers}")
     with staging.opened({}), jobs.Progress(0, "", "", quiet=True) as progress:
         start = time.perf_counter()
         render_copies(dataset, images, pool, plan, settings, staging, "", workers=workers, progress=progress)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from noda_synth.cli.errors import exits
+from noda_synth.cli.merge import end_part
 from noda_synth.cli.options import (
+    crew,
     data_options,
     going_on,
     leave,
@@ -18,9 +21,11 @@ from noda_synth.cli.options import (
     run_options,
     seed_option,
     tell_problems,
-    workers,
 )
 from noda_synth.errors import NodaError
+
+if TYPE_CHECKING:
+    from noda_synth.staging import Part
 
 LEVELS = ("box", "cardboard", "grabcut", "posecut")
 
@@ -98,8 +103,8 @@ def command(
     levels: str, min_joints: int | None, min_height: float, truncated: bool, min_visible: float,
     max_shared: int, max_border: float, everyone: bool,
     box_expand: float,
-    grabcut_size: int, grabcut_iterations: int, max_side: int, seed: int, jobs: int | None, max_pixels: int,
-    overwrite: bool, verbose: bool, quiet: bool,
+    grabcut_size: int, grabcut_iterations: int, max_side: int, seed: int, jobs: int | None, backend: str,
+    scheduler: str | None, part: Part | None, max_pixels: int, overwrite: bool, verbose: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Cut the people of a data set out into a pool of bodies, each with its masks.
 
@@ -128,20 +133,24 @@ def command(
     settings = PoolSettings(
         levels=chosen, rules=rules, masks=masks, max_side=max_side, max_pixels=max_pixels, seed=seed
     )
-    with going_on(out):
+    with going_on(out), crew(jobs, backend, scheduler) as workers:
         out.parent.mkdir(parents=True, exist_ok=True)
         report = build_pool(
-            dataset, layout.images, out, settings, inputs, workers=workers(jobs), overwrite=overwrite, quiet=quiet
-        )
+            dataset, layout.images, out, settings, inputs,
+            workers=workers, part=part, overwrite=overwrite, quiet=quiet,
+        )  # fmt: skip
         if report is None:
             if not quiet:
                 click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+            return
+        if part:
+            end_part(out, part, report.problems, verbose, quiet)
             return
         errors, log = (out.with_name(out.name + suffix) for suffix in (".errors.jsonl", ".run_log.json"))
         errors.unlink(missing_ok=True)
         write_problems(errors, report.problems)
         elapsed = time.perf_counter() - start
-        log.write_text(json.dumps({"workers": workers(jobs), "seconds": {**report.seconds, "all": elapsed}}) + "\n")
+        log.write_text(json.dumps({"workers": workers, "seconds": {**report.seconds, "all": elapsed}}) + "\n")
     if not quiet:
         size = out.stat().st_size / 1e6
         click.echo(f"{report.bodies} of {report.people} people in {out} ({size:.1f} MB, {elapsed:.1f} s)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +19,24 @@ from noda_synth.errors import NodaError, Problem
 if TYPE_CHECKING:
     from noda_synth.dataset import Dataset
     from noda_synth.formats import Layout
+    from noda_synth.staging import Part
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_DATA = Path("data/mpii")
 FAILED_SOME = 1
+
+
+def _part(_context: click.Context, _option: click.Parameter, value: str | None) -> Part | None:
+    """`2/4`: the second of four runs that share the work."""
+    from noda_synth.staging import Part
+
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter(f"{value!r} is no part such as 1/4, 2/4, 3/4 or 4/4")
+    return Part(int(match[1]), int(match[2]))
 
 
 def path_option(*names: str, **kwargs: Any) -> Callable[[Command], Command]:
@@ -47,9 +61,13 @@ def seed_option(command: Command) -> Command:
 
 
 def run_options(command: Command) -> Command:
-    """--jobs, --overwrite, --max-pixels, -v, -q."""
+    """--jobs, --backend, --scheduler, --shard, --overwrite, --max-pixels, -v, -q."""
     for option in reversed((
         click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]"),
+        click.option("--backend", type=click.Choice(["local", "dask"]), default="local", show_default=True,
+                     help="Work on this machine, or on a Dask cluster that is there."),
+        click.option("--scheduler", metavar="ADDRESS", help="The Dask cluster's scheduler: tcp://HOST:8786."),
+        click.option("--shard", "part", metavar="I/N", callback=_part, help="Do part I of N; `noda-synth merge` ends the work."),
         click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
                      help="Refuse images whose header claims more pixels."),
         click.option("--overwrite", is_flag=True, help="Replace what is there; start anew after an interruption."),
@@ -64,6 +82,24 @@ def workers(jobs: int | None) -> int:
     from noda_synth.jobs import default_jobs
 
     return jobs or default_jobs()
+
+
+@contextmanager
+def crew(jobs: int | None, backend: str, scheduler: str | None) -> Iterator[int]:
+    """The number of workers to ask for, on this machine or on the cluster that stands ready meanwhile."""
+    if backend == "local":
+        if scheduler is not None:
+            raise NodaError("--scheduler is for --backend dask; name both or neither")
+        yield workers(jobs)
+        return
+    if scheduler is None:
+        raise NodaError("--backend dask needs --scheduler ADDRESS, the tcp://HOST:PORT that dask-scheduler prints")
+    if jobs is not None:
+        raise NodaError("--jobs is for this machine alone; how many work on a cluster is for its workers to say")
+    from noda_synth.jobs import CLUSTER, dask_cluster
+
+    with dask_cluster(scheduler):
+        yield CLUSTER
 
 
 def open_data(

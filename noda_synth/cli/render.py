@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from noda_synth.cli.errors import exits
+from noda_synth.cli.merge import end_part
 from noda_synth.cli.options import (
+    crew,
     data_options,
     going_on,
     leave,
@@ -19,9 +21,11 @@ from noda_synth.cli.options import (
     run_options,
     seed_option,
     tell_problems,
-    workers,
 )
 from noda_synth.errors import NodaError
+
+if TYPE_CHECKING:
+    from noda_synth.staging import Part
 
 
 @click.command("render")
@@ -136,7 +140,8 @@ def command(
     radius: tuple[float, float], rescale: tuple[float, float],
     protect: str, protect_joints: str | None, min_covered: int, max_covered: int | None, tries: int,
     max_enlarge: float, copies: int, append: bool, suffix: str, originals: str, coco: bool, limit: int | None,
-    dry_run: bool, seed: int, jobs: int | None, max_pixels: int, overwrite: bool, verbose: bool, quiet: bool,
+    dry_run: bool, seed: int, jobs: int | None, backend: str, scheduler: str | None, part: Part | None,
+    max_pixels: int, overwrite: bool, verbose: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Write an occluded copy of a data set: bodies of the pool pasted over the limbs of other people.
 
@@ -168,22 +173,27 @@ def command(
         limit=limit, max_pixels=max_pixels, seed=seed,
     )  # fmt: skip
     if dry_run:
-        plan = plan_copies(
-            dataset, layout.images, matching_pool(pool, dataset), settings, workers=workers(jobs), quiet=quiet
-        )
+        with crew(jobs, backend, scheduler) as workers:
+            plan = plan_copies(
+                dataset, layout.images, matching_pool(pool, dataset), settings, workers=workers, quiet=quiet
+            )
         size = disk_needed(dataset, layout.images, plan, settings) / 1e6
         click.echo(f"{len(plan.chosen)} of {len(dataset.samples)} people would be covered, {copies} time(s) each")
         click.echo(f"about {size:.1f} MB of copies would be written to {out}; originals: {originals}")
         _tell_passed_over(plan.passed_over)
         return
-    with going_on(out):
+    with going_on(out), crew(jobs, backend, scheduler) as workers:
         out.parent.mkdir(parents=True, exist_ok=True)
         report = render(
-            dataset, layout, pool, out, settings, inputs, workers=workers(jobs), overwrite=overwrite, quiet=quiet
-        )
+            dataset, layout, pool, out, settings, inputs,
+            workers=workers, part=part, overwrite=overwrite, quiet=quiet,
+        )  # fmt: skip
     if report is None:
         if not quiet:
             click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+        return
+    if part:
+        end_part(out, part, report.problems, verbose, quiet)
         return
     if not quiet:
         _tell(report.content, out, time.perf_counter() - start)
