@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -34,13 +35,29 @@ def refused(*words: object) -> str:
     return " ".join(result.stderr.split())
 
 
-def process(*words: object, **options: object) -> subprocess.Popen[str]:
-    """Start a command as the leader of a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "noda_synth", *map(str, words)],
-        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, **options,  # type: ignore[call-overload]
-    )  # fmt: skip
+class Process(subprocess.Popen[str]):
+    """A command as the leader of a process group of its own.
+
+    What it says goes into a file: workers that outlive it would keep a pipe open.
+    """
+
+    def __init__(self, *words: object, **options: object) -> None:
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        super().__init__(
+            [sys.executable, "-m", "noda_synth", *map(str, words)],
+            cwd=ROOT, text=True, stdout=self._said, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, **options,  # type: ignore[call-overload]
+        )  # fmt: skip
+
+    def said(self) -> str:
+        """Everything on stdout and stderr until now."""
+        self._said.seek(0)
+        return self._said.read()
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+        self.wait()
+        self._said.close()
 
 
 def tree(folder: Path) -> dict[str, bytes | str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,26 +45,51 @@ def _made(data: Path, pool: Path, *options: object) -> Made:
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Drawn figures in MPII's layout."""
-    folder = tmp_path_factory.mktemp("drawn")
-    return _made(write_mpii(folder / "mpii"), folder / "pool.h5", "--grabcut-size", 96, "--jobs", 1)
+    with _in_turn(tmp_path_factory) as folder:
+        if not (folder / "drawn").exists():
+            write_mpii(folder / "drawn")
+        return _made(folder / "drawn", folder / "drawn.h5", "--grabcut-size", 96, "--jobs", 1)
 
 
 @pytest.fixture(scope="session")
 def drawn_coco(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Drawn figures as COCO keypoints."""
-    folder = tmp_path_factory.mktemp("drawn_coco")
-    return _made(write_coco(folder / "coco"), folder / "pool.h5", "--grabcut-size", 96, "--jobs", 1)
+    with _in_turn(tmp_path_factory) as folder:
+        if not (folder / "drawn_coco").exists():
+            write_coco(folder / "drawn_coco")
+        return _made(folder / "drawn_coco", folder / "drawn_coco.h5", "--grabcut-size", 96, "--jobs", 1)
 
 
 @pytest.fixture(scope="session")
 def mpii_mini(noda_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Real people of MPII."""
-    pool = tmp_path_factory.mktemp("mpii_mini") / "pool.h5"
-    return _made(noda_data / "mpii-mini", pool, "--grabcut-size", 64, "--jobs", 2)
+    with _in_turn(tmp_path_factory) as folder:
+        return _made(noda_data / "mpii-mini", folder / "mpii_mini.h5", *_QUICK)
 
 
 @pytest.fixture(scope="session")
 def coco_masks(noda_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Real people of COCO, with true outlines."""
-    pool = tmp_path_factory.mktemp("coco_masks") / "pool.h5"
-    return _made(noda_data / "coco-masks", pool, "--grabcut-size", 64, "--jobs", 2)
+    with _in_turn(tmp_path_factory) as folder:
+        return _made(noda_data / "coco-masks", folder / "coco_masks.h5", *_QUICK)
+
+
+@pytest.fixture(scope="session", params=["drawn", "mpii_mini"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
+    """A data set with its pool, and what render made of it, as PNG."""
+    made: Made = request.getfixturevalue(request.param)
+    with _in_turn(tmp_path_factory) as folder:
+        return made, made.render(folder / f"{request.param}_written", "--format", "png", "--jobs", 2)
+
+
+_QUICK = ("--levels", "cardboard,grabcut", "--grabcut-size", 64, "--jobs", 2)
+
+
+@contextmanager
+def _in_turn(factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that the processes of one test run share: the first makes what the others find there."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "in_turn.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield shared

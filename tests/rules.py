@@ -104,11 +104,12 @@ def body_on(
     if line["smooth"] == "none":
         stamp = np.where(stamp >= 128, 255, 0).astype(np.uint8)
     alpha, colours = np.zeros(shape[:2], np.uint8), np.zeros(shape, np.uint8)
-    drawn = cv2.resize(crop, size, interpolation=how)
-    for y in range(max(placement["top"], 0), min(placement["top"] + size[1], shape[0])):
-        left, right = max(placement["left"], 0), min(placement["left"] + size[0], shape[1])
-        alpha[y, left:right] = stamp[y - placement["top"], left - placement["left"] : right - placement["left"]]
-        colours[y, left:right] = drawn[y - placement["top"], left - placement["left"] : right - placement["left"]]
+    top, left = placement["top"], placement["left"]
+    y, x = max(top, 0), max(left, 0)
+    rows, columns = slice(y - top, shape[0] - top), slice(x - left, shape[1] - left)
+    part = stamp[rows, columns]
+    alpha[y : y + part.shape[0], x : x + part.shape[1]] = part
+    colours[y : y + part.shape[0], x : x + part.shape[1]] = cv2.resize(crop, size, interpolation=how)[rows, columns]
     return alpha, colours
 
 
@@ -178,12 +179,20 @@ def check(
 
     assert copy.picture.shape == copy.original.shape, what
     if exact:
-        changed = (copy.picture != copy.original).any(axis=2)
-        assert not changed[copy.alpha == 0].any(), f"{what}: pixels beside the body changed"
-        solid = copy.alpha == 255
-        assert (copy.picture[solid] == copy.colours[solid]).all(), f"{what}: the body is not the pool's"
+        # Outside of the body's own window and under alpha 0 nothing changed.
+        ys, xs = (np.flatnonzero(copy.alpha.any(axis=axis)) for axis in (1, 0))
+        window = slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)
+        picture, original, alpha, colours = (
+            part[window] for part in (copy.picture, copy.original, copy.alpha, copy.colours)
+        )
+        put_back = copy.picture.copy()
+        put_back[window] = original
+        assert (put_back == copy.original).all(), f"{what}: pixels beside the body changed"
+        assert (picture[alpha == 0] == original[alpha == 0]).all(), f"{what}: pixels beside the body changed"
+        assert (picture[alpha == 255] == colours[alpha == 255]).all(), f"{what}: the body is not the pool's"
         # Whatever colour the rim takes, it is mixed with what was there in proportion to its opacity.
-        weight = copy.alpha[..., None].astype(float)
-        rest = copy.original * (255 - weight) / 255
-        assert (copy.picture >= rest - 1).all(), what
-        assert (copy.picture <= rest + weight + 1).all(), what
+        rim = (alpha > 0) & (alpha < 255)
+        weight = alpha[rim][:, None].astype(float)
+        rest = original[rim] * (255 - weight) / 255
+        assert (picture[rim] >= rest - 1).all(), what
+        assert (picture[rim] <= rest + weight + 1).all(), what

@@ -13,13 +13,6 @@ from tests.drawn_set import records
 from tests.rules import JOINTS, check, copies
 
 
-@pytest.fixture(scope="module", params=["drawn", "mpii_mini"])
-def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
-    made: Made = request.getfixturevalue(request.param)
-    jobs = () if request.param == "drawn" else ("--jobs", 2)
-    return made, made.render(tmp_path_factory.mktemp("written") / "set", "--format", "png", *jobs)
-
-
 def test_every_rule_holds_on_every_image(written: tuple[Made, Path]) -> None:
     made, out = written
     checked = 0
@@ -43,9 +36,9 @@ def test_joints_never_move_and_records_keep_their_numbers(written: tuple[Made, P
         assert json.dumps({key: new[key] for key in old}) == json.dumps({**old, "image": image})
 
 
-def test_visibility_changes_under_the_body_and_nowhere_else(written: tuple[Made, Path]) -> None:
+def test_visibility_changes_under_the_body_and_nowhere_else(written: tuple[Made, Path], tmp_path: Path) -> None:
     made, out = written
-    clean = made.render(out.parent / "clean", "--ratio", 0, "--originals", "none")
+    clean = made.render(tmp_path / "clean", "--ratio", 0, "--originals", "none")
     before = json.loads((clean / "annot" / "train.json").read_text())
     after = json.loads((out / "annot" / "train.json").read_text())
     for old, new in zip(before, after, strict=True):
@@ -60,6 +53,7 @@ def test_visibility_changes_under_the_body_and_nowhere_else(written: tuple[Made,
         (["--mask", "box", "--smooth", "none", "--rescale", "1", "1"], {"rescale": (1.0, 1.0)}),
         (["--mask", "cardboard", "--smooth", "feather"], {}),
         (["--mask", "mixed", "--protect", "points"], {"segment": False}),
+        (["--mask", "posecut", "--smooth", "matte"], {}),
         (["--radius", "0.5", "0.7", "--max-enlarge", "1"], {"radius": (0.5, 0.7), "max_enlarge": 1.0}),
         (["--ratio", "1", "--seed", "7"], {}),
     ],
@@ -73,7 +67,7 @@ def test_every_rule_holds_for_every_choice(
         check(copy, **rules)  # type: ignore[arg-type]
     assert len(found) == (39 if "--ratio" in options else 20)
     if "mixed" in options:
-        assert {copy.line["placement"]["level"] for copy in found} == {"box", "cardboard", "grabcut"}
+        assert {copy.line["placement"]["level"] for copy in found} >= {"box", "cardboard", "grabcut"}
 
 
 def test_a_joint_known_to_be_occluded_does_not_count_as_covered(drawn: Made, tmp_path: Path) -> None:
