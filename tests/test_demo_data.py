@@ -38,7 +38,7 @@ SMALL = Order(images=7, valid_images=3, size=(256, 192), seed=5)
 """Few and small, so that it is quick; ten images in all."""
 
 
-def make(out: Path, order: Order = SMALL, *, jobs: int = 1, overwrite: bool = False) -> tuple[int, int]:
+def make(out: Path, order: Order = SMALL, *, jobs: int = 1, overwrite: bool = False) -> tuple[int, int] | None:
     return write_demo(out, order, jobs=jobs, overwrite=overwrite, told=lambda _: None)
 
 
@@ -331,11 +331,14 @@ def test_an_existing_folder_is_refused_and_only_own_ones_are_replaced(demo: Path
     (foreign / "thesis.txt").write_text("x")
     with pytest.raises(NodaError, match="exists"):
         make(foreign, few)
-    with pytest.raises(NodaError, match="not made by demo-data"):
+    with pytest.raises(NodaError, match="not made by noda-synth"):
         make(foreign, few, overwrite=True)
     assert (foreign / "thesis.txt").exists()
     own = tmp_path / "own"
     make(own, few)
+    assert make(own, few) is None, "made with the same settings: nothing to do"
+    with pytest.raises(NodaError, match="seed: 0 there, 1 now"):
+        make(own, replace(few, seed=1))
     make(own, replace(few, seed=1), overwrite=True)
     assert read(own / MARK)["seed"] == 1
     assert not (tmp_path / "own.partial").exists()
@@ -345,7 +348,8 @@ def test_command_says_what_it_made(tmp_path: Path) -> None:
     arguments = ["demo-data", str(tmp_path / "a"), "--images=1", "--valid-images=1", "--size=96x64", "--jobs=1", "-q"]
     result = CliRunner().invoke(main, arguments[:-1])
     assert result.exit_code == 0 and "1 training images" in result.output
-    assert CliRunner().invoke(main, arguments).exit_code == 2
+    again = CliRunner().invoke(main, arguments[:-1])
+    assert again.exit_code == 0 and "nothing to do" in again.output
     result = CliRunner().invoke(main, [*arguments, "--overwrite"])
     assert result.exit_code == 0 and result.output == ""
 

@@ -58,6 +58,11 @@ def command(
 
     order = Order(images, valid_images, size, seed)
     with Progress(images + valid_images, "demo-data", "image", quiet=quiet) as progress:
-        train, valid = write_demo(out, order, jobs=workers(jobs), overwrite=overwrite, told=progress.add)
+        people = write_demo(out, order, jobs=workers(jobs), overwrite=overwrite, told=progress.add)
+    if people is None:
+        if not quiet:
+            click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+        return
+    train, valid = people
     if not quiet:
         click.echo(f"{out}: {train} people in {images} training images, {valid} in {valid_images} validation images.")

@@ -31,6 +31,8 @@ from noda_synth.formats import (
 )  # fmt: skip
 from noda_synth.jobs import run_ordered
 from noda_synth.skeleton import MPII
+from noda_synth.staging import check_output
+from noda_synth.version import __version__
 
 SIZES = ((1280, 720), (960, 720), (960, 720), (720, 960))
 """Widths and heights that pictures have, unless one is asked for."""
@@ -83,7 +85,7 @@ def shoot(order: Order, number: int) -> Shot:
 
 def write_demo(
     out: Path, order: Order, *, jobs: int, overwrite: bool, told: Callable[[int], object]
-) -> tuple[int, int]:
+) -> tuple[int, int] | None:
     """Write the data set; the folder appears under its name only when it is whole.
 
     Args:
@@ -94,14 +96,20 @@ def write_demo(
         told: called with 1 after each image.
 
     Returns:
-        Numbers of training and validation people.
+        Numbers of training and validation people, or None if it is there already, made with the same settings.
+
+    Raises:
+        NodaError: the place is taken by something else.
     """
     part = out.with_name(f"{out.name}.partial")
-    _check_places(out, part, overwrite)
+    settings = {"made_by": "noda-synth demo-data", "version": __version__, **vars(order)}
+    if check_output(out, _made_with(out), settings, overwrite):
+        return None
+    if part.exists() and not (part / MARK).is_file():
+        raise NodaError(f"{part} is in the way and was not made by demo-data; move it.")
     shutil.rmtree(part, ignore_errors=True)
     (part / "images").mkdir(parents=True)
     (part / "annot").mkdir()
-    settings = {"made_by": "noda-synth demo-data", **vars(order)}
     (part / MARK).write_text(json.dumps(settings, indent=1) + "\n")
 
     shots: list[Shot] = []
@@ -120,14 +128,13 @@ def write_demo(
     return len(train), len(valid)
 
 
-def _check_places(out: Path, part: Path, overwrite: bool) -> None:
-    """Refuse what is there, unless it was made here and may go."""
-    if out.exists() and not overwrite:
-        raise NodaError(f"{out} exists. Choose another place, or replace it with --overwrite.")
-    if out.exists() and not (out / MARK).is_file():
-        raise NodaError(f"{out} was not made by demo-data (it has no {MARK}), so it is not overwritten.")
-    if part.exists() and not (part / MARK).is_file():
-        raise NodaError(f"{part} is in the way and was not made by demo-data; move it.")
+def _made_with(out: Path) -> dict[str, Any] | None:
+    """The settings of the demo data set that is there, or None if there is none."""
+    try:
+        settings: dict[str, Any] = json.loads((out / MARK).read_text())
+    except (OSError, ValueError):
+        return None
+    return settings
 
 
 def _people(shots: Sequence[Shot]) -> list[Person]:
