@@ -6,6 +6,8 @@ and Normalize, sixteen heatmaps in numpy. All are measured in one run, in turns,
 
 from __future__ import annotations
 
+import collections
+import itertools
 import os
 import platform
 import time
@@ -26,7 +28,7 @@ from train.distributed import World, choose_device
 from train.fit import train_step
 from train.models import build
 from train.pckh import Floats
-from train.pipeline import Pipeline
+from train.pipeline import PREFETCH, Pipeline
 from train.targets import STRIDE
 from train.warp import MEAN, STD
 
@@ -97,6 +99,7 @@ def bench(data: Path, settings: Settings, persons: int, repeats: int) -> dict[st
     samples = evaluate.limited(parts.train, settings)
     samples = samples.take(np.arange(min(persons, len(samples))))
     device = choose_device(settings.device)
+    steps = max(2, len(samples) // settings.batch)
     result: dict[str, Any] = {
         "hardware": hardware(device),
         "preset": settings.preset,
@@ -106,7 +109,7 @@ def bench(data: Path, settings: Settings, persons: int, repeats: int) -> dict[st
         "repeats": repeats,
         "data": data.name,
         "loading_ms": _loading(samples, settings, repeats),
-        "training_samples_per_s": _training(samples, settings, device, repeats),
+        "training_samples_per_s": training_rates(samples, settings, device, repeats, steps),
     }
     loading, training = result["loading_ms"], result["training_samples_per_s"]
     result["ratios"] = {
@@ -169,18 +172,26 @@ def in_turns(kinds: dict[str, Callable[[], Any]], repeats: int) -> dict[str, flo
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
-def _training(samples: Samples, settings: Settings, device: torch.device, repeats: int) -> dict[str, float]:
-    """Samples/s of training on tensors that are there already, and end to end from the cache."""
-    world = World(device)
-    pipeline = Pipeline(samples, cache.crops_of(samples, settings), settings, world)
+def training_rates(
+    samples: Samples, settings: Settings, device: torch.device, windows: int, steps: int
+) -> dict[str, float]:
+    """Samples/s of training, on tensors that are there already and end to end from the cache.
+
+    Medians over windows of so many steps, taken in turns; the first one warms up. Training reads from one stream
+    throughout, as a run does; what workers decoded ahead during the other's turn is thrown away before a window.
+    """
+    pipeline = Pipeline(samples, cache.crops_of(samples, settings), settings, World(device))
     network = build(settings.model).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     if settings.compile:
         network.compile()
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.lr)
-    # Whole batches only, and no more of them than a loader needs to get going.
-    steps = max(1, len(samples) // settings.batch)
-    ready = next(iter(pipeline.epoch(0)))
+    fused = True if device.type == "cuda" else None
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings.lr, fused=fused)
+    ahead = PREFETCH * pipeline.world.workers(settings.workers)
+    epochs = 1 + -(-(windows + 1) * (steps + ahead) // pipeline.steps)
+    stream = itertools.chain.from_iterable(pipeline.epochs(0, epochs))
+    ready = next(stream)
+    counts = {"ready tensors": len(ready[0].images) * len(ready) * steps, "end to end": 0}
 
     def on_ready() -> None:
         for _ in range(steps):
@@ -188,14 +199,22 @@ def _training(samples: Samples, settings: Settings, device: torch.device, repeat
         float(loss)
 
     def end_to_end() -> None:
-        for number, step in enumerate(pipeline.epoch(0)):
-            if number == steps:
-                break
-            loss = train_step(network, step, optimiser, settings, device)
+        counts["end to end"] = 0
+        for batches in itertools.islice(stream, steps):
+            counts["end to end"] += sum(len(batch.images) for batch in batches)
+            loss = train_step(network, batches, optimiser, settings, device)
         float(loss)
 
-    medians = in_turns({"ready tensors": on_ready, "end to end": end_to_end}, repeats)
-    return {name: steps * min(settings.batch, len(samples)) / seconds for name, seconds in medians.items()}
+    rates: dict[str, list[float]] = {"ready tensors": [], "end to end": []}
+    for window in range(windows + 1):
+        for name, run in (("ready tensors", on_ready), ("end to end", end_to_end)):
+            if run is end_to_end:
+                collections.deque(itertools.islice(stream, ahead), maxlen=0)
+            start = time.perf_counter()
+            run()
+            if window:
+                rates[name].append(counts[name] / (time.perf_counter() - start))
+    return {name: float(np.median(values)) for name, values in rates.items()}
 
 
 def format_bench(result: dict[str, Any]) -> str:

@@ -25,6 +25,9 @@ from train.distributed import World
 from train.targets import STRIDE, draw_heatmaps
 from train.warp import network_inputs
 
+PREFETCH = 4
+"""Batches that each worker decodes ahead."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -132,7 +135,7 @@ class Pipeline:
             batch_size=None,
             sampler=_Rows(self, first, last),
             num_workers=workers,
-            prefetch_factor=4 if workers else None,
+            prefetch_factor=PREFETCH if workers else None,
             pin_memory=self.world.device.type == "cuda",
             # torch draws a seed for its workers; taken from its own generator, it would change what the run draws.
             generator=torch.Generator(),
