@@ -43,8 +43,8 @@ class Widths:
 
 WIDTHS = {
     "coco17": Widths(
-        upper_arm=(0.15, 0.13), forearm=(0.13, 0.115), hand=(0.115, 0.10), thigh=(0.26, 0.20), shin=(0.19, 0.19),
-        foot=(0.19, 0.165), torso=(0.155, 0.24), neck=(0.25, 0.30), head=(0.19, 0.21),
+        upper_arm=(0.15, 0.13), forearm=(0.13, 0.115), hand=(0.115, 0.10), thigh=(0.26, 0.20), shin=(0.175, 0.165),
+        foot=(0.20, 0.19), torso=(0.14, 0.22), neck=(0.25, 0.30), head=(0.20, 0.27),
     ),
     "mpii16": Widths(
         upper_arm=(0.135, 0.117), forearm=(0.117, 0.104), hand=(0.115, 0.10), thigh=(0.22, 0.17), shin=(0.143, 0.143),

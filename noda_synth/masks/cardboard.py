@@ -35,7 +35,8 @@ def signed_distance(
 
     Args:
         parts: the parts.
-        x: (1, W) float32, y: (H, 1) float32: the coordinates of the field's columns and rows; or both (1, W), of W points.
+        x: (1, W) float32, y: (H, 1) float32: the coordinates of the field's columns and rows;
+            or both (1, W): those of W points.
 
     Returns:
         (H, W) float32.

@@ -32,12 +32,15 @@ class Weights:
         margin: of the window around the axes of the body's parts.
         slope, limit: prior log-odds are -limit * tanh(slope * distance / limit).
         reach: how far around a joint its penalty goes (Gaussian).
+        shown, shown_reach: bonus at the person's own joints that are not known to be occluded, and how far it goes.
         hidden: penalty at the person's own occluded joints.
         other_joint: penalty at other people's joints.
         other_body: penalty on other people's cardboard bodies ...
         in_front, behind: ... times this, where nothing is known of visibility, for people who stand nearer (lower in
             the picture) or farther off than `depth_step`.
         prior, colour, bias: log-odds = prior * prior + colour * colour + bias.
+        bands: of how many heights in the window the background's colours are known, each band running into the next:
+            what is sky above is no background below.
         bin_lightness, bin_colour, bin_blur: the Lab histogram: widths of its bins, and its smoothing in bins.
         colour_limit: colour's log-odds are cut off here.
     """
@@ -47,7 +50,9 @@ class Weights:
     slope: float = 17.0
     limit: float = 3.8
     reach: float = 0.15
-    hidden: float = 3.0
+    shown: float = 2.0
+    shown_reach: float = 0.08
+    hidden: float = 4.0
     other_joint: float = 2.5
     other_body: float = 1.0
     in_front: float = 3.0
@@ -56,9 +61,10 @@ class Weights:
     prior: float = 0.87
     colour: float = 1.3
     bias: float = 0.4
+    bands: int = 5
     bin_lightness: int = 16
     bin_colour: int = 8
-    bin_blur: float = 0.6
+    bin_blur: float = 0.5
     colour_limit: float = 4.0
 
 
@@ -139,10 +145,12 @@ def _window(view: View, parts: list[Capsule | Torso], margin: float) -> tuple[in
 
 
 def _penalty(view: View, size: float, x: Field, y: Field, weights: Weights) -> Field:
-    """(H, W) float32: what speaks against the person: own hidden joints, other people's joints and bodies."""
+    """(H, W) float32: what joints and other people say against the person; less than nothing at own joints."""
     penalty = np.zeros((y.shape[0], x.shape[1]), np.float32)
     hidden = view.pose.labelled & (view.pose.visible == OCCLUDED)
     penalty += weights.hidden * _around(view.pose.joints[hidden], weights.reach * size, x, y)
+    shown = view.pose.labelled & ~hidden
+    penalty -= weights.shown * _around(view.pose.joints[shown], weights.shown_reach * size, x, y)
     unknown = bool((view.pose.visible[view.pose.labelled] == UNKNOWN).all())
     near = (x.min() - 0.4 * size, y.min() - 0.4 * size, x.max() + 0.4 * size, y.max() + 0.4 * size)
     joints, bodies = [], np.zeros_like(penalty)
@@ -184,19 +192,29 @@ def _around(points: NDArray[np.float64], reach: float, x: Field, y: Field) -> Fi
 
 
 def colour_logodds(lab: NDArray[np.uint8], probability: Field, weights: Weights) -> Field:
-    """Log-odds of every pixel's colour, from smoothed Lab histograms of what is probably the person and what not."""
+    """Log-odds of every pixel's colour, from smoothed Lab histograms of what is probably the person and what not.
+
+    The person's colours are looked for all over the body, the background's near the pixel's own height.
+    """
     bins = lab // np.array([weights.bin_lightness, weights.bin_colour, weights.bin_colour], np.uint8)
     low = bins.reshape(-1, 3).min(axis=0)
     shape = tuple(int(count) for count in bins.reshape(-1, 3).max(axis=0).astype(int) - low + 1)
     place = np.ravel_multi_index(tuple(np.moveaxis((bins - low).astype(np.intp), 2, 0)), shape)
     count = int(np.prod(shape))
+    shares = _band_shares(lab.shape[0], weights.bands)
+    layers = np.concatenate([probability[None], (1 - probability) * shares])
+    histograms = np.stack([np.bincount(place.ravel(), weights=layer.ravel(), minlength=count) for layer in layers])
+    blur = (0.0, *(weights.bin_blur,) * 3)
+    smooth = gaussian_filter(histograms.reshape(-1, *shape), blur, mode="constant").reshape(-1, count)
+    densities = (smooth / (smooth.sum(axis=1, keepdims=True) + 1e-9))[:, place]
+    floor = 2.0 / place.size
+    logodds = np.log((densities[0] + floor) / ((shares * densities[1:]).sum(axis=0) + floor))
+    return np.clip(logodds, -weights.colour_limit, weights.colour_limit).astype(np.float32)
 
-    def density(weight: Field) -> NDArray[np.float64]:
-        histogram = np.bincount(place.ravel(), weights=weight.ravel(), minlength=count).reshape(shape)
-        smooth = gaussian_filter(histogram, weights.bin_blur, mode="constant")
-        return np.asarray(smooth / (smooth.sum() + 1e-9))
 
-    floor = 2.0 / lab[..., 0].size
-    logodds = np.log((density(probability) + floor) / (density(1 - probability) + floor))
-    limited = np.clip(logodds, -weights.colour_limit, weights.colour_limit).astype(np.float32)
-    return np.asarray(limited.ravel()[place])
+def _band_shares(height: int, bands: int) -> NDArray[np.float64]:
+    """(bands, height, 1) float64: how much of each row belongs to each band; one in all."""
+    row = (np.arange(height) + 0.5) / height
+    middle = (np.arange(bands)[:, None] + 0.5) / bands
+    shares = np.exp(-(((row - middle) * bands / 0.7) ** 2))
+    return np.asarray((shares / shares.sum(axis=0))[..., None])

@@ -17,7 +17,7 @@ from noda_synth.masks.view import Mask, View
 Field = NDArray[np.float32]
 
 # The cut: smoothness, and log-odds beyond which it makes no difference; `_LEVELS` grey values stand for `_LIMIT`.
-_SMOOTHNESS, _LIMIT, _LEVELS = 14.0, 6.0, 64.0
+_SMOOTHNESS, _LIMIT, _LEVELS = 10.0, 6.0, 64.0
 # The guided filter: radius in S, and epsilon.
 _RADIUS, _EPSILON = 0.05, 1e-3
 # Opacity of the matte: what is below is none, and from there it takes so much to be full.
