@@ -106,7 +106,7 @@ def dask_cluster(scheduler: str) -> Iterator[None]:
             raise NodaError(f"the Dask scheduler at {scheduler} has no workers ({error}); start some") from error
 
 
-_SCHEDULER_SECONDS, _WORKER_SECONDS = 20, 60
+_SCHEDULER_SECONDS, _WORKER_SECONDS = 8, 60
 
 
 @dataclass(frozen=True)
