@@ -1,8 +1,10 @@
 """How good and how fast the masks are: every level against true outlines of COCO people, on one core.
 
     python scripts/bench_masks.py --data data/coco-masks --json masks.json
+    python scripts/bench_masks.py --data data/coco-masks --grabcut-table
 
-People count who have at least 8 labelled keypoints, polygons for an outline, and at least 64 x 64 pixels of it.
+People count who have at least 8 labelled keypoints, polygons for an outline, and at least 64 x 64 pixels of it. Times
+are means of the CPU time that a mask takes, its soft edge included.
 """
 
 from __future__ import annotations
@@ -10,41 +12,76 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 from tqdm import tqdm
 
 from noda_synth.cutout import cut_out, pose_of
+from noda_synth.dataset import UNKNOWN
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.formats.rle import segmentation_mask
 from noda_synth.images import image_path, read_image
-from noda_synth.masks import MaskSettings, mask_functions
+from noda_synth.masks import Mask, MaskSettings, View, mask_functions, mask_quality
+from noda_synth.masks.grabcut import grabcut_mask
+
+COLUMNS = ("iou_mean", "iou_median", "over_08", "under_05", "boundary_f", "ms")
+GRABCUT_SIDES, GRABCUT_ROUNDS = (256, 192, 160, 128), (5, 3, 2, 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="COCO folder with outlines")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument(
+        "--grabcut-table", action="store_true", help="GrabCut by working size and rounds instead of the levels"
+    )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    figures = measure(arguments.data)
+    people = list(tqdm(people_with_outlines(arguments.data), desc="reading", disable=None))
+    if arguments.grabcut_table:
+        levels = {
+            f"{side} px, {rounds} rounds": partial(grabcut_mask, side=side, iterations=rounds)
+            for side in GRABCUT_SIDES
+            for rounds in GRABCUT_ROUNDS
+        }
+        figures: dict[str, Any] = {"persons": len(people), "levels": measure(people, levels)[0]}
+    else:
+        figures = measure_levels(people)
     print_table(figures)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def measure(data: Path) -> dict[str, object]:
-    """The figures of every level: {"persons": n, "levels": {level: {figure: value}}}."""
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A person with a true outline.
+
+    Attributes:
+        view: what a mask level gets to see.
+        truth: (H, W) bool, the outline's inside, of the view's size.
+        area: pixels of the whole outline, those outside the view included.
+        image: name of the picture.
+    """
+
+    view: View
+    truth: NDArray[np.bool_]
+    area: int
+    image: str
+
+
+def people_with_outlines(data: Path) -> Iterator[Measured]:
+    """Everyone in a COCO folder who can be measured, as build-pool would cut them out."""
     layout = find_layout(data)
     dataset = read_dataset(layout)
-    scores: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    clock: dict[str, float] = {}
-    levels = {name: timed(name, make, clock) for name, make in mask_functions(MaskSettings()).items()}
-    for name, people in tqdm(dataset.by_image.items(), desc="images", disable=None):
+    for name, people in dataset.by_image.items():
         image = read_image(image_path(layout.images, name))
         size = (image.shape[1], image.shape[0])
         poses = [pose_of(person, dataset.skeleton, size) for person in people]
@@ -52,29 +89,80 @@ def measure(data: Path) -> dict[str, object]:
             outline = person.record.get("segmentation")
             if person.labelled.sum() < 8 or not isinstance(outline, list) or person.record["area"] < 64**2:
                 continue
-            truth = segmentation_mask(outline, size)
             others = tuple(pose for n, pose in enumerate(poses) if n != index)
-            cutout = cut_out(image, poses[index], others, levels, box_expand=0.15, max_side=10_000, seed=0)
+            views: list[View] = []
+            cutout = cut_out(
+                image, poses[index], others, {"view": partial(_remember, views)},
+                box_expand=MaskSettings().box_expand, max_side=10_000, seed=0,
+            )  # fmt: skip
             left, top = np.floor(cutout.origin + 0.5).astype(int)
-            for level, mask in cutout.masks.items():
-                full = np.zeros_like(truth)
-                height, width = mask.inside.shape
-                full[top : top + height, left : left + width] = mask.inside
-                scores[level].append((iou(full, truth), boundary_f(full, truth), 1000 * clock[level]))
-    return {"persons": len(scores["box"]), "levels": {level: summary(np.array(rows)) for level, rows in scores.items()}}
+            height, width = views[0].image.shape[:2]
+            truth = segmentation_mask(outline, size)
+            yield Measured(views[0], truth[top : top + height, left : left + width], int(truth.sum()), name)
 
 
-def timed(name, make, clock):  # type: ignore[no-untyped-def]
-    def run(view):  # type: ignore[no-untyped-def]
-        start = time.process_time()
-        mask = make(view)
-        clock[name] = time.process_time() - start
-        return mask
+def _remember(views: list[View], view: View) -> Mask:
+    views.append(view)
+    return Mask(np.ones(view.image.shape[:2], np.bool_))
 
-    return run
+
+def without_visibility(people: list[Measured]) -> list[Measured]:
+    """The same people, nothing being known of the visibility of anybody's joints: MPII's training part."""
+
+    def blind(view: View) -> View:
+        own, *others = (
+            replace(pose, visible=np.full_like(pose.visible, UNKNOWN)) for pose in (view.pose, *view.others)
+        )
+        return replace(view, pose=own, others=tuple(others))
+
+    return [replace(person, view=blind(person.view)) for person in people]
+
+
+def measure_levels(people: list[Measured]) -> dict[str, Any]:
+    """{"persons": n, "levels": {level: {figure: value}}, "quality": {figure: value}}."""
+    levels = mask_functions(MaskSettings())
+    table, masks = measure(people, levels)
+    unseen = {f"{level}_no_visibility": levels[level] for level in ("cardboard", "posecut")}
+    return {
+        "persons": len(people),
+        "levels": table | measure(without_visibility(people), unseen)[0],
+        "quality": rank(people, masks["posecut"]),
+    }
+
+
+def measure(
+    people: list[Measured], levels: Mapping[str, Callable[[View], Mask]]
+) -> tuple[dict[str, dict[str, float]], dict[str, list[NDArray[np.bool_]]]]:
+    """The figures of every level, and its masks."""
+    table, masks = {}, {}
+    for level, make in levels.items():
+        rows, masks[level] = [], []
+        for person in tqdm(people, desc=level, disable=None, leave=False):
+            # A view of its own, so that no level profits from what another one left behind.
+            view = replace(person.view)
+            start = time.process_time()
+            inside = make(view).inside
+            milliseconds = 1000 * (time.process_time() - start)
+            rows.append((iou(inside, person), boundary_f(inside, person.truth), milliseconds))
+            masks[level].append(inside)
+        table[level] = summary(np.array(rows))
+    return table, masks
+
+
+def rank(people: list[Measured], masks: list[NDArray[np.bool_]]) -> dict[str, float]:
+    """How well the quality score ranks masks by their true overlap."""
+    overlap = np.array([iou(mask, person) for mask, person in zip(masks, people, strict=True)])
+    quality = [mask_quality(person.view, mask) for mask, person in zip(masks, people, strict=True)]
+    best_first = overlap[np.argsort(quality)[::-1]]
+    return {
+        "spearman": round(float(spearmanr(quality, overlap)[0]), 4),
+        "best_half": round(float(best_first[: len(people) // 2].mean()), 4),
+        "best_30": round(float(best_first[: int(0.3 * len(people))].mean()), 4),
+    }
 
 
 def summary(rows: NDArray[np.float64]) -> dict[str, float]:
+    """Figures of a level from (people, 3): overlap, boundary F, milliseconds."""
     overlap = rows[:, 0]
     return {
         "iou_mean": round(float(overlap.mean()), 4),
@@ -86,8 +174,9 @@ def summary(rows: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-def iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    return float((mask & truth).sum() / max(1, (mask | truth).sum()))
+def iou(mask: NDArray[np.bool_], person: Measured) -> float:
+    common = int((mask & person.truth).sum())
+    return common / max(1, int(mask.sum()) + person.area - common)
 
 
 def boundary_f(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
@@ -110,12 +199,13 @@ def distance_to(points: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.asarray(cv2.distanceTransform((~points).astype(np.uint8), cv2.DIST_L2, 3))
 
 
-def print_table(figures: dict) -> None:  # type: ignore[type-arg]
+def print_table(figures: dict[str, Any]) -> None:
     print(f"{figures['persons']} people, CPU time on one core")
-    columns = ("iou_mean", "iou_median", "over_08", "under_05", "boundary_f", "ms")
-    print(f"{'level':<12}" + "".join(f"{column:>12}" for column in columns))
+    print(f"{'level':<24}" + "".join(f"{column:>12}" for column in COLUMNS))
     for level, row in figures["levels"].items():
-        print(f"{level:<12}" + "".join(f"{row[column]:>12}" for column in columns))
+        print(f"{level:<24}" + "".join(f"{row[column]:>12}" for column in COLUMNS))
+    for name, value in figures.get("quality", {}).items():
+        print(f"quality of posecut: {name} {value}")
 
 
 if __name__ == "__main__":

@@ -13,25 +13,28 @@ from noda_synth.masks.view import View
 # Joints of the body; those of the head say little about how much of a person is hidden.
 _HEAD = {"nose", "left_eye", "right_eye", "left_ear", "right_ear", "upper_neck", "head_top"}
 _NEAR = 0.3
-_HIDDEN_JOINT = 0.03
+# Twice the log-odds rank a little better than the log-odds: evidence of neighbouring pixels is no mere repetition.
+_SHARPNESS = np.float32(2.0)
+_HIDDEN_SHARE = 0.4
 
 
 def mask_quality(view: View, inside: NDArray[np.bool_]) -> float:
     """A score Q of a mask of this view, (H, W) bool; about 0.6 for a poor mask and 0.95 for a very good one.
 
-    The mean of two agreements between mask and evidence, less 0.03 for every occluded body joint: the expected
-    intersection over union if the evidence's probabilities were right, and the share of pixels near the body where the
-    colour alone speaks for the side that the mask puts them on.
+    The mean of two agreements between mask and evidence: the expected intersection over union if the evidence's
+    probabilities were right, and the share of pixels near the body where the colour alone speaks for the side that the
+    mask puts them on. Less 0.4 times the share of labelled body joints that are occluded.
     """
     evidence = evidence_of(view)
     x1, y1, x2, y2 = evidence.window
     height, width = evidence.distance.shape
     window = inside[y1:y2, x1:x2].astype(np.float32)
     mask = np.asarray(cv2.resize(window, (width, height), interpolation=cv2.INTER_AREA)) >= 0.5
-    probability = sigmoid(evidence.logodds - np.float32(evidence.bias))
+    probability = sigmoid(_SHARPNESS * (evidence.logodds - np.float32(evidence.bias)))
     expected = float(probability[mask].sum() / (mask.sum() + probability[~mask].sum() + 1e-9))
     near = evidence.distance < _NEAR
     agreement = float(((evidence.colour > 0) == mask)[near].mean()) if near.any() else 0.0
     body = np.array([joint not in _HEAD for joint in view.pose.skeleton.joints])
-    hidden = view.pose.labelled & (view.pose.visible == OCCLUDED) & body
-    return (agreement + expected) / 2 - _HIDDEN_JOINT * int(hidden.sum())
+    known = view.pose.labelled & body
+    hidden = known & (view.pose.visible == OCCLUDED)
+    return (agreement + expected) / 2 - _HIDDEN_SHARE * float(hidden.sum() / max(1, known.sum()))
