@@ -197,14 +197,10 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
             problems += [Problem("render", order.name, str(error)) for order in group]
             continue
         for order in group:
-            try:
-                start = time.perf_counter()
-                # The last copy may have the decoded image itself.
-                picture = image if order is group[-1] else image.copy()
-                alpha = compose(picture, pool, order.placement, settings.placement.smooth)
-            except ItemError as error:
-                problems.append(Problem("render", order.name, str(error)))
-                continue
+            start = time.perf_counter()
+            # The last copy may have the decoded image itself.
+            picture = image if order is group[-1] else image.copy()
+            alpha = compose(picture, pool, order.placement, settings.placement.smooth)
             pasted = time.perf_counter()
             data = encode(picture, settings.format, settings.quality)
             seconds["paste"] += pasted - start

@@ -41,7 +41,7 @@ _REMOVE = "remove it and build it again"
 
 
 class DamagedPool(NodaError):
-    """A pool that is not whole."""
+    """A pool that is not whole, or of another version: not to be read, but of our making."""
 
 
 def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attributes: Mapping[str, Any]) -> None:
@@ -122,9 +122,8 @@ class Pool:
         if attributes.get("format") != FORMAT:
             raise NodaError(f"{path} is no pool of noda-synth; make one with `noda-synth build-pool`")
         if attributes["format_version"] != FORMAT_VERSION:
-            raise NodaError(
-                f"{path} has pool format {attributes['format_version']}, this version reads {FORMAT_VERSION}; "
-                "build the pool again with `noda-synth build-pool --overwrite`"
+            raise DamagedPool(
+                f"{path} has pool format {attributes['format_version']}, this version reads {FORMAT_VERSION}; {_REMOVE}"
             )
         try:
             self.skeleton: Skeleton = SKELETONS[attributes["skeleton"]]
@@ -177,18 +176,24 @@ class Pool:
             raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
 
     def crop(self, row: int) -> BGRImage:
-        """The crop, (h, w, 3) uint8 BGR. Raises ItemError if it is damaged."""
-        return decode_image(self._blob("crops", row), f"{self.path}, crop of body {row}")
+        """The crop, (h, w, 3) uint8 BGR. Raises DamagedPool."""
+        try:
+            return decode_image(self._blob("crops", row), "crop")
+        except ItemError as error:
+            raise DamagedPool(f"{self.path} is damaged (the crop of body {row}); {_REMOVE}") from error
 
     def opacity(self, row: int, level: str) -> NDArray[np.uint8]:
-        """The mask of a level, (h, w) uint8: 128 and more is inside. Raises ItemError if it is damaged.
+        """The mask of a level, (h, w) uint8: 128 and more is inside. Raises DamagedPool.
 
         Levels without a matte have only 0 and 255.
         """
-        return decode_mask(self._blob(f"masks/{level}", row))
+        try:
+            return decode_mask(self._blob(f"masks/{level}", row))
+        except ItemError as error:
+            raise DamagedPool(f"{self.path} is damaged (the {level} mask of body {row}); {_REMOVE}") from error
 
     def mask(self, row: int, level: str) -> NDArray[np.uint8]:
-        """The mask of a level with a hard edge, (h, w) uint8 of 0 and 255. Raises ItemError if it is damaged."""
+        """The mask of a level with a hard edge, (h, w) uint8 of 0 and 255. Raises DamagedPool."""
         return np.where(self.opacity(row, level) >= 128, np.uint8(255), np.uint8(0))
 
     def status(self, level: str) -> NDArray[np.uint8]:
@@ -212,9 +217,9 @@ class Pool:
         try:
             data = os.pread(self._descriptor, end - start, self._starts[group] + start)
         except OSError as error:
-            raise ItemError(f"{self.path}: {group} of body {row} cannot be read ({error})") from error
+            raise DamagedPool(f"{self.path}: {group} of body {row} cannot be read ({error}); {_REMOVE}") from error
         if len(data) < end - start:
-            raise ItemError(f"{self.path}: {group} of body {row} is cut off; build the pool again")
+            raise DamagedPool(f"{self.path} is damaged ({group} of body {row} is cut off); {_REMOVE}")
         return data
 
     @property

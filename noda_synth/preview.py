@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from noda_synth.dataset import Dataset, Person, inside, joint_box, usable_joints
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import find_layout, read_dataset
+from noda_synth.formats.files import write_bytes
 from noda_synth.images import BGRImage, encode_png, read_image
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
-from noda_synth.staging import write_atomically
 
 _PAPER = (245, 245, 245)
 _INK = (40, 40, 40)
@@ -52,7 +52,7 @@ def preview(
         tiles = [body_tile(pool, row, side) for row in rows]
         labels = [pool.persons[row] for row in rows]
         what, columns = f"{len(tiles)} bodies of {source}", columns or 3
-    write_atomically(out, encode_png(sheet(tiles, labels, min(columns, len(tiles)))))
+    write_bytes(out, encode_png(sheet(tiles, labels, min(columns, len(tiles)))))
     return what
 
 

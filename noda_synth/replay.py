@@ -9,10 +9,10 @@ from typing import Any
 
 from noda_synth.copies import compose, encode
 from noda_synth.errors import ItemError, NodaError
+from noda_synth.formats.files import write_bytes
 from noda_synth.images import image_path, read_image
 from noda_synth.placement import Placement
 from noda_synth.pool import Pool
-from noda_synth.staging import write_atomically
 
 
 def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
@@ -50,4 +50,4 @@ def replay(line: Mapping[str, Any], images: Path, pool_path: Path, out: Path, *,
         compose(picture, pool, Placement(**line["placement"]), line["smooth"])
     except ItemError as error:
         raise NodaError(str(error)) from error
-    write_atomically(out, encode(picture, line["format"], line["quality"]))
+    write_bytes(out, encode(picture, line["format"], line["quality"]))

@@ -12,6 +12,7 @@ import click
 from noda_synth.cli.errors import exits
 from noda_synth.cli.merge import end_part
 from noda_synth.cli.options import (
+    NumberRange,
     crew,
     data_options,
     going_on,
@@ -45,7 +46,7 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 )
 @click.option(
     "--min-height",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     default=64,
     show_default=True,
     help="Pixels needed on the longer side of the joint box.",
@@ -53,7 +54,7 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 @click.option("--truncated", is_flag=True, help="Let in people who are cut off by the frame.")
 @click.option(
     "--min-visible",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.5,
     show_default=True,
     help="Share of the joints of known visibility that has to be visible.",
@@ -67,7 +68,7 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 )
 @click.option(
     "--max-border",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     default=0.5,
     show_default=True,
     help="Length of the mask along the image's borders, in body sizes.",
@@ -75,7 +76,7 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 @click.option("--everyone", is_flag=True, help="Drop these rules: all training samples, as in the paper.")
 @click.option(
     "--box-expand",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.15,
     show_default=True,
     help="The box grows on every side by this times its longer side.",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,6 +40,16 @@ def _part(_context: click.Context, _option: click.Parameter, value: str | None) 
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise click.BadParameter(f"{value!r} is no part such as 1/4, 2/4, 3/4 or 4/4")
     return Part(int(match[1]), int(match[2]))
+
+
+class NumberRange(click.FloatRange):
+    """A range of finite numbers: NaN is neither below nor above anything, and would pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def path_option(*names: str, **kwargs: Any) -> Callable[[Command], Command]:
@@ -126,7 +139,8 @@ def going_on(out: Path) -> Iterator[None]:
     """Turn an interruption or a full disk into a word on how to go on."""
     hint = "what is finished is kept: run the same command again to go on"
     try:
-        yield
+        with _first_interrupt():
+            yield
     except KeyboardInterrupt:
         from noda_synth.jobs import stop_workers
 
@@ -136,6 +150,25 @@ def going_on(out: Path) -> Iterator[None]:
     except OSError as error:
         why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise NodaError(f"{out} cannot be written: {why}; {hint}, with that mended") from error
+
+
+@contextmanager
+def _first_interrupt() -> Iterator[None]:
+    """Let the first Ctrl-C through and ignore those after it: a second one would cut off the clearing up."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, usual)
 
 
 def tell_problems(problems: Sequence[Problem], verbose: bool, where: Path) -> None:

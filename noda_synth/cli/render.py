@@ -12,6 +12,7 @@ import click
 from noda_synth.cli.errors import exits
 from noda_synth.cli.merge import end_part
 from noda_synth.cli.options import (
+    NumberRange,
     crew,
     data_options,
     going_on,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @path_option("--out", default=Path("data/mpii_noda"), show_default=True, help="The written data set.")
 @click.option(
     "--ratio",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.5,
     show_default=True,
     help="Share of the training samples that gets covered.",
@@ -58,12 +59,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--body-quality",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=NumberRange(0, 1, min_open=True),
     help="Share of the bodies to draw from, those with the best masks.  [default: the preset's]",
 )
 @click.option(
     "--radius",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     nargs=2,
     default=(1 / 3, 1.0),
     show_default="0.333 1",
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--rescale",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     nargs=2,
     default=(0.8, 1.2),
     show_default="0.8 1.2",
@@ -100,7 +101,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--max-enlarge",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     default=2.0,
     show_default=True,
     help="Bodies are not enlarged more than this.",

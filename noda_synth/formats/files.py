@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     except OSError as error:
         raise NodaError(f"{path}: cannot be written ({error.strerror or error}).") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is none, for instance: what is wrong has been said
+            part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
