@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import current_process
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -157,8 +159,11 @@ def _do_shard(work: Callable[[Any, Path], Outcome], shard: Shard, folder: Path, 
 def _at_home(home: Path, work: Callable[..., Any], *args: Any) -> Any:
     """Run in the caller's folder, so that relative names mean the same to a worker on another machine.
 
-    OpenCV gets one thread: parallel over items is faster than threads inside one, and both together are slower.
+    OpenCV gets one thread: parallel over items is faster than threads inside one, and both together are slower. Ctrl-C,
+    which a terminal sends to all processes, is for the caller to answer.
     """
+    if current_process().name.startswith("LokyProcess"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     if Path.cwd() != home:
         os.chdir(home)
     cv2.setNumThreads(1)
