@@ -217,10 +217,12 @@ def _pictures(
             role = "target" if row == order.row else "bystander"
             left = outline.less(stamp) if outline else None
             annotations.append(_annotate(person, visible, outline, left, size, {"role": role}))
-        annotations.append(_pasted(order, pool, stamp, size))
+        pasted = _pasted(order, pool, stamp, size)
+        annotations += pasted
         entry = coco_image(order.name, 0, size, {"noda": {"source": image.name}})
         yield {
-            "image": entry, "copy": order.copy, "target": order.row, "rows": [*rows, None], "annotations": annotations,
+            "image": entry, "copy": order.copy, "target": order.row, "rows": [*rows, *(None for _ in pasted)],
+            "annotations": annotations,
         }  # fmt: skip
 
 
@@ -241,8 +243,14 @@ def _annotate(
     )  # fmt: skip
 
 
-def _pasted(order: Order, pool: Pool, stamp: Region, size: tuple[int, int]) -> dict[str, Any]:
-    """The pasted person: joints outside its mask or the frame are unlabelled, its box is that of its mask."""
+def _pasted(order: Order, pool: Pool, stamp: Region, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """The pasted person: joints outside its mask or the frame are unlabelled, its box is that of its mask.
+
+    Nobody where the mask misses the picture, as it may with `--min-covered 0`.
+    """
+    window = overlap(stamp.mask.shape, (size[1], size[0]), stamp.left, stamp.top)
+    if window is None or not stamp.mask[window[1]].any():
+        return []
     body = order.placement.body
     joints = order.placement.to_picture(pool.joints[body], pool.size[body])
     alpha = stamp.mask.astype(np.uint8) * 255
@@ -254,14 +262,12 @@ def _pasted(order: Order, pool: Pool, stamp: Region, size: tuple[int, int]) -> d
         labelled=shown,
         visible=np.where(shown, pool.visible[body], -1).astype(np.int8),
     )
-    window = overlap(stamp.mask.shape, (size[1], size[0]), stamp.left, stamp.top)
-    assert window is not None
     rows, columns = (np.flatnonzero(stamp.mask[window[1]].any(axis=axis)) for axis in (1, 0))
     left, top = max(stamp.left, 0) + int(columns[0]), max(stamp.top, 0) + int(rows[0])
     box = [left, top, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1]
     source = {"source": pool.images[body], "source_person": pool.persons[body]}
     annotation = _annotate(person, person.visible, None, stamp, size, {"role": "occluder", **source})
-    return {**annotation, "bbox": [float(value) for value in box]}
+    return [{**annotation, "bbox": [float(value) for value in box]}]
 
 
 def _outline(person: Person, pool: Pool, size: tuple[int, int]) -> Region | None:
