@@ -54,7 +54,7 @@ def draw_image(rng: np.random.Generator, people: int) -> tuple[NDArray[np.uint8]
     figures = []
     for place in range(people):
         tall = float(rng.uniform(0.5, 0.68) * height)
-        middle = (place + 0.5) * width / people + rng.uniform(-12, 12)
+        middle = width * (0.5 + 0.32 * (place - (people - 1) / 2)) + rng.uniform(-12, 12)
         figures.append(_draw_figure(picture, rng, middle, height * 0.47 - tall * 0.5 + rng.uniform(0, 10), tall))
     return picture, figures
 
