@@ -93,13 +93,12 @@ def plain_heatmaps(
     return heatmaps, weights
 
 
-def bench(data: Path, settings: Settings, persons: int, repeats: int) -> dict[str, Any]:
+def bench(data: Path, settings: Settings, persons: int, repeats: int, training: bool = True) -> dict[str, Any]:
     """All measurements; seconds per sample as medians over `repeats`, taken in turns."""
     parts = load(data)
     samples = evaluate.limited(parts.train, settings)
     samples = samples.take(np.arange(min(persons, len(samples))))
     device = choose_device(settings.device)
-    steps = max(2, len(samples) // settings.batch)
     result: dict[str, Any] = {
         "hardware": hardware(device),
         "preset": settings.preset,
@@ -109,14 +108,16 @@ def bench(data: Path, settings: Settings, persons: int, repeats: int) -> dict[st
         "repeats": repeats,
         "data": data.name,
         "loading_ms": _loading(samples, settings, repeats),
-        "training_samples_per_s": training_rates(samples, settings, device, repeats, steps),
     }
-    loading, training = result["loading_ms"], result["training_samples_per_s"]
-    result["ratios"] = {
+    loading = result["loading_ms"]
+    ratios = result["ratios"] = {
         "plain / decode": loading["plain"] / loading["decode"],
         "plain / decode and tensors on a core": loading["plain"] / loading["decode and tensors on a core"],
-        "end to end / ready tensors": training["end to end"] / training["ready tensors"],
     }
+    if training:
+        steps = 2 if device.type == "cpu" else 60
+        rates = result["training_samples_per_s"] = training_rates(samples, settings, device, repeats, steps)
+        ratios["end to end / ready tensors"] = rates["end to end"] / rates["ready tensors"]
     return result
 
 
@@ -228,8 +229,10 @@ def format_bench(result: dict[str, Any]) -> str:
     ]
     for name, ms in result["loading_ms"].items():
         lines.append(f"  {name:40}  {ms:9.2f}   {1000 / ms:9.1f}")
-    lines += ["", "training                                                samples/s"]
-    for name, rate in result["training_samples_per_s"].items():
+    rates = result.get("training_samples_per_s", {})
+    if rates:
+        lines += ["", "training                                                samples/s"]
+    for name, rate in rates.items():
         lines.append(f"  {name:40}              {rate:9.1f}")
     lines += ["", "ratios"]
     for name, ratio in result["ratios"].items():

@@ -71,11 +71,12 @@ def joined(device: str) -> Iterator[World]:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     place = choose_device(device, local_rank)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+        torch.backends.cudnn.benchmark = True  # shapes stay the same from step to step
     if size == 1:
         yield World(place)
         return
-    if place.type == "cuda":
-        torch.cuda.set_device(place)
     # The first process may be cutting crops for a while before the others hear from it.
     dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=timedelta(hours=2))
     try:
