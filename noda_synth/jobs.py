@@ -142,7 +142,7 @@ def _results(calls: Iterable[Any], jobs: int, return_as: str) -> Iterator[Any]:
 
 
 # By name, because Dask's is there only where Dask is.
-_WORKER_DEATHS = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")
+_WORKER_DEATHS = ("TerminatedWorkerError", "KilledWorker")
 
 
 def _do_shard(work: Callable[[Any, Path], Outcome], shard: Shard, folder: Path, home: Path) -> _Written:

@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.errors import ItemError, NodaError
-from noda_synth.images import BGRImage, decode_image, decode_mask, encode_jpeg, encode_mask
+from noda_synth.hdf5 import own_array
+from noda_synth.images import (
+    MAX_PIXELS,
+    BGRImage,
+    decode_image,
+    decode_mask,
+    encode_jpeg,
+    encode_mask,
+    plain_size,
+)
 from noda_synth.skeleton import SKELETONS, Skeleton
 
 if TYPE_CHECKING:
@@ -130,12 +139,10 @@ class Pool:
             self.levels: list[str] = json.loads(attributes["levels"])
             self.settings: dict[str, Any] = json.loads(attributes["settings"])
             self.content = str(attributes["content"])
-            columns = {name: self._file[f"bodies/{name}"][()] for name in _COLUMNS}
-            self._offsets = {name: self._file[f"{name}/offsets"][()] for name in self._blob_groups}
-            complete = all(
-                self._file[f"{name}/bytes"].shape[0] == offsets[-1] and len(offsets) == len(columns["scale"]) + 1
-                for name, offsets in self._offsets.items()
-            )
+            columns = {name: own_array(self._file, f"bodies/{name}")[()] for name in _COLUMNS}
+            self._offsets = {name: own_array(self._file, f"{name}/offsets")[()] for name in self._blob_groups}
+            complete = all(_fit(self._bytes(name), offsets) for name, offsets in self._offsets.items())
+            _check_columns(columns, len(self.skeleton), {len(offsets) - 1 for offsets in self._offsets.values()})
         except (KeyError, OSError, ValueError) as error:
             raise DamagedPool(f"{path} is damaged ({error}); {_REMOVE}") from error
         if not complete:
@@ -169,7 +176,8 @@ class Pool:
         attributes = {key: value for key, value in self._file.attrs.items() if key != "content"}
         attributes["format_version"] = int(attributes["format_version"])
         try:
-            found = _content(attributes, (_digest(self._file[name]) for name in _datasets(self.levels)))
+            arrays = (own_array(self._file, name, max_bytes=None) for name in _datasets(self.levels))
+            found = _content(attributes, (_digest(values) for values in arrays))
         except (KeyError, OSError, ValueError) as error:
             raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
         if found != self.content:
@@ -178,7 +186,7 @@ class Pool:
     def crop(self, row: int) -> BGRImage:
         """The crop, (h, w, 3) uint8 BGR. Raises DamagedPool."""
         try:
-            return decode_image(self._blob("crops", row), "crop")
+            return decode_image(self._picture("crops", row), "crop")
         except ItemError as error:
             raise DamagedPool(f"{self.path} is damaged (the crop of body {row}); {_REMOVE}") from error
 
@@ -188,7 +196,7 @@ class Pool:
         Levels without a matte have only 0 and 255.
         """
         try:
-            return decode_mask(self._blob(f"masks/{level}", row))
+            return decode_mask(self._picture(f"masks/{level}", row))
         except ItemError as error:
             raise DamagedPool(f"{self.path} is damaged (the {level} mask of body {row}); {_REMOVE}") from error
 
@@ -198,19 +206,26 @@ class Pool:
 
     def status(self, level: str) -> NDArray[np.uint8]:
         """(N,) uint8: STATUS_OK or STATUS_FALLBACK."""
-        return np.asarray(self._file[f"masks/{level}/status"][()])
+        return np.asarray(own_array(self._file, f"masks/{level}/status")[()])
 
     def quality(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: score of the mask, see `noda_synth.masks.quality`."""
-        return np.asarray(self._file[f"masks/{level}/quality"][()])
+        return np.asarray(own_array(self._file, f"masks/{level}/quality")[()])
 
     def has_matte(self, level: str) -> bool:
         """All masks of the level have a soft edge of their own."""
-        return bool(np.all(self._file[f"masks/{level}/matte"][()]))
+        return bool(np.all(own_array(self._file, f"masks/{level}/matte")[()]))
 
     def foreground(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: the mask's share of the crop."""
-        return np.asarray(self._file[f"masks/{level}/foreground"][()])
+        return np.asarray(own_array(self._file, f"masks/{level}/foreground")[()])
+
+    def _picture(self, group: str, row: int) -> bytes:
+        """An encoded picture whose header claims the size that the body has, so that to decode it is safe."""
+        data = self._blob(group, row)
+        if plain_size(data) != tuple(self.size[row].tolist()):
+            raise ItemError("its header claims another size")
+        return data
 
     def _blob(self, group: str, row: int) -> bytes:
         start, end = (int(offset) for offset in self._offsets[group][row : row + 2])
@@ -229,7 +244,10 @@ class Pool:
     @cached_property
     def _starts(self) -> dict[str, int]:
         """Where each array of bytes begins in the file: to read at an offset takes a tenth of HDF5's time."""
-        return {group: self._file[f"{group}/bytes"].id.get_offset() or 0 for group in self._blob_groups}
+        return {group: self._bytes(group).id.get_offset() or 0 for group in self._blob_groups}
+
+    def _bytes(self, group: str) -> h5py.Dataset:
+        return own_array(self._file, f"{group}/bytes", max_bytes=None)
 
     @cached_property
     def _descriptor(self) -> int:
@@ -262,6 +280,25 @@ def pool_attributes(skeleton: Skeleton, levels: Iterable[str], settings: str, ve
         "levels": json.dumps(list(levels)),
         "settings": settings,
     }
+
+
+def _fit(data: h5py.Dataset, offsets: NDArray[np.uint64]) -> bool:
+    """Offsets go up from the first byte to the last, and the bytes lie in one piece in the file."""
+    rising = len(offsets) and offsets[0] == 0 and bool((offsets[1:] >= offsets[:-1]).all())
+    stored = data.chunks is None and data.id.get_storage_size() == data.nbytes == data.shape[0]
+    return bool(rising and stored and data.shape == (int(offsets[-1]),))
+
+
+def _check_columns(columns: Mapping[str, NDArray[Any]], joints: int, counts: set[int]) -> None:
+    """Raises ValueError for columns that do not fit each other, and for sizes of no crop."""
+    shapes = {"joints": (joints, 2), "labelled": (joints,), "visible": (joints,), "box": (4,)}
+    shapes |= dict.fromkeys(("size", "origin", "factor"), (2,))
+    for name, values in columns.items():
+        if {len(values)} != counts or values.shape[1:] != shapes.get(name, ()):
+            raise ValueError(f"bodies/{name} has the shape {values.shape}")
+    sizes = columns["size"].astype(np.int64)
+    if len(sizes) and (sizes.min() < 1 or sizes.prod(axis=1).max() > MAX_PIXELS):
+        raise ValueError("a crop claims an impossible size")
 
 
 def _content(attributes: Mapping[str, Any], digests: Iterable[hashlib._Hash]) -> str:

@@ -100,7 +100,8 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 @run_options
 @exits
 def command(
-    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool, out: Path,
+    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool,
+    follow_links: bool, out: Path,
     levels: str, min_joints: int | None, min_height: float, truncated: bool, min_visible: float,
     max_shared: int, max_border: float, everyone: bool,
     box_expand: float,
@@ -121,7 +122,7 @@ def command(
     from noda_synth.written import write_problems
 
     start = time.perf_counter()
-    layout, dataset, inputs = open_data(data, images, annotations, split, all_train)
+    layout, dataset, inputs = open_data(data, images, annotations, split, all_train, follow_links)
     rules = (
         BodyRules.everyone()
         if everyone

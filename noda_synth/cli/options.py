@@ -57,13 +57,14 @@ def path_option(*names: str, **kwargs: Any) -> Callable[[Command], Command]:
 
 
 def data_options(command: Command) -> Command:
-    """--data, --images, --annotations, --split, --all-train."""
+    """--data, --images, --annotations, --split, --all-train, --follow-links."""
     for option in reversed((
         path_option("--data", default=DEFAULT_DATA, show_default=True, help="Data set in the usual layout."),
         path_option("--images", help="The images folder, if it lies elsewhere."),
         path_option("--annotations", help="The annotation file, if it lies elsewhere: MPII JSON or .mat, or COCO."),
         path_option("--split", help="For the .mat: who is for validation (valid.json, valid.h5, list of image names)."),
         click.option("--all-train", is_flag=True, help="For the .mat: everyone is for training."),
+        click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder."),
     )):  # fmt: skip
         command = option(command)
     return command
@@ -117,7 +118,12 @@ def crew(jobs: int | None, backend: str, scheduler: str | None) -> Iterator[int]
 
 
 def open_data(
-    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool
+    data: Path,
+    images: Path | None,
+    annotations: Path | None,
+    split: Path | None,
+    all_train: bool,
+    follow_links: bool,
 ) -> tuple[Layout, Dataset, dict[str, str]]:
     """The data set that the options name, and the hashes of its annotation files."""
     from noda_synth.formats import detect, find_layout, read_dataset
@@ -129,9 +135,24 @@ def open_data(
         # The list that splits is also the validation list that the written set carries along.
         layout = replace(layout, valid=split, gt_valid=None)
     dataset = read_dataset(layout, split=split, all_train=all_train)
+    if not follow_links:
+        _refuse_links(layout, dataset)
     files = {"annotations": layout.annotations, "mat": layout.mat, "valid": layout.valid, "split": split}
     inputs = {role: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for role, file in files.items() if file}
     return layout, dataset, {**inputs, "all_train": str(all_train)}
+
+
+def _refuse_links(layout: Layout, dataset: Dataset) -> None:
+    """A data set from a stranger could have any picture of this machine copied into the output."""
+    from noda_synth.images import links_out
+
+    valid = (layout.valid_images or layout.images, (person.image for person in dataset.valid))
+    for folder, names in ((layout.images, dataset.images), valid):
+        if found := links_out(folder, names):
+            raise NodaError(
+                f"{len(found)} images in {folder} are symbolic links that lead out of it, {found[0]} for one; "
+                "if they are yours, as in a set that render wrote, say --follow-links"
+            )
 
 
 @contextmanager

@@ -136,7 +136,8 @@ if TYPE_CHECKING:
 @run_options
 @exits
 def command(
-    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool, pool: Path,
+    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool,
+    follow_links: bool, pool: Path,
     out: Path, ratio: float, preset: str, mask: str | None, smooth: str | None, body_quality: float | None,
     radius: tuple[float, float], rescale: tuple[float, float],
     protect: str, protect_joints: str | None, min_covered: int, max_covered: int | None, tries: int,
@@ -161,7 +162,7 @@ def command(
     for name, (low, high) in (("--radius", radius), ("--rescale", rescale)):
         if low > high:
             raise click.BadParameter(f"{low:g} is larger than {high:g}", param_hint=name)
-    layout, dataset, inputs = open_data(data, images, annotations, split, all_train)
+    layout, dataset, inputs = open_data(data, images, annotations, split, all_train, follow_links)
     basis = PRESETS[preset]
     placement = replace(
         basis, mask=mask or basis.mask, smooth=smooth or basis.smooth,

@@ -50,7 +50,7 @@ def rle_decode(rle: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.bool
     if list(rle.get("size", [height, width])) != [height, width]:
         raise ItemError(f"segmentation of size {rle['size']}, but the image is {height} high and {width} wide")
     counts = _counts(rle)
-    if (counts < 0).any() or counts.sum() != width * height:
+    if (counts < 0).any() or (counts > width * height).any() or counts.sum() != width * height:
         raise ItemError(f"segmentation: run lengths that do not add up to {width} x {height} pixels")
     flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return flat.reshape(width, height).T

@@ -112,10 +112,12 @@ def _names(lines: Sequence[str], path: Path) -> Split:
 def _from_h5(path: Path) -> Split:
     import h5py
 
+    from noda_synth.hdf5 import own_array
+
     try:
         with h5py.File(path, "r") as file:
-            names, persons = np.asarray(file["imgname"][()]), np.asarray(file["person"][()])
-    except (OSError, KeyError) as error:
+            names, persons = (np.asarray(own_array(file, name)[()]) for name in ("imgname", "person"))
+    except (OSError, KeyError, ValueError) as error:
         raise NodaError(f"{path}: not an hourglass valid.h5 with imgname and person ({error}).") from None
     if len(names) != len(persons) or not len(names):
         raise NodaError(f"{path}: {len(names)} image names, but {len(persons)} person numbers.")
