@@ -76,12 +76,14 @@ def _render_tiles(
     except (OSError, ValueError) as error:
         raise NodaError(f"{folder} is no data set written by `noda-synth render` (manifest.jsonl: {error})") from error
     dataset = read_dataset(find_layout(folder))
-    people = {person.image: person for person in dataset.persons}
+    # By id, for of several copies only the first stand in the list. With --append the person stands there twice, the
+    # second time under another id; joints are the same everywhere.
+    people = {person.record.get("noda", {}).get("person_id", person.person_id): person for person in dataset.persons}
     tiles, labels = [], []
     for place in _choose([line["id"] for line in lines], number, wanted, rng, folder):
         line = lines[place]
         try:
-            tiles.append(render_tile(folder / "images", line, people[line["file"]], dataset, side))
+            tiles.append(render_tile(folder / "images", line, people[line["person"]], dataset, side))
         except (ItemError, KeyError) as error:
             raise NodaError(f"{folder}: {line['id']} cannot be shown: {error}") from error
         labels.append(f"{line['id']}  covered: {', '.join(line['covered'])}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,24 @@ def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
             for number, text in enumerate(file, 1):
                 try:
                     line: dict[str, Any] = json.loads(text)
-                except ValueError:
-                    raise NodaError(f"{manifest}, line {number}: no JSON; is it the manifest.jsonl of a set?") from None
-                if wanted in (line.get("id"), line.get("file")):
-                    return line
+                    found = wanted in (line.get("id"), line.get("file"))
+                except (ValueError, AttributeError):
+                    raise NodaError(f"{manifest}, line {number}: no line of the manifest.jsonl of a set") from None
+                if found:
+                    return _checked(line, f"{manifest}, line {number}")
+    except UnicodeDecodeError:
+        raise NodaError(f"{manifest} is no text, let alone the manifest.jsonl of a set") from None
     except OSError as error:
         raise NodaError(f"{manifest} cannot be read: {error.strerror}") from error
     raise NodaError(f'{manifest} has no image {wanted!r}; ids stand under "id" in its lines')
+
+
+def _checked(line: dict[str, Any], where: str) -> dict[str, Any]:
+    needed = {"pool", "source", "placement", "smooth", "format", "quality"}
+    parts = {field.name for field in fields(Placement)}
+    if needed - line.keys() or not isinstance(line["placement"], dict) or line["placement"].keys() != parts:
+        raise NodaError(f"{where} is not as render wrote it: it lacks keys, or has others")
+    return line
 
 
 def replay(line: Mapping[str, Any], images: Path, pool_path: Path, out: Path, *, overwrite: bool = False) -> None:
