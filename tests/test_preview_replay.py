@@ -1,0 +1,127 @@
+"""Contact sheets to look at, and single images rendered again from their line in the manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command import done, refused
+from tests.conftest import Made
+from tests.rules import read
+
+
+def ids(out: Path) -> list[str]:
+    return [json.loads(text)["id"] for text in (out / "manifest.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def rendered(drawn: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn.render(tmp_path_factory.mktemp("rendered") / "set", "--copies", 2, "--mask", "mixed")
+
+
+def replay(made: Made, out: Path, wanted: str, file: Path, *options: object) -> tuple[object, ...]:
+    return (
+        "replay", out / "manifest.jsonl", "--id", wanted, "--images", made.data / "images", "--pool", made.pool,
+        "--out", file, *options,
+    )  # fmt: skip
+
+
+def test_every_image_is_rendered_again_to_the_byte(drawn: Made, rendered: Path, tmp_path: Path) -> None:
+    for number, line in enumerate(map(json.loads, (rendered / "manifest.jsonl").read_text().splitlines())):
+        again = tmp_path / line["file"].replace("/", "_")
+        done(*replay(drawn, rendered, line["id"] if number % 2 else line["file"], again))
+        assert again.read_bytes() == (rendered / "images" / line["file"]).read_bytes()
+
+
+def test_real_images_are_rendered_again_to_the_byte(mpii_mini: Made, tmp_path: Path) -> None:
+    out = mpii_mini.render(tmp_path / "set", "--limit", 5)
+    for wanted in ids(out):
+        done(*replay(mpii_mini, out, wanted, tmp_path / "again.jpg", "--overwrite"))
+        assert (tmp_path / "again.jpg").read_bytes() == (out / "images" / f"{wanted}.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("options", [("--format", "png"), ("--preset", "best"), ("--smooth", "feather")])
+def test_other_choices_are_rendered_again_to_the_byte(drawn: Made, tmp_path: Path, options: tuple[str, ...]) -> None:
+    out = drawn.render(tmp_path / "set", "--limit", 2, *options)
+    for wanted in ids(out):
+        (file,) = (out / "images").glob(f"{wanted}.*")
+        done(*replay(drawn, out, wanted, tmp_path / "again", "--overwrite"))
+        assert (tmp_path / "again").read_bytes() == file.read_bytes()
+
+
+def test_replay_refuses_what_it_cannot_do_by_name(
+    drawn: Made, drawn_coco: Made, rendered: Path, tmp_path: Path
+) -> None:
+    first, again = ids(rendered)[0], tmp_path / "again.jpg"
+    assert "'nobody'" in refused(*replay(drawn, rendered, "nobody", again))
+    assert "is not the pool" in refused(*replay(Made(drawn.data, drawn_coco.pool), rendered, first, again))
+    assert "no such file" in refused(*replay(Made(tmp_path, drawn.pool), rendered, first, again))
+    assert not again.exists()
+    again.write_text("mine")
+    assert "--overwrite" in refused(*replay(drawn, rendered, first, again))
+    assert again.read_text() == "mine"
+    for place in (drawn.pool, tmp_path, tmp_path / "none.jsonl", rendered / "report.json"):
+        words = list(replay(drawn, rendered, first, tmp_path / "other.jpg"))
+        words[1] = place
+        assert str(place) in refused(*words)
+
+
+def test_a_damaged_manifest_line_is_named(drawn: Made, rendered: Path, tmp_path: Path) -> None:
+    text = (rendered / "manifest.jsonl").read_text().splitlines()
+    line = json.loads(text[0])
+    for spoilt in ("[1, 2]", json.dumps({"id": "x"}), json.dumps({**line, "id": "x", "placement": {"body": 1}})):
+        (tmp_path / "manifest.jsonl").write_text(spoilt + "\n")
+        assert "manifest.jsonl" in refused(*replay(drawn, tmp_path, "x", tmp_path / "again.jpg"))
+
+
+def test_a_sheet_of_bodies_shows_crop_and_levels_side_by_side(drawn: Made, tmp_path: Path) -> None:
+    said = done("preview", drawn.pool, "--out", tmp_path / "sheet.png", "--number", 6, "--side", 64)
+    assert "6 bodies" in said
+    sheet = read(tmp_path / "sheet.png")
+    assert sheet.shape[1] >= 3 * 5 * 64  # three columns of a crop and four levels
+    assert sheet.std() > 10
+
+
+def test_a_sheet_of_renders_is_drawn_for_every_kind_of_set(
+    drawn: Made, drawn_coco: Made, rendered: Path, tmp_path: Path
+) -> None:
+    """Several copies, appended copies, originals left out, COCO."""
+    sets = [
+        rendered,
+        drawn.render(tmp_path / "append", "--append"),
+        drawn.render(tmp_path / "none", "--originals", "none"),
+        drawn_coco.render(tmp_path / "coco"),
+        drawn_coco.render(tmp_path / "coco_copies", "--copies", 2),
+    ]
+    for out in sets:
+        done("preview", out, "--out", tmp_path / "sheet.png", "--side", 64, "--number", 50)
+        assert read(tmp_path / "sheet.png").std() > 10
+
+
+def test_the_same_sheet_comes_from_the_same_seed(drawn: Made, rendered: Path, tmp_path: Path) -> None:
+    for source in (drawn.pool, rendered):
+        for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+            done("preview", source, "--out", tmp_path / name, "--side", 48, "--number", 4, "--seed", seed)
+        a, b, c = ((tmp_path / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
+        assert a == b != c
+
+
+def test_wanted_ones_can_be_named(drawn: Made, rendered: Path, tmp_path: Path) -> None:
+    assert "1 renders" in done("preview", rendered, "--id", ids(rendered)[3], "--out", tmp_path / "sheet.png")
+    assert "1 bodies" in done("preview", drawn.pool, "--id", "000.jpg#0", "--out", tmp_path / "sheet.png")
+    assert "'nobody'" in refused("preview", rendered, "--id", "nobody", "--out", tmp_path / "sheet.png")
+
+
+def test_preview_refuses_what_is_neither_pool_nor_set(drawn: Made, tmp_path: Path) -> None:
+    for source in (tmp_path, tmp_path / "nowhere", drawn.data / "annot" / "train.json"):
+        assert str(source) in refused("preview", source, "--out", tmp_path / "sheet.png")
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_set_whose_image_is_gone_names_it(drawn: Made, tmp_path: Path) -> None:
+    out = drawn.render(tmp_path / "set", "--limit", 1)
+    for copy in (out / "images").glob("*_noda*"):
+        copy.unlink()
+    assert "no such file" in refused("preview", out, "--out", tmp_path / "sheet.png")
