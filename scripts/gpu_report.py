@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout
 from train import evaluate, geometry, pckh, pictures
 from train.bench import hardware, plain_sample, training_rates
@@ -86,7 +87,7 @@ def pack(data: Path, noda: Path, weights: Path | None, out: Path, piece_mb: floa
 def _members(data: Path, noda: Path, weights: Path | None) -> Iterator[tuple[str, Path]]:
     if weights is not None:
         yield f"weights/{weights.name}", weights
-    seen: set[Path] = set()
+    sizes: dict[str, int] = {}
     for part, folder in (("base", data), ("noda", noda)):
         layout = find_layout(folder)
         for file in (layout.annotations, layout.valid, layout.gt_valid):
@@ -94,10 +95,13 @@ def _members(data: Path, noda: Path, weights: Path | None) -> Iterator[tuple[str
                 yield f"{part}/annot/{file.name}", file
         parts = load_data(folder)
         for path in dict.fromkeys([*parts.train.paths, *parts.valid.paths]):
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
-                # Names are the same in both sets; copies have their own.
-                yield f"images/{path.relative_to(layout.images).as_posix()}", path
+            # Originals have one name in both sets, and occluded copies have their own.
+            name = f"images/{path.relative_to(layout.images).as_posix()}"
+            if name not in sizes:
+                sizes[name] = path.stat().st_size
+                yield name, path
+            elif sizes[name] != path.stat().st_size:
+                raise NodaError(f"{path}: {data} has another image of this name")
 
 
 def unpack(packs: Path, work: Path) -> None:

@@ -63,7 +63,7 @@ class Settings:
     device: str = "auto"
     workers: int = -1  # processes that decode crops; -1 is one a core (at most 8) beside a GPU, none on a CPU
     cache_dir: str = "runs/cache"
-    cache_detail: float = 1.25  # px of a cached crop per px of the network's input, at scale 1
+    cache_detail: float = 1.1  # px of a cached crop per px of the network's input, at scale 1
     cache_quality: int = 90  # JPEG quality of cached crops
     weights_dir: str = "data/weights"  # where weights=auto looks first
 
