@@ -143,6 +143,7 @@ def _report(who: Any, joints: Any, result: Any, settings: Settings, run: Path, s
 @click.option("--visible", type=PATH, help="Visibility, where --truth has none: h5, mat or json.")
 @click.option("--against", type=PATH, help="Compare with another run, or a file of predictions.")
 @click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
+@click.option("--decode", type=click.Choice(["quarter", "dark"]), help="How joints are read off heatmaps.")
 @click.option("--mean-pose", is_flag=True, help="Score the training set's mean pose beside it.")
 @set_option
 def evaluate_command(
@@ -157,6 +158,7 @@ def evaluate_command(
     visible: Path | None,
     against: Path | None,
     out: Path | None,
+    decode: str | None,
     mean_pose: bool,
     overrides: tuple[str, ...],
 ) -> None:
@@ -181,6 +183,7 @@ def evaluate_command(
         if out is not None:
             evaluate.write_json(out, result)
         return
+    overrides = (*overrides, f"decode={decode}") if decode else overrides
     _evaluate_network(run, runs, data, which, weights, preset, against, out, mean_pose, overrides)
 
 

@@ -112,8 +112,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick(tmp_path: Path) -> Callable[..., Settings]:
     """Settings for two epochs of a small network on small pictures."""
 
-    def make(*overrides: str, preset: str = "demo") -> Settings:
-        given = ["size=32", "batch=4", "epochs=2", "steps=1", "validate_every=1", "pictures=2", "device=cpu"]
+    def make(*overrides: str, preset: str = "simple_r18") -> Settings:
+        given = ["size=32", "batch=4", "epochs=2", "steps=1", "validate_every=1", "pictures=2"]
+        given += ["device=cpu", "weights=none"]
         return load(preset, [*given, f"cache_dir={tmp_path / 'cache'}", *overrides])
 
     return make

@@ -109,7 +109,7 @@ def test_eval_repeats_the_numbers_and_compares(
     assert numbers["mean_pose"]["0.5"]["all"]["mean"] > 20, "upright figures are near their mean"
     assert cv2.imread(str(a_run / "comparison.png")).shape[1] == 3 * 320
     assert "the training set's mean pose" in capsys.readouterr().out
-    assert python_m_train("eval", "--run", a_run, "--set", "decode=dark", "--set", "flip_test=false") == 0
+    assert python_m_train("eval", "--run", a_run, "--decode", "dark", "--set", "flip_test=false") == 0
     assert python_m_train("eval", "--run", a_run, "--set", "epochs=3") == 2
 
 
