@@ -22,6 +22,12 @@ from noda_synth.masks.view import View
 
 Field = NDArray[np.float32]
 
+_LIMBS = tuple(
+    (f"{side}_{a}", f"{side}_{b}")
+    for side in ("left", "right")
+    for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+)
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -32,7 +38,8 @@ class Weights:
         margin: of the window around the axes of the body's parts.
         slope, limit: prior log-odds are -limit * tanh(slope * distance / limit).
         reach: how far around a joint its penalty goes (Gaussian).
-        shown, shown_reach: bonus at the person's own joints that are not known to be occluded, and how far it goes.
+        shown, shown_reach: bonus at the person's own joints that are not known to be occluded and along the limbs
+            between them, and how far it goes.
         hidden: penalty at the person's own occluded joints.
         other_joint: penalty at other people's joints.
         other_body: penalty on other people's cardboard bodies ...
@@ -149,8 +156,8 @@ def _penalty(view: View, size: float, x: Field, y: Field, weights: Weights) -> F
     penalty = np.zeros((y.shape[0], x.shape[1]), np.float32)
     hidden = view.pose.labelled & (view.pose.visible == OCCLUDED)
     penalty += weights.hidden * _around(view.pose.joints[hidden], weights.reach * size, x, y)
-    shown = view.pose.labelled & ~hidden
-    penalty -= weights.shown * _around(view.pose.joints[shown], weights.shown_reach * size, x, y)
+    bones = signed_distance(_bones(view.pose), x, y) / np.float32(weights.shown_reach * size)
+    penalty -= np.float32(weights.shown) * np.exp(-bones * bones)
     unknown = bool((view.pose.visible[view.pose.labelled] == UNKNOWN).all())
     near = (x.min() - 0.4 * size, y.min() - 0.4 * size, x.max() + 0.4 * size, y.max() + 0.4 * size)
     joints, bodies = [], np.zeros_like(penalty)
@@ -168,6 +175,15 @@ def _penalty(view: View, size: float, x: Field, y: Field, weights: Weights) -> F
     if joints:
         penalty += weights.other_joint * _around(np.concatenate(joints), weights.reach * size, x, y)
     return penalty + np.float32(weights.other_body) * bodies
+
+
+def _bones(pose: Pose) -> list[Capsule]:
+    """Lines along the limbs whose joints are both not known to be occluded, and points at the other such joints."""
+    shown = pose.labelled & (pose.visible != OCCLUDED)
+    lines = [(i, j) for a, b in _LIMBS for i in pose.skeleton.at(a) for j in pose.skeleton.at(b) if shown[i] & shown[j]]
+    alone = set(map(int, np.flatnonzero(shown))) - {joint for line in lines for joint in line}
+    lines += [(joint, joint) for joint in sorted(alone)]
+    return [Capsule(pose.joints[i], pose.joints[j], (0.0, 0.0)) for i, j in lines]
 
 
 def _depth_weight(own: Pose, other: Pose, size: float, weights: Weights) -> float:
@@ -209,7 +225,7 @@ def colour_logodds(lab: NDArray[np.uint8], probability: Field, weights: Weights)
     densities = (smooth / (smooth.sum(axis=1, keepdims=True) + 1e-9))[:, place]
     floor = 2.0 / place.size
     logodds = np.log((densities[0] + floor) / ((shares * densities[1:]).sum(axis=0) + floor))
-    return np.clip(logodds, -weights.colour_limit, weights.colour_limit).astype(np.float32)
+    return np.asarray(np.clip(logodds, -weights.colour_limit, weights.colour_limit), np.float32)
 
 
 def _band_shares(height: int, bands: int) -> NDArray[np.float64]:

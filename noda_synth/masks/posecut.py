@@ -31,11 +31,7 @@ def posecut_mask(view: View) -> Mask:
     evidence = evidence_of(view)
     radius = max(1, round(_RADIUS * evidence.size))
     guide = evidence.image.astype(np.float32) / np.float32(255)
-    mixture = (0.5 * graph_cut(evidence) + 0.5 * sigmoid(evidence.logodds)).astype(np.float32)
-    smooth = guided_filter.apply(guide, *guided_filter.coefficients(guide, mixture, radius, _EPSILON))
-    body = _without_specks(smooth > 0.5, evidence.distance < -0.05)
-    # What was dropped or filled must not come back when the field is enlarged.
-    smooth = np.where(body, np.maximum(smooth, 0.501), np.minimum(smooth, 0.499)).astype(np.float32)
+    smooth = body_field(evidence)
     x1, y1, x2, y2 = evidence.window
 
     def enlarged(field: Field) -> Field:
@@ -44,13 +40,25 @@ def posecut_mask(view: View) -> Mask:
     inside, matte = np.zeros(view.image.shape[:2], np.bool_), np.zeros(view.image.shape[:2], np.uint8)
     hard = enlarged(smooth) > 0.5
     # A matte is filtered from the hard mask: the posterior would leave haze all over the window.
-    slope, offset = guided_filter.coefficients(guide, body.astype(np.float32), radius, _EPSILON)
+    body = (smooth > 0.5).astype(np.float32)
+    slope, offset = guided_filter.coefficients(guide, body, radius, _EPSILON)
     picture = view.image[y1:y2, x1:x2].astype(np.float32) / np.float32(255)
     soft = guided_filter.apply(picture, enlarged(slope), enlarged(offset))
     opacity = np.clip(255 * (soft - _HAZE) / _OPAQUE + 0.5, 0, 255).astype(np.uint8)
     inside[y1:y2, x1:x2] = hard
     matte[y1:y2, x1:x2] = np.where(hard, np.maximum(opacity, 128), np.minimum(opacity, 127))
     return Mask(inside, matte=matte)
+
+
+def body_field(evidence: Evidence) -> Field:
+    """(h, w) float32 at working size: above 0.5 inside the mask; smooth, so that it can be enlarged."""
+    radius = max(1, round(_RADIUS * evidence.size))
+    guide = evidence.image.astype(np.float32) / np.float32(255)
+    mixture = (0.5 * graph_cut(evidence) + 0.5 * sigmoid(evidence.logodds)).astype(np.float32)
+    smooth = guided_filter.apply(guide, *guided_filter.coefficients(guide, mixture, radius, _EPSILON))
+    body = _without_specks(smooth > 0.5, evidence.distance < -0.05)
+    # What was dropped or filled must not come back when the field is enlarged.
+    return np.where(body, np.maximum(smooth, 0.501), np.minimum(smooth, 0.499)).astype(np.float32)
 
 
 def graph_cut(evidence: Evidence) -> NDArray[np.bool_]:

@@ -15,15 +15,15 @@ _HEAD = {"nose", "left_eye", "right_eye", "left_ear", "right_ear", "upper_neck",
 _NEAR = 0.3
 # Twice the log-odds rank a little better than the log-odds: evidence of neighbouring pixels is no mere repetition.
 _SHARPNESS = np.float32(2.0)
-_HIDDEN_SHARE = 0.4
+_EXPECTED, _AGREEMENT, _HIDDEN_SHARE = 0.6, 0.4, 0.3
 
 
 def mask_quality(view: View, inside: NDArray[np.bool_]) -> float:
     """A score Q of a mask of this view, (H, W) bool; about 0.6 for a poor mask and 0.95 for a very good one.
 
-    The mean of two agreements between mask and evidence: the expected intersection over union if the evidence's
+    A mean of two agreements between mask and evidence: the expected intersection over union if the evidence's
     probabilities were right, and the share of pixels near the body where the colour alone speaks for the side that the
-    mask puts them on. Less 0.4 times the share of labelled body joints that are occluded.
+    mask puts them on. Less 0.3 times the share of labelled body joints that are occluded.
     """
     evidence = evidence_of(view)
     x1, y1, x2, y2 = evidence.window
@@ -37,4 +37,5 @@ def mask_quality(view: View, inside: NDArray[np.bool_]) -> float:
     body = np.array([joint not in _HEAD for joint in view.pose.skeleton.joints])
     known = view.pose.labelled & body
     hidden = known & (view.pose.visible == OCCLUDED)
-    return (agreement + expected) / 2 - _HIDDEN_SHARE * float(hidden.sum() / max(1, known.sum()))
+    share = float(hidden.sum() / max(1, known.sum()))
+    return _EXPECTED * expected + _AGREEMENT * agreement - _HIDDEN_SHARE * share
