@@ -19,7 +19,7 @@ DEMO_SET := $(or $(DATA),$(DEMO))
 DEMO_OUT := $(if $(DATA),demo/$(notdir $(DATA:/=)),demo)
 JOBS_OPTION := $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup demo train eval test lint types pytest test-slow bench-masks bench-pool bench-render clean
+.PHONY: help setup demo train eval test lint types pytest stress bench-masks bench-pool bench-render clean
 
 help:  ## List every target.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,export,train]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,dev,export,train]'
 	@touch $@ $(VENV)/.core $(VENV)/.train
 
 $(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/bin/python
@@ -72,7 +72,7 @@ types: $(VENV)/.dev  ## Mypy, strict.
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'not slow' $(if $(CI),-n 2 -q)
 
-test-slow: $(VENV)/.dev  ## The tests that take their time.
+stress: $(VENV)/.dev  ## The tests that take their time: kills at random moments, full disks, long fuzzing.
 	$(BIN)/python -m pytest -m slow
 
 bench-masks: $(VENV)/.core  ## Mask quality and speed on COCO outlines: DATA=/path/to/coco-masks.
