@@ -218,19 +218,20 @@ def colour_logodds(lab: NDArray[np.uint8], probability: Field, weights: Weights)
     place = np.ravel_multi_index(tuple(np.moveaxis((bins - low).astype(np.intp), 2, 0)), shape)
     count = int(np.prod(shape))
     shares = _band_shares(lab.shape[0], weights.bands)
-    layers = np.concatenate([probability[None], (1 - probability) * shares])
+    layers = np.concatenate([probability[None], (1 - probability) * shares[..., None]])
     histograms = np.stack([np.bincount(place.ravel(), weights=layer.ravel(), minlength=count) for layer in layers])
     blur = (0.0, *(weights.bin_blur,) * 3)
     smooth = gaussian_filter(histograms.reshape(-1, *shape), blur, mode="constant").reshape(-1, count)
     densities = (smooth / (smooth.sum(axis=1, keepdims=True) + 1e-9))[:, place]
+    background = np.einsum("by,byx->yx", shares, densities[1:])
     floor = 2.0 / place.size
-    logodds = np.log((densities[0] + floor) / ((shares * densities[1:]).sum(axis=0) + floor))
+    logodds = np.log((densities[0] + floor) / (background + floor))
     return np.asarray(np.clip(logodds, -weights.colour_limit, weights.colour_limit), np.float32)
 
 
 def _band_shares(height: int, bands: int) -> NDArray[np.float64]:
-    """(bands, height, 1) float64: how much of each row belongs to each band; one in all."""
+    """(bands, height) float64: how much of each row belongs to each band; one in all."""
     row = (np.arange(height) + 0.5) / height
     middle = (np.arange(bands)[:, None] + 0.5) / bands
     shares = np.exp(-(((row - middle) * bands / 0.7) ** 2))
-    return np.asarray((shares / shares.sum(axis=0))[..., None])
+    return np.asarray(shares / shares.sum(axis=0))

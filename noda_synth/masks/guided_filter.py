@@ -39,10 +39,11 @@ def coefficients(guide: Field, values: Field, radius: int, epsilon: float) -> tu
     b, g, r = np.moveaxis(covariance, 2, 0)
     slope = np.stack([c_bb * b + c_bg * g + c_br * r, c_bg * b + c_gg * g + c_gr * r, c_br * b + c_gr * g + c_rr * r])
     slope = np.moveaxis(slope / determinant, 0, 2)
-    offset = mean_values - (slope * mean_guide).sum(axis=2)
+    offset = mean_values - np.einsum("ijc,ijc->ij", slope, mean_guide)
     return mean(np.ascontiguousarray(slope)), mean(offset)
 
 
 def apply(guide: Field, slope: Field, offset: Field) -> Field:
     """The filtered values (H, W) for a guide of the coefficients' size."""
-    return np.asarray((slope * guide).sum(axis=2) + offset, np.float32)
+    # Several times faster than to multiply and to sum along an axis of three.
+    return np.asarray(np.einsum("ijc,ijc->ij", slope, guide) + offset, np.float32)
