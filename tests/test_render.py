@@ -208,7 +208,7 @@ def test_an_image_of_one_pixel_is_passed_over(drawn: Made, tmp_path: Path) -> No
 
 def test_a_rendered_set_can_be_rendered_again(drawn: Made, tmp_path: Path) -> None:
     """Its joints_visible is taken as it stands, and its copies are images like any other."""
-    once = drawn.render(tmp_path / "once")
+    once = drawn.render(tmp_path / "once", "--originals", "copy")
     done("build-pool", "--data", once, "--out", tmp_path / "pool.h5", "--levels", "grabcut", "-q", "--jobs", 1)
     twice = Made(once, tmp_path / "pool.h5").render(tmp_path / "twice", "--ratio", 1, "--format", "png")
     for copy in copies(twice, once, tmp_path / "pool.h5"):

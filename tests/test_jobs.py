@@ -1,0 +1,123 @@
+"""Shards over workers: the same results in the same order, whatever the number of workers."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noda_synth import jobs
+from noda_synth.errors import NodaError
+from noda_synth.seeding import item_generator, item_seed
+from noda_synth.staging import Staging, check_output, settings_difference, settings_hash, write_atomically
+
+
+def write_square(items: list[int], path: Path, *, log: Path | None = None) -> dict[str, Any]:
+    path.write_text(json.dumps([item**2 for item in items]))
+    if log:
+        with log.open("a") as file:
+            file.write("x")
+    return {"items": len(items), "sum": sum(items)}
+
+
+def fail(items: list[int], path: Path) -> dict[str, Any]:
+    path.write_text("half")
+    raise NodaError(f"cannot do {items}")
+
+
+def shards() -> list[jobs.Shard]:
+    return [jobs.Shard(f"{n:03d}", list(block), len(block)) for n, block in enumerate(jobs.blocks(range(23), 5))]
+
+
+def run(folder: Path, work: Any, count: int) -> tuple[Staging, list[dict[str, Any]]]:
+    staging = Staging(folder / "out")
+    with staging.opened({"a": 1}), jobs.Progress(23, "test", "item", quiet=True) as progress:
+        return staging, jobs.run_shards(staging, work, shards(), jobs=count, progress=progress)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_outcomes_and_data_come_in_the_order_of_the_shards(tmp_path: Path, count: int) -> None:
+    staging, outcomes = run(tmp_path, write_square, count)
+    assert [outcome["sum"] for outcome in outcomes] == [10, 35, 60, 85, 63]
+    data = [json.loads(staging.data(shard.name).read_text()) for shard in shards()]
+    assert [square for block in data for square in block] == [n**2 for n in range(23)]
+    assert not list(staging.temporary.iterdir())
+
+
+def test_finished_shards_are_taken_and_spoilt_ones_done_again(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    work = partial(write_square, log=log)
+    staging, first = run(tmp_path, work, 1)
+    assert len(log.read_text()) == 5
+    assert run(tmp_path, work, 1)[1] == first
+    assert len(log.read_text()) == 5
+    staging.data("002").write_text("[]")
+    assert run(tmp_path, work, 1)[1] == first
+    assert len(log.read_text()) == 6
+    assert json.loads(staging.data("002").read_text()) == [n**2 for n in range(10, 15)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_shard_that_fails_leaves_nothing_half_done(tmp_path: Path, count: int) -> None:
+    with pytest.raises(NodaError, match="cannot do"):
+        run(tmp_path, fail, count)
+    staging = Staging(tmp_path / "out")
+    assert not any((staging.folder / "shards").iterdir())
+
+
+def test_blocks_do_not_depend_on_the_workers() -> None:
+    assert [list(block) for block in jobs.blocks(range(7), 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert jobs.blocks([], 3) == []
+
+
+def test_progress_in_a_log_is_plain_lines_and_quiet_says_nothing() -> None:
+    for quiet in (False, True):
+        stream = io.StringIO()
+        with jobs.Progress(3, "render", "image", quiet=quiet, stream=stream) as progress:
+            progress.add(1, resumed=True)
+            progress.add(2)
+        assert "\r" not in stream.getvalue()
+        assert not (quiet and stream.getvalue())
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a.txt", "whole")
+    write_atomically(tmp_path / "a.txt", b"anew")
+    assert (tmp_path / "a.txt").read_text() == "anew"
+    with pytest.raises(OSError, match="directory"):
+        write_atomically(tmp_path / "nowhere" / "a.txt", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_differences_of_settings_name_both_values() -> None:
+    ours, theirs = {"a": 1, "b": {"c": (1, 2), "d": None}}, {"a": 1, "b": {"c": [1, 3], "d": None}, "e": "x"}
+    assert settings_difference(ours, theirs) == "c: [1, 3] there, [1, 2] now; e: 'x' there, None now"
+    assert settings_difference(ours, json.loads(json.dumps(ours))) == ""
+    assert settings_hash({"a": 1, "b": (2,)}) == settings_hash({"b": [2], "a": 1})
+
+
+def test_an_output_is_ours_the_same_or_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert not check_output(out, None, {"a": 1}, overwrite=False)
+    out.touch()
+    assert check_output(out, {"a": 1}, {"a": 1}, overwrite=False)
+    assert not check_output(out, {"a": 1}, {"a": 1}, overwrite=True)
+    with pytest.raises(NodaError, match="a: 1 there, 2 now"):
+        check_output(out, {"a": 1}, {"a": 2}, overwrite=False)
+    with pytest.raises(NodaError, match="left alone"):
+        check_output(out, None, {"a": 2}, overwrite=True)
+    out.unlink()
+    out.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(NodaError, match="left alone"):
+        check_output(out, None, {"a": 2}, overwrite=False)
+
+
+def test_seeds_depend_on_seed_stage_and_item_and_stay_as_they_are() -> None:
+    seeds = {item_seed(seed, stage, key) for seed in (0, 1) for stage in ("a", "b") for key in ("x", "y", "xy")}
+    assert len(seeds) == 12
+    assert item_seed(0, "mask", "1.jpg#0") == 0xD8B586875816FF1E
+    assert item_generator(0, "a", "x").integers(1000) == item_generator(0, "a", "x").integers(1000)
