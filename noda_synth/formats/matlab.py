@@ -1,7 +1,6 @@
-"""The one place that touches scipy.io: MATLAB files in and out, with types and clear errors.
+"""The one place that touches scipy.io: arrays of MATLAB files in and out, with types and clear errors.
 
-scipy gives every struct as an array of objects, every number as a (1, 1) array and everything that is missing as an
-empty array. `elements`, `number` and `text` take these shells off.
+MPII's large file of structs is read by `mat_structs`.
 """
 
 from __future__ import annotations
@@ -10,9 +9,6 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files import read_bytes, write_bytes
@@ -45,39 +41,6 @@ def save_mat(path: Path, values: Mapping[str, Any]) -> None:
     data = stream.getvalue()
     # scipy writes the time of day into the header.
     write_bytes(path, _HEADER.ljust(_HEADER_SIZE) + data[_HEADER_SIZE:])
-
-
-def elements(struct: Any, name: str) -> list[Any]:
-    """The elements of a field that holds an array of structs: [] where field or content is absent."""
-    value = field(struct, name)
-    return [] if value is None or value.dtype.names is None else list(value.ravel())
-
-
-def field(struct: Any, name: str) -> NDArray[Any] | None:
-    """A field of one struct as an array; None where it is absent or empty."""
-    names = None if struct is None else struct.dtype.names
-    if not names or name not in names:
-        return None
-    value = struct[name]
-    if value.dtype == object and value.size == 1 and isinstance(value.item(), np.ndarray):
-        value = value.item()
-    found: NDArray[Any] | None = value if value.size else None
-    return found
-
-
-def number(value: NDArray[Any] | None) -> float | None:
-    """One number, also where it is written as characters; None where there is none."""
-    if value is None:
-        return None
-    try:
-        return float(value.item(0))
-    except (TypeError, ValueError):
-        return None
-
-
-def text(value: NDArray[Any] | None) -> str | None:
-    """One string; None where there is none."""
-    return None if value is None else str(value.item(0))
 
 
 def _guarded(read: Any, path: Path) -> Any:

@@ -5,10 +5,9 @@ Its people come in the order of the file, with the joints, center and scale of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,11 @@ from numpy.typing import NDArray
 from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Image, Person
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.checks import image_name, numbers
-from noda_synth.formats.matlab import elements, field, load_mat, number, text
+from noda_synth.formats.mat_structs import Matrix, read_variable
 from noda_synth.formats.mpii_json import file_record
 from noda_synth.skeleton import MPII
+
+Struct = Mapping[str, Matrix]
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Release:
 
 def read_release(path: Path) -> Release:
     """Read the original .mat. NodaError if the file as a whole is unusable; bad records become problems."""
-    content = load_mat(path)
-    release = content.get("RELEASE")
-    entries = elements(release, "annolist") if release is not None else []
+    variable = read_variable(path, "RELEASE")
+    release = next(iter(variable.structs()), {}) if variable else {}
+    entries = _elements(release, "annolist")
     if not entries:
         raise NodaError(f"{path}: no RELEASE.annolist in this .mat; it is not MPII's original annotation file.")
     in_training = _flags(release, "img_train", len(entries))
@@ -51,15 +52,15 @@ def read_release(path: Path) -> Release:
     for entry, train in zip(entries, in_training, strict=True):
         if not train:
             continue
-        file = text(field(_only(entry, "image"), "name"))
+        file = _text(_only(entry, "image"), "name")
         try:
             name = image_name(file)
         except ItemError as error:
             problems.append(Problem("read", f"{path.name} image {file}", str(error)))
             continue
-        video = number(field(entry, "vididx"))
+        video = _number(entry, "vididx")
         images.setdefault(name, Image(name, video=None if video is None else int(video)))
-        for place, rect in enumerate(elements(entry, "annorect")):
+        for place, rect in enumerate(_elements(entry, "annorect")):
             try:
                 person = _person(name, place, rect)
             except ItemError as error:
@@ -83,22 +84,34 @@ def _notes(path: Path, test_images: int, without_joints: int, estimated: int) ->
     return (Problem("read", path.name, f"{count} {what}", failed=False) for count, what in notes if count)
 
 
-def _flags(release: Any, name: str, count: int) -> list[bool]:
+def _flags(release: Struct, name: str, count: int) -> list[bool]:
     """`img_train`: one flag an image; all true where the file does not say."""
-    value = field(release, name)
+    value = release.get(name)
     if value is None or value.size != count:
         return [True] * count
-    return [bool(flag) for flag in value.ravel()]
+    return [bool(flag) for flag in value.numbers()]
 
 
-def _only(struct: Any, name: str) -> Any | None:
-    found = elements(struct, name)
-    return found[0] if found else None
+def _elements(struct: Struct, name: str) -> list[Struct]:
+    """The elements of a field that holds an array of structs: [] where field or content is absent."""
+    return struct[name].structs() if name in struct else []
 
 
-def _person(image: str, place: int, rect: Any) -> Person | None:
+def _only(struct: Struct, name: str) -> Struct:
+    return next(iter(_elements(struct, name)), {})
+
+
+def _number(struct: Struct, name: str) -> float | None:
+    return struct[name].number() if name in struct else None
+
+
+def _text(struct: Struct, name: str) -> str | None:
+    return struct[name].text() if name in struct else None
+
+
+def _person(image: str, place: int, rect: Struct) -> Person | None:
     """One `annorect`; None where it has no joint."""
-    points = elements(_only(rect, "annopoints"), "point")
+    points = _elements(_only(rect, "annopoints"), "point")
     if not points:
         return None
     joints = np.full((len(MPII), 2), np.nan)
@@ -109,9 +122,9 @@ def _person(image: str, place: int, rect: Any) -> Person | None:
         if joint not in range(len(MPII)):
             raise ItemError(f"joint id {joint:g}, where 0 to {len(MPII) - 1} are known")
         joints[int(joint)] = x, y
-        stated[int(joint)] = _visible(number(field(point, "is_visible")))
+        stated[int(joint)] = _visible(_number(point, "is_visible"))
     labelled: NDArray[np.bool_] = ~np.isnan(joints).any(axis=1)
-    scale = number(field(rect, "scale"))
+    scale = _number(rect, "scale")
     position = _only(rect, "objpos")
     center = [_value(position, key) for key in "xy"]
     head_box = _head_box(rect)
@@ -136,12 +149,12 @@ def _person(image: str, place: int, rect: Any) -> Person | None:
     )
 
 
-def _value(struct: Any, name: str) -> float:
-    value = number(field(struct, name))
+def _value(struct: Struct, name: str) -> float:
+    value = _number(struct, name)
     return np.nan if value is None else value
 
 
-def _head_box(rect: Any) -> NDArray[np.float64] | None:
+def _head_box(rect: Struct) -> NDArray[np.float64] | None:
     box = np.array([_value(rect, key) for key in ("x1", "y1", "x2", "y2")])
     if not np.isfinite(box).all():
         return None
