@@ -11,11 +11,13 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import current_process
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -164,10 +166,23 @@ def _at_home(home: Path, work: Callable[..., Any], *args: Any) -> Any:
     """
     if current_process().name.startswith("LokyProcess"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _leave_with(os.getppid())
     if Path.cwd() != home:
         os.chdir(home)
     cv2.setNumThreads(1)
     return work(*args)
+
+
+@lru_cache(maxsize=1)
+def _leave_with(parent: int) -> None:
+    """End this worker soon after its parent was killed; joblib's would wait for work for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Lines:
