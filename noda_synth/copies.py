@@ -206,6 +206,8 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
             seconds["paste"] += pasted - start
             seconds["encode"] += time.perf_counter() - pasted
             file = path / "images" / order.name
+            if not path.is_dir():  # gone with the staging folder, if this worker has outlived its run
+                raise FileNotFoundError(path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
             size = (picture.shape[1], picture.shape[0])

@@ -6,12 +6,14 @@ same. The output appears under its own name when it is whole.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,9 @@ from noda_synth.errors import NodaError
 
 Outcome = dict[str, Any]
 """What a worker says of its shard: small, JSON-like, kept beside the shard's data."""
+
+
+_ORPHAN_SECONDS = 30
 
 
 def settings_json(settings: dict[str, Any]) -> str:
@@ -62,10 +67,15 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 def remove(path: Path) -> None:
     """Remove a file or a folder with all that is in it, if it is there."""
     if path.is_dir() and not path.is_symlink():
-        # A worker that outlived a killed run may be writing its last file in there.
-        shutil.rmtree(path, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(path)
+        # A worker that outlived a killed run may still be writing in there: it ends with the shard that it has begun.
+        patience = time.monotonic() + _ORPHAN_SECONDS
+        while path.exists():
+            try:
+                shutil.rmtree(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or time.monotonic() > patience:
+                    raise
+                time.sleep(0.05)
     else:
         path.unlink(missing_ok=True)
 

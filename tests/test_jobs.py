@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 from noda_synth import jobs
 from noda_synth.errors import NodaError
 from noda_synth.seeding import item_generator, item_seed
-from noda_synth.staging import Staging, check_output, settings_difference, settings_hash, write_atomically
+from noda_synth.staging import Staging, check_output, remove, settings_difference, settings_hash, write_atomically
 
 
 def write_square(items: list[int], path: Path, *, log: Path | None = None) -> dict[str, Any]:
@@ -91,6 +94,26 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write_atomically(tmp_path / "nowhere" / "a.txt", "x")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_is_removed_though_a_worker_that_outlived_its_run_still_writes_there(tmp_path: Path) -> None:
+    folder = tmp_path / "staging"
+    (folder / "tmp").mkdir(parents=True)
+    end = time.monotonic() + 0.7
+
+    def orphan() -> None:
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                for number in range(200):
+                    (folder / "tmp" / f"{number}").write_text("x")
+                    (folder / "tmp").mkdir(exist_ok=True)
+
+    writing = threading.Thread(target=orphan)
+    writing.start()
+    remove(folder)
+    assert not folder.exists()
+    writing.join()
+    remove(folder)
 
 
 def test_differences_of_settings_name_both_values() -> None:
