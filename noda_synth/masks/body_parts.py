@@ -43,7 +43,7 @@ class Widths:
 
 WIDTHS = {
     "coco17": Widths(
-        upper_arm=(0.15, 0.13), forearm=(0.13, 0.115), hand=(0.115, 0.10), thigh=(0.26, 0.20), shin=(0.175, 0.165),
+        upper_arm=(0.142, 0.124), forearm=(0.124, 0.11), hand=(0.115, 0.10), thigh=(0.247, 0.19), shin=(0.166, 0.157),
         foot=(0.20, 0.19), torso=(0.14, 0.22), neck=(0.25, 0.30), head=(0.20, 0.27),
     ),
     "mpii16": Widths(
