@@ -32,6 +32,7 @@ class Undisturbed:
             out: Words = ("--out", folder / "pool.h5", "--levels", "cardboard,grabcut", "--grabcut-size", 96)
         else:
             out = ("--pool", self.folder / "pool.h5", "--out", folder / "set", "--originals", "none", "--coco")
+            out += ("--copies", 3)
         return (command, "--data", self.data, *out, "-q")
 
     def assert_same(self, folder: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_worker_that_dies_costs_a_clear_word_and_nothing_finished(
 
 @BOTH
 def test_a_disk_that_is_full_in_the_middle(undisturbed: Undisturbed, tmp_path: Path, command: str) -> None:
-    with mounted(tmp_path / "disk", ["-o", f"size={600 if command == 'build-pool' else 1200}k"]) as disk:
+    with mounted(tmp_path / "disk", ["-o", f"size={600 if command == 'build-pool' else 6000}k"]) as disk:
         words = (*undisturbed.words(command, disk), "--jobs", 2)
         with Process(*words) as running:
             assert running.wait(timeout=60) == 2, running.said()
@@ -85,7 +85,7 @@ def test_ctrl_c_twice(undisturbed: Undisturbed, tmp_path: Path, command: str, jo
     """The terminal sends it to every process of the group."""
     words = (*undisturbed.words(command, tmp_path), "--jobs", jobs)
     with Process(*words) as running:
-        until(lambda: finished(tmp_path / STAGING[command]), running)
+        until(lambda: finished(tmp_path / STAGING[command]) >= jobs, running)
         started = time.monotonic()
         for _ in range(2):
             os.killpg(running.pid, signal.SIGINT)
