@@ -19,7 +19,8 @@ DEMO_SET := $(or $(DATA),$(DEMO))
 DEMO_OUT := $(if $(DATA),demo/$(notdir $(DATA:/=)),demo)
 JOBS_OPTION := $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup demo train eval overfit test lint types pytest stress bench-masks bench-pool bench-render bench-train clean
+.PHONY: help setup demo train eval overfit test lint types pytest stress bench-masks bench-pool bench-render bench-train \
+	bench-workers rehearsal fit-masks clean
 
 help:  ## List every target.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -87,6 +88,15 @@ bench-masks: $(VENV)/.core  ## Mask quality and speed on COCO outlines: DATA=/pa
 
 bench-pool: $(VENV)/.core  ## Time a person of build-pool, stage by stage: DATA=/path/to/mpii.
 	$(BIN)/python scripts/bench_pool.py --data $(DATA)
+
+bench-workers: $(VENV)/.core  ## Two workers against one: DATA=/path/to/mpii.
+	$(BIN)/python scripts/bench_workers.py --data $(DATA)
+
+rehearsal: $(VENV)/.core  ## MPII at full size from links to the images of DATA=/path/to/mpii: time and memory.
+	$(BIN)/python scripts/rehearsal.py --data $(DATA) --out rehearsal
+
+fit-masks: $(VENV)/.core  ## Fit the widths of the cardboard body to outlines: DATA=/path/to/coco.
+	$(BIN)/python scripts/fit_masks.py --data $(DATA)
 
 bench-train: $(VENV)/.train  ## Samples/s of the trainer's data path, network and whole: DATA=/path/to/mpii.
 	$(BIN)/python -m train bench --data $(DATA)
