@@ -52,12 +52,12 @@ demo: $(VENV)/.train  ## Main job on a demo data set; DATA=/path/to/mpii runs it
 	$(BIN)/noda-synth preview $(DEMO_OUT)/pool.h5 --out $(DEMO_OUT)/bodies.png
 	$(BIN)/noda-synth preview $(DEMO_OUT)/mpii_noda --out $(DEMO_OUT)/renders.png
 	rm -rf $(DEMO_OUT)/run
-	$(BIN)/python -m train fit demo --data $(DEMO_OUT)/mpii_noda --run $(DEMO_OUT)/run --set cache_dir=$(DEMO_OUT)/cache
+	$(BIN)/python -m train fit demo --data $(DEMO_OUT)/mpii_noda --run $(DEMO_OUT)/run --set cache_dir=$(DEMO_OUT)/cache --set limit=400
 	$(BIN)/python -m train eval --run $(DEMO_OUT)/run --mean-pose --set pictures=0
 	@echo
 	@echo "Look at $(DEMO_OUT)/bodies.png (the cut-out people) and $(DEMO_OUT)/renders.png (before, after, covered joints);"
 	@echo "the occluded data set is in $(DEMO_OUT)/mpii_noda: images/, annot/, manifest.jsonl, report.json."
-	@echo "The network above is the smallest there is, trained for a minute at 64 pixels: it shows that all parts work."
+	@echo "The network above is the smallest there is, trained for minutes on at most 400 people at 64 pixels: it shows that all parts work."
 
 train: $(VENV)/.train  ## Train: MODEL=hrnet|simple|..., DATA=, RUN=, SET="key=value ...".
 	$(BIN)/python -m train fit $(MODEL) $(TRAIN_OPTIONS)
