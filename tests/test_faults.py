@@ -43,7 +43,8 @@ def test_a_worker_that_dies_costs_a_clear_word_and_nothing_finished(
 
 @BOTH
 def test_a_disk_that_is_full_in_the_middle(undisturbed: Undisturbed, tmp_path: Path, command: str) -> None:
-    with mounted(tmp_path / "disk", ["-o", f"size={600 if command == 'build-pool' else 6000}k"]) as disk:
+    # Room for the first two shards, which are written at once, but not for all of them.
+    with mounted(tmp_path / "disk", ["-o", f"size={900 if command == 'build-pool' else 6000}k"]) as disk:
         words = (*undisturbed.words(command, disk), "--jobs", 2)
         with Process(*words) as running:
             assert running.wait(timeout=60) == 2, running.said()
