@@ -16,12 +16,13 @@ from noda_synth.copies import RenderSettings, encode, open_pool, render_copies
 from noda_synth.dataset import Dataset
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
+from noda_synth.formats.files import write_atomically
 from noda_synth.images import image_path, image_size, read_image
 from noda_synth.placement import Occluders
 from noda_synth.plan import Plan, draw_plan
 from noda_synth.pool import Pool
 from noda_synth.scene import write_scenes
-from noda_synth.staging import Outcome, Part, Staging, check_output, settings_hash, write_atomically
+from noda_synth.staging import Outcome, Part, Staging, check_output, settings_hash
 from noda_synth.version import __version__
 
 

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError
+from noda_synth.formats.files import write_atomically
 
 Outcome = dict[str, Any]
 """What a worker says of its shard: small, JSON-like, kept beside the shard's data."""
@@ -52,16 +52,6 @@ def settings_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
         else:
             differences.append(f"{key}: {other!r} there, {mine!r} now")
     return "; ".join(differences)
-
-
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write a file that appears under its name only when it is whole."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -46,7 +46,8 @@ def command(out: Path, jobs: int | None, quiet: bool) -> None:
 
 def end_part(out: Path, part: Part, problems: Sequence[Problem], verbose: bool, quiet: bool) -> None:
     """Leave word of a part that is done, so that it can be merged, and say how to go on."""
-    from noda_synth.staging import Staging, write_atomically
+    from noda_synth.formats.files import write_atomically
+    from noda_synth.staging import Staging
 
     folder = Staging(out, part).folder
     context = click.get_current_context()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -40,18 +40,24 @@ def read_json(path: Path) -> Any:
         raise NodaError(f"{path}: not valid JSON (nested too deeply).") from None
 
 
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write a file so that it appears under its name only when whole; an OSError passes through."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        part.write_bytes(data.encode() if isinstance(data, str) else data)
+        part.replace(path)
+    finally:
+        with suppress(OSError):  # of a folder that is none, for instance: the write has said what is wrong
+            part.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that it appears under its name only when whole. The folder is made if need be."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """`write_atomically` with an error that names the file. The folder is made if need be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
+        write_atomically(path, data)
     except OSError as error:
         raise NodaError(f"{path}: cannot be written ({error.strerror or error}).") from None
-    finally:
-        with suppress(OSError):  # of a folder that is none, for instance: what is wrong has been said
-            part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
