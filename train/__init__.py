@@ -12,4 +12,5 @@ Knows nothing of masks or pools: it shares with `noda_synth` the joint order and
     pckh.py, truth.py     the metric, and the files that it reads
     evaluate.py           numbers, tables, comparisons; pictures.py
     bench.py, export.py   samples/s; ONNX and slim weight files
+    cli/                  the commands: a thin module each
 """

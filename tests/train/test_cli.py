@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from train import pckh
-from train.__main__ import main
+from train.cli import main
 from train.config import Settings
 from train.export import write_onnx
 from train.models import build

@@ -1,0 +1,43 @@
+"""The command line: `python -m train fit|eval|export|bench|models`. Each command is a thin module of this package."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from noda_synth.errors import NodaError
+from train.cli import bench, evaluate, export, fit, models
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def cli() -> None:
+    """Train and evaluate pose networks on MPII and on sets that `noda-synth render` wrote.
+
+    \b
+    Examples:
+      python -m train fit hrnet --data data/mpii_noda
+      python -m train fit simple --data data/mpii --set augment=mpii --set seed=1
+      python -m train fit --resume --run runs/hrnet_w32-mpii_noda-1
+      python -m train eval --against runs/hrnet_w32-mpii-1
+      python -m train eval --predictions pred.mat --truth data/mpii/annot/gt_valid.mat
+    """
+
+
+for module in (fit, evaluate, export, bench, models):
+    cli.add_command(module.command)
+
+
+def main() -> None:
+    """Exit codes: 0 done, 2 usage or unusable input, 130 interrupted."""
+    try:
+        cli(standalone_mode=False)
+    except NodaError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)

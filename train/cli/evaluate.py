@@ -1,0 +1,149 @@
+"""`python -m train eval`: numbers of a run, of public weights, or of anybody's predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from noda_synth.errors import NodaError
+from train.cli.shared import DEFAULT_DATA, PATH, data_option, report, runs_option, set_option, speaker
+
+if TYPE_CHECKING:
+    from train.data import Parts
+    from train.distributed import World
+    from train.runs import Trained
+
+
+@click.command("eval")
+@click.option("--run", "--run-dir", "run", type=PATH, help="Run folder or slim weight file [default: the newest run].")
+@runs_option
+@data_option
+@click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
+@click.option("--weights", type=PATH, help="Evaluate a public MPII weight file instead of a run; needs --preset.")
+@click.option("--preset", help="The network that --weights belongs to.")
+@click.option("--predictions", type=PATH, help="Score this file (h5 or mat with `preds`); needs --truth.")
+@click.option("--truth", type=PATH, help="gt_valid.mat, or an MPII valid.json.")
+@click.option("--visible", type=PATH, help="Visibility, where --truth has none: h5, mat or json.")
+@click.option("--against", type=PATH, help="Compare with another run, or a file of predictions.")
+@click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
+@click.option("--decode", type=click.Choice(["quarter", "dark"]), help="How joints are read off heatmaps.")
+@click.option("--mean-pose", is_flag=True, help="Score the training set's mean pose beside it.")
+@set_option
+def command(
+    run: Path | None,
+    runs: Path,
+    data: Path | None,
+    which: str,
+    weights: Path | None,
+    preset: str | None,
+    predictions: Path | None,
+    truth: Path | None,
+    visible: Path | None,
+    against: Path | None,
+    out: Path | None,
+    decode: str | None,
+    mean_pose: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """Evaluate a run, public weights, or anybody's predictions: PCKh with visible and occluded joints apart.
+
+    \b
+    Settings that matter here: decode (quarter, dark), flip_test, channels (rgb, bgr), batch, device, pictures.
+    """
+    from train import evaluate, pckh
+    from train.truth import read_truth
+
+    if predictions is not None:
+        if truth is None:
+            raise NodaError("--predictions needs --truth: gt_valid.mat, or an MPII valid.json")
+        result = evaluate.score_file(predictions, truth, visible)
+        click.echo(pckh.format_table(result))
+        if against is not None:
+            known = read_truth(truth, visible)
+            difference = evaluate.compare(evaluate.predictions_of(predictions), against, known)
+            click.echo("\n" + pckh.format_comparison(difference))
+            result["against"] = difference
+        if out is not None:
+            evaluate.write_json(out, result)
+        return
+    overrides = (*overrides, f"decode={decode}") if decode else overrides
+    _evaluate_network(run, runs, data, which, weights, preset, against, out, mean_pose, overrides)
+
+
+def _evaluate_network(
+    run: Path | None,
+    runs: Path,
+    data: Path | None,
+    which: str,
+    weights: Path | None,
+    preset: str | None,
+    against: Path | None,
+    out: Path | None,
+    mean_pose: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    from train import distributed, evaluate, pckh, pictures
+    from train.data import load
+
+    device = next((o.partition("=")[2] for o in overrides if o.startswith("device=")), "auto")
+    with distributed.joined(device) as world:
+        say = speaker(world)
+        subject, folder = _network(run, runs, which, weights, preset, overrides, world, say)
+        settings = subject.settings
+        parts: Parts = load(data or subject.data or DEFAULT_DATA)
+        who = evaluate.subject(parts, settings)
+        origin = {"checkpoint": subject.source.name, "epoch": str(subject.epoch), "run": folder.name}
+        prediction, result = evaluate.evaluate_network(subject.network, who, settings, world, folder, origin)
+        say(f"{subject.source}, {settings.model}, on {parts.layout.valid}")
+        report(who, prediction.joints, result, settings, folder, say, world)
+        if mean_pose:
+            base = pckh.evaluate(evaluate.mean_pose(parts.train, who.samples), who.truth)
+            result["mean_pose"] = base["thresholds"]
+            ours, least = (r["thresholds"]["0.5"]["all"]["mean"] for r in (result, base))
+            say(f"the training set's mean pose: {least:.1f}; this network: {ours:.1f} ({ours - least:+.1f} points)")
+        if against is not None:
+            result["against"] = evaluate.compare(prediction.joints, against, who.truth)
+            say("\n" + pckh.format_comparison(result["against"]))
+            if world.is_first and settings.pictures:
+                both = {against.name: evaluate.predictions_of(against), folder.name: prediction.joints}
+                rows = pictures.most_different(who.truth, both, settings.pictures)
+                pictures.write(folder / "comparison.png", pictures.sheet(who.samples, who.truth, both, rows))
+                say(f"\npictures of both: {folder / 'comparison.png'}")
+        if out is not None and world.is_first:
+            evaluate.write_json(out, result)
+
+
+def _network(
+    run: Path | None,
+    runs: Path,
+    which: str,
+    weights: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+    world: World,
+    say: Any,
+) -> tuple[Trained, Path]:
+    """The network to evaluate, and the folder that its results go to."""
+    from train import config
+    from train.models.weights import own_channels
+    from train.runs import from_weights, newest_run, trained
+
+    if weights is None:
+        place = run or newest_run(runs)
+        subject = trained(place, which, world.device)
+        settings = config.for_evaluation(subject.settings, overrides)
+        return replace(subject, settings=settings), place if place.is_dir() else place.parent
+    if preset is None:
+        raise NodaError("--weights needs --preset, the network that the file belongs to (simple_r50, hrnet_w32, ...)")
+    channels = own_channels(weights.name)
+    if channels and not any(o.startswith("channels=") for o in overrides):
+        say(f"{weights.name}: an official pose_resnet file, trained on BGR: channels={channels}")
+        overrides = (*overrides, f"channels={channels}")
+    subject, report = from_weights(weights, config.load(preset, overrides), world.device)
+    say(str(report))
+    folder = runs / f"eval-{weights.stem}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return subject, folder
