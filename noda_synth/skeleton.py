@@ -1,33 +1,46 @@
-"""Skeletons: the joints of MPII (16) and COCO (17), and what is true of them.
+"""Skeletons: the joints of a data set, and what is true of them.
 
-Everything that depends on which joints a data set marks is stated here once: names, limbs, left-right pairs, the joints
-that must never be covered, the limb joints that may be, and the groups (columns) of the paper's tables.
+Everything that depends on which joints a data set marks is stated once, in a TOML file: names, limbs, left-right pairs,
+the joints that must never be covered, the limb joints that may be, the groups (columns) of result tables. Four files
+lie in `skeletons/`; docs/skeletons.md describes them key by key for those who write another.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
-LIMB_JOINTS = tuple(f"{side}_{joint}" for joint in ("elbow", "wrist", "knee", "ankle") for side in ("right", "left"))
-"""The joints of the four limbs, of which a pasted body has to cover at least one (paper, section III-B, rule 2)."""
+from noda_synth.errors import NodaError
+from noda_synth.skeleton_checks import checked
+
+Spot = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """The joints of a data set, in its order.
+    """The joints of a data set, in its order. Two are equal if all that is stated of them is, but for the aliases.
 
     A *spot* is a tuple of joint names and stands for the mean of those joints; segments run from spot to spot.
+    Lengths and widths are in body sizes S (`noda_synth.anatomy`).
 
     Attributes:
-        name: short name, as stored in pools and manifests.
+        name: short name, as stored in pools.
         joints: joint names in the order of the files.
         limbs: pairs of joint names that are connected by a bone; drawn, and sure foreground for GrabCut.
         flips: (right, left) pairs of joint names that change places when an image is mirrored.
         protected: joints that a pasted body never covers.
         protected_needed: how many of the protected joints have to be labelled before a person can be a target.
         protected_segments: pairs of spots; the whole line between them is kept free as well.
-        groups: column of the paper's tables -> joint names.
+        limb_joint_names: joints of which a pasted body has to cover at least one (paper, section III-B, rule 2).
+        groups: column of result tables -> joint names.
+        widths: for each limb its widths at both ends, or None; for limbs whose joints the anatomy does not know.
+        lengths: for each limb its length when seen at full length, or None.
+        sigmas: for each joint the sigma of OKS (COCO's keypoint evaluation), or None if nobody has stated them.
+        aliases: other name of a joint in annotation files -> its name here.
     """
 
     name: str
@@ -36,8 +49,13 @@ class Skeleton:
     flips: tuple[tuple[str, str], ...]
     protected: tuple[str, ...]
     protected_needed: int
-    protected_segments: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-    groups: dict[str, tuple[str, ...]]
+    protected_segments: tuple[tuple[Spot, Spot], ...]
+    limb_joint_names: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]] = field(hash=False)
+    widths: tuple[tuple[float, float] | None, ...]
+    lengths: tuple[float | None, ...]
+    sigmas: tuple[float, ...] | None = None
+    aliases: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -53,7 +71,7 @@ class Skeleton:
 
     @property
     def limb_joints(self) -> list[int]:
-        return self.at(*LIMB_JOINTS)
+        return self.at(*self.limb_joint_names)
 
     @property
     def limb_pairs(self) -> list[tuple[int, int]]:
@@ -63,58 +81,57 @@ class Skeleton:
     def flip_pairs(self) -> list[tuple[int, int]]:
         return [(self.index[a], self.index[b]) for a, b in self.flips]
 
+    def ordered_as(self, names: Iterable[Any]) -> Skeleton | None:
+        """This skeleton in the order of a list of names or aliases; None if these are not its joints."""
+        joints = tuple(self.aliases.get(str(name), str(name)) for name in names)
+        if joints == self.joints:
+            return self
+        if len(joints) != len(self.joints) or set(joints) != set(self.joints):
+            return None
+        sigmas = None if self.sigmas is None else tuple(self.sigmas[self.index[joint]] for joint in joints)
+        return replace(self, joints=joints, sigmas=sigmas)
 
-def _both(*joints: str) -> tuple[tuple[str, str], ...]:
-    return tuple((f"right_{joint}", f"left_{joint}") for joint in joints)
+
+def skeleton_of(content: Mapping[str, Any], where: str) -> Skeleton:
+    """The skeleton of a TOML file's content. Raises NodaError that names `where`, the key and the way out."""
+    return Skeleton(**checked(content, where))
 
 
-_ARMS_AND_LEGS = tuple(
-    (f"{side}_{a}", f"{side}_{b}")
-    for side in ("right", "left")
-    for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
-)
-_GROUPS = {part: _both(part)[0] for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
+def load_skeleton(path: Path) -> Skeleton:
+    """Read a skeleton file. Raises NodaError that names the file, the key and the way out."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"no TOML: {error}"
+        raise NodaError(f"{path} cannot be read as a skeleton file ({reason}); docs/skeletons.md shows one") from error
+    return skeleton_of(content, str(path))
 
-MPII = Skeleton(
-    name="mpii16",
-    joints=(
-        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "thorax",
-        "upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow",
-        "left_wrist",
-    ),
-    limbs=(
-        ("head_top", "upper_neck"), ("upper_neck", "thorax"), ("thorax", "pelvis"),
-        ("thorax", "right_shoulder"), ("thorax", "left_shoulder"), ("pelvis", "right_hip"), ("pelvis", "left_hip"),
-        *_ARMS_AND_LEGS,
-    ),
-    flips=_both("ankle", "knee", "hip", "wrist", "elbow", "shoulder"),
-    # The two joints that MPII never marks as occluded (2,932 of 2,932 visible in its validation set).
-    protected=("head_top", "upper_neck"),
-    protected_needed=2,
-    protected_segments=((("head_top",), ("upper_neck",)),),
-    groups={"head": ("head_top",), **_GROUPS},
-)  # fmt: skip
 
-_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+def definition(skeleton: Skeleton) -> dict[str, Any]:
+    """All of a skeleton but its aliases, as plain data that `skeleton_of` takes back."""
+    limbs = [
+        {"joints": list(limb), **({"width": list(width)} if width else {}), **({"length": length} if length else {})}
+        for limb, width, length in zip(skeleton.limbs, skeleton.widths, skeleton.lengths, strict=True)
+    ]
+    sigmas = {} if skeleton.sigmas is None else dict(zip(skeleton.joints, skeleton.sigmas, strict=True))
+    return {
+        "name": skeleton.name,
+        "joints": list(skeleton.joints),
+        "limbs": limbs,
+        "flips": [list(pair) for pair in skeleton.flips],
+        "limb_joints": list(skeleton.limb_joint_names),
+        "protected": list(skeleton.protected),
+        "protected_needed": skeleton.protected_needed,
+        "protected_segments": [[list(spot) for spot in segment] for segment in skeleton.protected_segments],
+        "groups": {name: list(joints) for name, joints in skeleton.groups.items()},
+        "sigmas": sigmas,
+    }
 
-COCO = Skeleton(
-    name="coco17",
-    joints=(
-        *_FACE, "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-        "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-    ),
-    limbs=(
-        ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
-        ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
-        ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
-        *_ARMS_AND_LEGS,
-    ),
-    flips=_both("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
-    # A face seen from the side or from behind has joints without label: one that is there is enough to judge by.
-    protected=_FACE,
-    protected_needed=1,
-    protected_segments=((("left_shoulder", "right_shoulder"), _FACE), (("left_ear",), ("right_ear",))),
-    groups={"head": _FACE, **_GROUPS},
-)  # fmt: skip
 
-SKELETONS = {skeleton.name: skeleton for skeleton in (MPII, COCO)}
+def _shipped(names: Iterable[str]) -> dict[str, Skeleton]:
+    folder = Path(__file__).with_name("skeletons")
+    return {name: load_skeleton(folder / f"{name}.toml") for name in names}
+
+
+SKELETONS = _shipped(("mpii16", "coco17", "crowdpose14", "lsp14"))
+MPII, COCO = SKELETONS["mpii16"], SKELETONS["coco17"]

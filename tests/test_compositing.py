@@ -148,6 +148,6 @@ def test_colours_and_opacity_are_resized_alike(size: tuple[int, int]) -> None:
 
 
 def test_limb_joints_are_those_of_the_paper() -> None:
-    from noda_synth.skeleton import LIMB_JOINTS
+    from noda_synth.skeleton import MPII
 
-    assert set(LIMB_JOINTS) == LIMBS
+    assert set(MPII.limb_joint_names) == LIMBS

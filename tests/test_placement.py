@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from noda_synth.dataset import OCCLUDED, UNKNOWN, Person
 from noda_synth.placement import Occluders, PlacementSettings, Target, draw_placement, line_pixels
 from noda_synth.pool import Pool
-from noda_synth.skeleton import LIMB_JOINTS, SKELETONS
+from noda_synth.skeleton import SKELETONS
 from tests.conftest import Made
 from tests.standing import standing
 
@@ -75,7 +75,7 @@ def test_whatever_is_drawn_keeps_the_rules(
     assert placement.scale <= chosen.max_enlarge
     opaque = stamped(pool, placement, smooth)
     covered = {j for j, (x, y) in enumerate(np.floor(target.person.joints + 0.5).astype(int)) if opaque[y, x]}
-    limbs = {MPII16.index[name] for name in LIMB_JOINTS}
+    limbs = {MPII16.index[name] for name in MPII16.limb_joint_names}
     assert len(covered & limbs - hidden) >= min_covered
     head, neck = (target.person.joints[MPII16.index[name]] for name in ("head_top", "upper_neck"))
     for x, y in np.floor(np.linspace(head, neck, 4000) + 0.5).astype(int):
