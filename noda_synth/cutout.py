@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose, body_size
+from noda_synth.anatomy import Pose
 from noda_synth.dataset import Person, inside, joint_box, usable_joints
 from noda_synth.images import BGRImage
 from noda_synth.masks import Mask, View, mask_quality
@@ -60,7 +60,7 @@ def pose_of(person: Person, skeleton: Skeleton, size: tuple[int, int]) -> Pose:
 
 def body_extent(pose: Pose, size: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
     """The box (x1, y1, x2, y2) of the cardboard body, not cut off at the image's borders, and the body size S."""
-    scale = body_size(pose)
+    scale = pose.size
     frame = (0.0, 0.0, float(size[0]), float(size[1]))
     return extent(body_parts(pose, scale, frame)), scale
 

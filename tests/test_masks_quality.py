@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from noda_synth.anatomy import Pose, body_size
+from noda_synth.anatomy import Pose
 from noda_synth.dataset import OCCLUDED, UNKNOWN
 from noda_synth.masks import View
 from noda_synth.masks.entanglement import MAX_SHARED_JOINTS, border_share, shared_joints
@@ -41,7 +41,7 @@ def test_border_share_counts_the_mask_along_the_image_and_not_along_the_crop(sid
     np.rot90(inside, side)[0, 40:100] = True
     whole = View(np.zeros((200, 200, 3), np.uint8), standing(100), (), FRAME, 0)
     crop = View(whole.image, whole.pose, (), (-50.0, -50.0, 250.0, 250.0), 0)
-    assert border_share(whole, inside) == pytest.approx(60 / body_size(whole.pose))
+    assert border_share(whole, inside) == pytest.approx(60 / whole.pose.size)
     assert border_share(crop, inside) == 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose, body_size
+from noda_synth.anatomy import Pose
 from noda_synth.dataset import OCCLUDED, joint_box
 from noda_synth.masks.body_parts import body_parts
 from noda_synth.masks.cardboard import signed_distance
@@ -48,7 +48,7 @@ def _joints_on(body: Pose, other: Pose, frame: tuple[float, float, float, float]
     if not len(joints):
         return 0
     x, y = joints[None, :, 0], joints[None, :, 1]
-    return int((signed_distance(body_parts(body, body_size(body), frame), x, y) < 0).sum())
+    return int((signed_distance(body_parts(body, body.size, frame), x, y) < 0).sum())
 
 
 def border_share(view: View, inside: NDArray[np.bool_]) -> float:
@@ -62,4 +62,4 @@ def border_share(view: View, inside: NDArray[np.bool_]) -> float:
         (x2 < width + 0.5, inside[:, -1]),
         (y2 < height + 0.5, inside[-1]),
     )
-    return float(sum(int(line.sum()) for at_border, line in sides if at_border) / body_size(view.pose))
+    return float(sum(int(line.sum()) for at_border, line in sides if at_border) / view.pose.size)

@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.dataset import OCCLUDED
-from noda_synth.masks.evidence import evidence_of, sigmoid
+from noda_synth.masks.evidence import evidence_of
 from noda_synth.masks.view import View
 
 # Joints of the body; those of the head say little about how much of a person is hidden.
 _HEAD = {"nose", "left_eye", "right_eye", "left_ear", "right_ear", "upper_neck", "head_top"}
 _NEAR = 0.3
-# Twice the log-odds rank a little better than the log-odds: evidence of neighbouring pixels is no mere repetition.
-_SHARPNESS = np.float32(2.0)
 _EXPECTED, _AGREEMENT, _HIDDEN_SHARE = 0.6, 0.4, 0.3
 
 
@@ -28,9 +26,9 @@ def mask_quality(view: View, inside: NDArray[np.bool_]) -> float:
     evidence = evidence_of(view)
     x1, y1, x2, y2 = evidence.window
     height, width = evidence.distance.shape
-    window = inside[y1:y2, x1:x2].astype(np.float32)
-    mask = np.asarray(cv2.resize(window, (width, height), interpolation=cv2.INTER_AREA)) >= 0.5
-    probability = sigmoid(_SHARPNESS * (evidence.logodds - np.float32(evidence.bias)))
+    window = inside[y1:y2, x1:x2].view(np.uint8)
+    mask = np.asarray(cv2.resize(window, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)) > 0
+    probability = evidence.probability
     expected = float(probability[mask].sum() / (mask.sum() + probability[~mask].sum() + 1e-9))
     near = evidence.distance < _NEAR
     agreement = float(((evidence.colour > 0) == mask)[near].mean()) if near.any() else 0.0
