@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.formats.files import write_bytes
 from noda_synth.images import BGRImage, encode_png, read_image
+from noda_synth.manifest import manifest_lines, people_by_first_id
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
 
@@ -71,14 +71,9 @@ def _choose(
 def _render_tiles(
     folder: Path, number: int, side: int, wanted: Sequence[str], rng: np.random.Generator
 ) -> tuple[list[BGRImage], list[str]]:
-    try:
-        lines = [json.loads(text) for text in (folder / "manifest.jsonl").read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        raise NodaError(f"{folder} is no data set written by `noda-synth render` (manifest.jsonl: {error})") from error
+    lines = manifest_lines(folder)
     dataset = read_dataset(find_layout(folder))
-    # By id, for of several copies only the first stand in the list. With --append the person stands there twice, the
-    # second time under another id; joints are the same everywhere.
-    people = {person.record.get("noda", {}).get("person_id", person.person_id): person for person in dataset.persons}
+    people = people_by_first_id(dataset)  # for of several copies only the first stand in the list
     tiles, labels = [], []
     for place in _choose([line["id"] for line in lines], number, wanted, rng, folder):
         line = lines[place]

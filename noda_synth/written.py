@@ -8,7 +8,7 @@ import platform
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.copies import RenderSettings
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Person
+from noda_synth.dataset import OCCLUDED, Dataset, Person
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, carry_validation, mpii_record
 from noda_synth.formats.files import json_list, write_text
 from noda_synth.images import image_path
 from noda_synth.plan import Plan
+from noda_synth.stats.joints import count_states, total
 from noda_synth.version import __version__
 
 ORIGINALS = ("symlink", "hardlink", "copy", "none")
@@ -205,11 +206,11 @@ def report(
 
 
 def joint_states(dataset: Dataset, visible: Sequence[NDArray[np.int8]]) -> dict[str, Any]:
-    """Labelled joints of the training part by what is known of them, and the share that is known to be occluded."""
-    labelled = np.concatenate([person.labelled for person in dataset.persons])
-    states = np.concatenate(visible)[labelled]
-    counts = {
-        name: int((states == value).sum())
-        for name, value in (("visible", VISIBLE), ("occluded", OCCLUDED), ("unknown", UNKNOWN))
+    """Labelled joints of the training part by what is known of them, the share known to be occluded, and by joint."""
+    by_joint = count_states([person.labelled for person in dataset.persons], visible, dataset.skeleton)
+    every = total(by_joint.values())
+    return {
+        **asdict(every),
+        "occluded_share": round(every.occluded / max(1, every.labelled), 6),
+        "by_joint": {joint: asdict(states) for joint, states in by_joint.items()},
     }
-    return {**counts, "occluded_share": round(counts["occluded"] / max(1, len(states)), 6)}

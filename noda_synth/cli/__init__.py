@@ -15,6 +15,7 @@ COMMANDS = {
     "merge": "Put together what `--shard` runs of build-pool or render have done.",
     "convert": "Convert annotations: MPII .mat, MPII JSON, COCO keypoints.",
     "preview": "Draw contact sheets of a pool or of a rendered data set.",
+    "stats": "Count joints by kind and state, and what renders cover.",
     "replay": "Render one image again from its line in the manifest.",
 }
 

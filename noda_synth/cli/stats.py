@@ -1,0 +1,77 @@
+"""noda-synth stats"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from noda_synth.cli.errors import exits
+from noda_synth.cli.options import path_option
+
+if TYPE_CHECKING:
+    from noda_synth.dataset import Dataset
+
+
+@click.command("stats")
+@click.argument("data", type=click.Path(path_type=Path))
+@path_option("--against", metavar="DATA2", help="Compare with another set, such as the one that was rendered.")
+@path_option("--scores", help="Accuracy beside the counts: the JSON of `python -m train eval --json`.")
+@path_option("--pool", help="The pool DATA was rendered from: bodies are measured by their joints, not their crops.")
+@path_option("--out", help="Write figures (PNG) and numbers (stats.json) into this folder.")
+@path_option("--split", help="For the .mat: who is for validation.")
+@exits
+def command(
+    data: Path, against: Path | None, scores: Path | None, pool: Path | None, out: Path | None, split: Path | None
+) -> None:
+    """Count the joints of DATA, plain or rendered, a folder or an annotation file, and what its renders cover.
+
+    \b
+    Visible, occluded and unknown joints of each kind (before and after, for a rendered set) and how
+    that compares with real validation sets; how many joints the renders cover, and where and how large
+    what they paste is. docs/data.md explains the figures.
+
+    \b
+    Examples:
+      noda-synth stats data/mpii
+      noda-synth stats data/mpii_noda --out stats
+      noda-synth stats data/mpii_noda --against data/mpii --out stats
+    """
+    import json
+
+    from noda_synth.formats.files import write_bytes, write_text
+    from noda_synth.pool import Pool
+    from noda_synth.stats.figures import figures
+    from noda_synth.stats.joints import kinds
+    from noda_synth.stats.scores import read_scores
+    from noda_synth.stats.summary import as_json, summarise, words
+
+    dataset = _read(data, split)
+    summary = summarise(
+        data,
+        dataset,
+        None if against is None else (against, _read(against, split)),
+        None if scores is None else read_scores(scores, kinds(dataset.skeleton)),
+        None if pool is None else Pool(pool),
+    )
+    for line in words(summary):
+        click.echo(line)
+    if out is None:
+        return
+    pictures = figures(summary)
+    for name, picture in pictures.items():
+        write_bytes(out / name, picture)
+    write_text(out / "stats.json", json.dumps(as_json(summary), indent=1) + "\n")
+    click.echo(f"{', '.join(pictures)} and stats.json in {out}")
+
+
+def _read(data: Path, split: Path | None) -> Dataset:
+    """The annotations of a folder or a file. Of a .mat without split everyone counts as training part."""
+    from noda_synth.formats.layout import find_annotations
+    from noda_synth.formats.read import read_dataset
+
+    layout = find_annotations(data) if data.is_dir() else find_annotations(None, data)
+    alone = layout.kind == "mpii_mat"
+    everyone = alone and split is None and layout.valid is None
+    return read_dataset(layout, split=split if alone else None, all_train=everyone)

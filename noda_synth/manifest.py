@@ -1,0 +1,54 @@
+"""manifest.jsonl of a rendered set, read by what looks at such sets; `noda_synth.copies` writes its lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from noda_synth.dataset import Dataset, Person
+from noda_synth.errors import NodaError
+
+MANIFEST = "manifest.jsonl"
+
+
+def manifest_lines(folder: Path) -> list[dict[str, Any]]:
+    """All lines. NodaError for a folder without one, and for a line that is not one of render's."""
+    path = folder / MANIFEST
+    lines = []
+    for number, line in numbered_lines(path):
+        if line is None:
+            raise NodaError(f"{path}, line {number}: no line of the manifest.jsonl of a set")
+        lines.append(line)
+    return lines
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Line numbers from 1 with what stands there; None for a line that cannot be used. NodaError without a file."""
+    try:
+        texts = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NodaError(
+            f"{path.parent} is no data set written by `noda-synth render` ({path.name}: {error})"
+        ) from error
+    for number, text in enumerate(texts, 1):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = None
+        usable = (
+            isinstance(line, dict)
+            and all(isinstance(line.get(key), str) for key in ("id", "file", "source", "person"))
+            and isinstance(line.get("covered"), list)
+        )
+        yield number, line if usable else None
+
+
+def people_by_first_id(dataset: Dataset) -> dict[str, Person]:
+    """People of a rendered set by the id that the manifest calls them by.
+
+    With --append a person stands there twice, the second time under another id, and COCO files number their people
+    anew; joints are the same everywhere.
+    """
+    return {person.record.get("noda", {}).get("person_id", person.person_id): person for person in dataset.persons}

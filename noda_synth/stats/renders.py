@@ -1,0 +1,146 @@
+"""What the renders of a set cover, and where and how large what they paste is, from manifest and annotations alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.dataset import Person, joint_box
+from noda_synth.errors import NodaError
+from noda_synth.pool import Pool
+from noda_synth.skeleton import Skeleton
+from noda_synth.stats.joints import kind_of, kinds
+
+REACH, CELLS, SECTORS = 2.0, 24, 24
+"""The heat map goes to twice the half sides of the target's box and has CELLS x CELLS cells; the rose has SECTORS."""
+
+SIZE_STEP, SIZES = 0.2, 15
+"""Width and number of the size histogram's bars; the last one holds all that is larger."""
+
+
+@dataclass(frozen=True, eq=False)
+class Renders:
+    """One entry a line of the manifest.
+
+    Attributes:
+        methods: how often each method of occlusion was used.
+        covered: (N,) number of joints covered.
+        kinds: kind of joint -> (times covered, times labelled among the people who were covered).
+        offset: (M, 2) middle of what was pasted, from the middle of the target's joint box, in half sides of that box.
+        angle: (M,) degrees clockwise from the right of the same direction, in pixels.
+        size: (M,) diagonal of what was pasted over the diagonal of the target's joint box.
+        by_bodies: size is that of the pasted body's joint box; else that of the rectangle that was pasted, which for a
+            body is its crop with a margin.
+        elsewhere: lines whose manifest does not say where; N - M.
+    """
+
+    methods: dict[str, int]
+    covered: NDArray[np.int64]
+    kinds: dict[str, tuple[int, int]]
+    offset: NDArray[np.float64]
+    angle: NDArray[np.float64]
+    size: NDArray[np.float64]
+    by_bodies: bool
+
+    @property
+    def elsewhere(self) -> int:
+        return len(self.covered) - len(self.angle)
+
+
+def measure(
+    lines: Sequence[Mapping[str, Any]], people: Mapping[str, Person], skeleton: Skeleton, pool: Pool | None = None
+) -> Renders:
+    """Measure the lines of a manifest.
+
+    Args:
+        lines: of one set.
+        people: by the ids of the manifest, as `manifest.people_by_first_id` has them.
+        skeleton: their joints.
+        pool: the bodies that were pasted; with it sizes are those of bodies.
+
+    Raises:
+        NodaError: a line was rendered from another pool, or from none.
+
+    A method's placement counts if it is one rectangle (left, top, width, height); noda's has the distance and angle
+    between the boxes' middles besides, which are taken where they are there.
+    """
+    covered, labelled = Counter[str](), Counter[str]()
+    spots = []
+    for line in lines:
+        covered.update(kind_of(joint) for joint in line["covered"])
+        person = people.get(line["person"])
+        if person is None or not person.labelled.any():
+            continue
+        labelled.update(kind_of(skeleton.joints[joint]) for joint in np.flatnonzero(person.labelled))
+        if (spot := _spot(line.get("placement"), person)) is not None:
+            spots.append((*spot, _body_size(line, pool, person) if pool else spot[-1]))
+    table = np.array(spots, np.float64).reshape(-1, 5)
+    return Renders(
+        methods=dict(Counter(str(line.get("method", "noda")) for line in lines).most_common()),
+        covered=np.array([len(line["covered"]) for line in lines], np.int64),
+        kinds={kind: (covered[kind], labelled[kind]) for kind in kinds(skeleton)},
+        offset=table[:, :2],
+        angle=table[:, 2],
+        size=table[:, 4],
+        by_bodies=pool is not None,
+    )
+
+
+_RECTANGLE = ("left", "top", "width", "height")
+
+
+def _spot(placement: object, person: Person) -> tuple[float, float, float, float] | None:
+    """Offset x and y, angle and size of one placement, or None where it does not say."""
+    if not isinstance(placement, Mapping):
+        return None
+    if not all(isinstance(placement.get(key), int | float) for key in _RECTANGLE):
+        return None
+    left, top, width, height = (float(placement[key]) for key in _RECTANGLE)
+    x1, y1, x2, y2 = joint_box(person.joints[person.labelled])
+    half = np.maximum([(x2 - x1) / 2, (y2 - y1) / 2], 0.5)
+    radius, angle = placement.get("radius"), placement.get("angle")
+    if isinstance(radius, int | float) and isinstance(angle, int | float):
+        shift = radius * np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
+    else:
+        shift = np.array([left + (width - 1) / 2 - (x1 + x2) / 2, top + (height - 1) / 2 - (y1 + y2) / 2])
+    direction = float(np.rad2deg(np.arctan2(shift[1], shift[0])) % 360)
+    size = float(np.hypot(width, height) / np.hypot(*(2 * half)))
+    return float(shift[0] / half[0]), float(shift[1] / half[1]), direction, size
+
+
+def _body_size(line: Mapping[str, Any], pool: Pool, person: Person) -> float:
+    placement = line["placement"]
+    if line.get("pool") != pool.content or not {"body", "scale"} <= placement.keys():
+        raise NodaError(f"{line['id']} was not rendered from {pool.path}; leave --pool out, or name the right one")
+    own, targets = pool.box[placement["body"]], joint_box(person.joints[person.labelled])
+    return float(placement["scale"] * np.hypot(*(own[2:] - own[:2])) / max(np.hypot(*(targets[2:] - targets[:2])), 1.0))
+
+
+def heat(renders: Renders) -> NDArray[np.int64]:
+    """(CELLS, CELLS) renders whose middle lies in a cell, rows from top to bottom; those farther out are left out."""
+    edges = np.linspace(-REACH, REACH, CELLS + 1)
+    counts = np.histogram2d(renders.offset[:, 1], renders.offset[:, 0], (edges, edges))[0]
+    return np.asarray(counts, np.int64)
+
+
+def sectors(renders: Renders) -> list[int]:
+    """Renders by direction, SECTORS of equal width, clockwise from the right."""
+    counts = np.histogram(renders.angle, SECTORS, (0.0, 360.0))[0]
+    return [int(count) for count in counts]
+
+
+def sizes(renders: Renders) -> tuple[list[int], list[float]]:
+    """Renders by relative size, and the borders of the ranges."""
+    edges = [round(SIZE_STEP * place, 9) for place in range(SIZES + 1)]
+    counts = np.histogram(np.minimum(renders.size, edges[-1]), edges)[0]
+    return [int(count) for count in counts], edges
+
+
+def covered_histogram(renders: Renders) -> list[int]:
+    """How many renders cover 0, 1, 2, ... joints."""
+    return [int(count) for count in np.bincount(renders.covered, minlength=1)]
