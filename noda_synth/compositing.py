@@ -1,10 +1,12 @@
 """Edge smoothing, pasting and coverage (paper, section IV-C): pure functions on arrays.
 
-A *stamp* is a body brought to the size at which it is pasted: colours and an alpha of the same size, and the pixel of
-the picture on which its top-left pixel comes to lie.
+A *stamp* is what covers a picture, for one a body brought to its size: an alpha, colours of the same size, and the
+pixel of the picture on which its top-left pixel comes to lie.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,6 +20,15 @@ _RING_SIZE, _RING_ALPHA = 8, 192
 _FEATHER = 6.0
 # Opacity from which a pixel of a matte is all body, and how many pixels its colours are carried outwards.
 _SOLID, _BLEED = 235, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Stamp:
+    """What covers a picture, without its colours: alpha (h, w) uint8, and the picture's pixel under its first one."""
+
+    alpha: NDArray[np.uint8]
+    left: int
+    top: int
 
 
 def edge_alpha(opacity: NDArray[np.uint8], smooth: str) -> NDArray[np.uint8]:

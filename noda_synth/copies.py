@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth import jobs
-from noda_synth.compositing import paste, resize_crop, rim_colours
-from noda_synth.dataset import Dataset, Person, inside, usable_joints
+from noda_synth.compositing import Stamp, paste
+from noda_synth.dataset import Dataset, Person
 from noda_synth.errors import ItemError, Problem
 from noda_synth.images import MAX_PIXELS, BGRImage, encode_jpeg, encode_png, image_path, read_image
-from noda_synth.placement import Placement, PlacementSettings, covered_joints, stamp_alpha
+from noda_synth.methods import Recipe
+from noda_synth.methods.base import Method, Subject
+from noda_synth.placement import PlacementSettings
 from noda_synth.plan import Plan
-from noda_synth.pool import Pool
-from noda_synth.skeleton import SKELETONS, Skeleton
+from noda_synth.skeleton import Skeleton
 from noda_synth.staging import Outcome, Staging
 
 _SHARD_IMAGES = 8
@@ -38,7 +39,8 @@ class RenderSettings:
 
     Attributes:
         ratio: share of the training samples that is covered.
-        placement: the overlay strategy.
+        method: how people are occluded, a name in `methods.METHODS`.
+        placement: the method's own settings; for noda the overlay strategy.
         copies: differently occluded copies of each chosen person.
         append: add the copies to the training list instead of putting them in the originals' place.
         format: "jpg" or "png".
@@ -51,7 +53,8 @@ class RenderSettings:
     """
 
     ratio: float = 0.5
-    placement: PlacementSettings = field(default_factory=PlacementSettings)
+    method: str = "noda"
+    placement: Any = field(default_factory=PlacementSettings)
     copies: int = 1
     append: bool = False
     format: str = "jpg"
@@ -70,22 +73,22 @@ class Order:
     row: int
     copy: int
     person: Person
-    placement: Placement
+    placement: Any
     name: str
 
 
 @dataclass(frozen=True)
 class _Task:
     images: Path
-    pool: Path
-    skeleton: str
+    recipe: Recipe
+    skeleton: Skeleton
     orders: Sequence[tuple[str, tuple[Order, ...]]]
 
 
 def render_copies(
     dataset: Dataset,
     images: Path,
-    pool: Pool,
+    recipe: Recipe,
     plan: Plan,
     settings: RenderSettings,
     staging: Staging,
@@ -99,7 +102,7 @@ def render_copies(
     Args:
         dataset: the annotations.
         images: the images folder.
-        pool: the bodies.
+        recipe: the method.
         plan: who gets covered, and how.
         settings: how.
         staging: opened by the caller.
@@ -115,7 +118,7 @@ def render_copies(
         by_image[order.person.image].append(order)
     groups = [(name, tuple(group)) for name, group in by_image.items()]
     shards = [
-        jobs.Shard(f"{number:06d}", _Task(images, pool.path, dataset.skeleton.name, block), len(block))
+        jobs.Shard(f"{number:06d}", _Task(images, recipe, dataset.skeleton, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
     ]
     work = partial(_render_images, settings=settings, digest=digest)
@@ -142,15 +145,12 @@ def copy_name(image: str, row: int, copy: int | None, suffix: str) -> str:
     return str(pure.with_name(f"{pure.stem}_noda{row:06d}{number}.{suffix}"))
 
 
-def compose(picture: BGRImage, pool: Pool, placement: Placement, smooth: str) -> NDArray[np.uint8]:
-    """Paste the body over the picture, in place; the body's alpha, (h, w) uint8."""
-    size = (placement.width, placement.height)
-    alpha = stamp_alpha(pool, placement.body, placement.level, size, smooth)
-    colours = resize_crop(pool.crop(placement.body), size)
-    if smooth == "matte":
-        colours = rim_colours(colours, alpha)
-    paste(picture, colours, alpha, placement.left, placement.top)
-    return alpha
+def compose(picture: BGRImage, method: Method[Any], placement: Any) -> Stamp | None:
+    """Occlude the picture, in place; returns what covers it."""
+    stamp = method.stamp(placement)
+    if stamp is not None:
+        paste(picture, method.colours(placement, stamp, picture), stamp.alpha, stamp.left, stamp.top)
+    return stamp
 
 
 def encode(picture: BGRImage, suffix: str, quality: int) -> bytes:
@@ -158,10 +158,12 @@ def encode(picture: BGRImage, suffix: str, quality: int) -> bytes:
 
 
 def manifest_line(
-    order: Order, skeleton: Skeleton, covered: NDArray[np.bool_], pool: Pool, settings: RenderSettings, digest: str
-) -> dict[str, Any]:
+    order: Order, skeleton: Skeleton, covered: NDArray[np.bool_], method: Method[Any], settings: RenderSettings,
+    digest: str,
+) -> dict[str, Any]:  # fmt: skip
     """All that is to be known about a copy; `noda-synth replay` renders it again from this alone."""
-    body = order.placement.body
+    occluder = method.occluder(order.placement)
+    smooth = getattr(settings.placement, "smooth", None)
     return {
         "id": str(PurePosixPath(order.name).with_suffix("")),
         "file": order.name,
@@ -169,21 +171,21 @@ def manifest_line(
         "person": order.person.person_id,
         "row": order.row,
         "copy": order.copy,
+        "method": settings.method,
         "covered": [joint for joint, hit in zip(skeleton.joints, covered, strict=True) if hit],
-        "occluder": {"source": pool.images[body], "person": pool.persons[body]},
+        **({} if occluder is None else {"occluder": occluder}),
         "placement": asdict(order.placement),
-        "smooth": settings.placement.smooth,
+        **({} if smooth is None else {"smooth": smooth}),
         "format": settings.format,
         "quality": settings.quality,
-        "pool": pool.content,
+        **method.contents(),
         "settings": digest,
     }
 
 
 def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest: str) -> Outcome:
     """Make the copies of a few images in the folder `path`."""
-    pool = open_pool(task.pool)
-    skeleton = SKELETONS[task.skeleton]
+    method = task.recipe.open()
     path.mkdir()
     lines: list[dict[str, Any]] = []
     problems: list[Problem] = []
@@ -200,7 +202,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
             start = time.perf_counter()
             # The last copy may have the decoded image itself.
             picture = image if order is group[-1] else image.copy()
-            alpha = compose(picture, pool, order.placement, settings.placement.smooth)
+            stamp = compose(picture, method, order.placement)
             pasted = time.perf_counter()
             data = encode(picture, settings.format, settings.quality)
             seconds["paste"] += pasted - start
@@ -210,19 +212,11 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
                 raise FileNotFoundError(path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-            size = (picture.shape[1], picture.shape[0])
-            covered = covered_joints(order.person.joints, alpha, order.placement.left, order.placement.top)
-            covered &= usable_joints(order.person, size) & inside(order.person.joints, size)
-            lines.append(manifest_line(order, skeleton, covered, pool, settings, digest))
+            subject = Subject(order.person, task.skeleton, (picture.shape[1], picture.shape[0]))
+            lines.append(manifest_line(order, task.skeleton, subject.under(stamp), method, settings, digest))
     (path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return {
         "copies": len(lines),
         "problems": [problem.as_json() for problem in problems],
         "seconds": seconds,
     }
-
-
-@lru_cache(maxsize=1)
-def open_pool(path: Path) -> Pool:
-    """The pool, opened once in each process."""
-    return Pool(path)

@@ -21,6 +21,9 @@ from noda_synth.skeleton import Skeleton
 VISIBLE, OCCLUDED, UNKNOWN = 1, 0, -1
 """What is known of a joint. *Unknown* is a state of its own; a joint without label is always unknown."""
 
+BOX_MARGIN = 0.15
+"""Added on every side of the joint box, as a share of its longer side, where the input has no box of the person."""
+
 
 @dataclass(frozen=True, eq=False)
 class Person:
@@ -102,6 +105,17 @@ class Dataset:
 def joint_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """The smallest box around points (N, 2): x1, y1, x2, y2 as (4,) float64."""
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def padded_box(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+    """The box around points (N, 2) with a margin for the flesh, cut at the frame of an image of (width, height).
+
+    x1, y1, x2, y2 as (4,) float64, where a pixel reaches from x to x + 1.
+    """
+    x1, y1, x2, y2 = joint_box(points)
+    margin = BOX_MARGIN * max(x2 - x1, y2 - y1)
+    limits = (size[0], size[1], size[0], size[1])
+    return np.asarray(np.clip([x1 - margin, y1 - margin, x2 + 1 + margin, y2 + 1 + margin], 0, limits))
 
 
 def inside(joints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:

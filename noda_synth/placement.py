@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.compositing import COVERING, alpha_at, edge_alpha, resize_alpha
-from noda_synth.dataset import OCCLUDED, Person, inside, joint_box, usable_joints
+from noda_synth.dataset import OCCLUDED, Person
 from noda_synth.errors import NodaError
+from noda_synth.methods.base import Subject
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
 
@@ -98,35 +98,30 @@ MIXED = ("box", "cardboard", "grabcut")
 """The levels that `--mask mixed` draws from: the paper's "all three masks"."""
 
 
-class Target:
+class Target(Subject):
     """A person to be covered, seen by the rules.
 
     Attributes:
-        refusal: why the person cannot be a target, or an empty string.
+        coverable: (J,) bool, the limb joints in the image that are not known to be occluded.
     """
 
     def __init__(self, person: Person, skeleton: Skeleton, size: tuple[int, int], settings: PlacementSettings) -> None:
-        self.person = person
-        self.usable = usable_joints(person, size)
-        self.inside = self.usable & inside(person.joints, size)
-        self.refusal = ""
+        super().__init__(person, skeleton, size)
         chosen = settings.protect_joints
         protected = np.array(skeleton.at(*(skeleton.protected if chosen is None else chosen)), np.intp)
         needed = skeleton.protected_needed if chosen is None else len(protected)
         limbs = np.zeros(len(skeleton), np.bool_)
         limbs[skeleton.limb_joints] = True
         self.coverable = limbs & self.inside & (person.visible != OCCLUDED)
-        if person.duplicate:
-            self.refusal = "duplicate record"
-        elif self.inside.sum() < 2:
-            self.refusal = "fewer than two joints inside the image"
-        elif self.usable[protected].sum() < needed:
+        if self.refusal:
+            return
+        if self.usable[protected].sum() < needed:
             self.refusal = "a protected joint is not labelled"
         elif self.coverable.sum() < settings.min_covered:
             self.refusal = "no limb joint left to cover"
         if self.refusal:
             return
-        box = joint_box(person.joints[self.inside])
+        box = self.joint_box
         self.center = (box[:2] + box[2:]) / 2
         self.diagonal = max(float(np.hypot(*(box[2:] - box[:2]))), 1.0)
         self.free_points = self._free_points(skeleton, protected, settings)
@@ -154,10 +149,6 @@ class Target:
         known = [j for j in joints if self.usable[j]]
         return np.asarray(self.person.joints[known].mean(axis=0)) if known else None
 
-    def covered(self, alpha: NDArray[np.uint8], left: Any, top: Any) -> NDArray[np.bool_]:
-        """(J,) or (K, J) bool: labelled joints inside the image that lie under the stamp."""
-        return np.asarray(covered_joints(self.person.joints, alpha, left, top) & self.inside)
-
 
 def line_pixels(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     """A point (P, 2) in each of the pixels that a line from start to end passes through, however short its way there.
@@ -171,11 +162,6 @@ def line_pixels(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray
             cuts.append((np.arange(np.ceil(low), np.floor(high) + 1) - a) / (b - a))
     at = np.sort(np.clip(np.concatenate(cuts), 0.0, 1.0))
     return np.asarray(start + ((at[1:] + at[:-1]) / 2)[:, None] * (end - start))
-
-
-def covered_joints(joints: NDArray[np.float64], alpha: NDArray[np.uint8], left: Any, top: Any) -> NDArray[np.bool_]:
-    """(J,) or (K, J) bool: the joint's pixel, floor(x + 0.5), lies under alpha of at least one half."""
-    return np.asarray(alpha_at(alpha, joints, left, top) >= COVERING)
 
 
 @dataclass(frozen=True)

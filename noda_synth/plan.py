@@ -1,4 +1,4 @@
-"""Which people get covered, and how: drawn from annotations, image sizes and masks alone, before any pixel is touched.
+"""Who gets occluded, and how: drawn from annotations, image sizes and masks alone, before any pixel is touched.
 
 Everyone's placement comes from a generator of their own, and the chosen ones are the first in a seeded order that admit
 a placement. So the plan is the same for any number of workers.
@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain
 from math import floor
 from pathlib import Path
+from typing import Any
 
 from noda_synth import jobs
 from noda_synth.dataset import Dataset, Person, far_outside_note
 from noda_synth.errors import ItemError, Problem
 from noda_synth.images import image_path, image_size
-from noda_synth.placement import Occluders, Placement, PlacementSettings, Target, draw_placement
-from noda_synth.pool import Pool
+from noda_synth.methods import Recipe
 from noda_synth.seeding import item_generator
-from noda_synth.skeleton import SKELETONS
+from noda_synth.skeleton import Skeleton
 
 # People per unit of planning work, and the least number of people that are looked at together.
 _BLOCK, _WAVE = 16, 64
@@ -32,7 +32,7 @@ class Planned:
     """A person who gets covered: row in `Dataset.persons`, and one placement a copy."""
 
     row: int
-    placements: tuple[Placement, ...]
+    placements: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ class Plan:
 def draw_plan(
     dataset: Dataset,
     images: Path,
-    pool: Pool,
-    settings: PlacementSettings,
+    recipe: Recipe,
     *,
     ratio: float,
     copies: int,
@@ -72,8 +71,8 @@ def draw_plan(
     wanted = floor(ratio * len(rows) + 0.5)
     wanted = wanted if limit is None else min(wanted, limit)
     work = partial(
-        _place_people, images=images, pool_path=pool.path, skeleton=dataset.skeleton.name, settings=settings,
-        copies=copies, max_pixels=max_pixels, seed=seed,
+        _place_people, images=images, recipe=recipe, skeleton=dataset.skeleton, copies=copies,
+        max_pixels=max_pixels, seed=seed,
     )  # fmt: skip
     chosen: list[Planned] = []
     passed_over: Counter[str] = Counter()
@@ -103,15 +102,14 @@ def _place_people(
     people: Sequence[tuple[int, Person]],
     *,
     images: Path,
-    pool_path: Path,
-    skeleton: str,
-    settings: PlacementSettings,
+    recipe: Recipe,
+    skeleton: Skeleton,
     copies: int,
     max_pixels: int,
     seed: int,
 ) -> list[tuple[Planned | None, str, Problem | None]]:
     """For each person of a block: a plan or why there is none, and what is to be reported."""
-    occluders = _occluders(pool_path, settings)
+    method = recipe.open()
     found: list[tuple[Planned | None, str, Problem | None]] = []
     for row, person in people:
         try:
@@ -119,20 +117,14 @@ def _place_people(
         except ItemError as error:
             found.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
             continue
-        target = Target(person, SKELETONS[skeleton], size, settings)
-        reason = target.refusal
-        placements: list[Placement] = []
+        subject = method.subject(person, skeleton, size)
+        reason = subject.refusal
+        placements: list[Any] = []
         while not reason and len(placements) < copies:
             rng = item_generator(seed, "placement", f"{person.person_id}/{len(placements)}")
-            placement, reason = draw_placement(target, occluders, settings, rng)
+            placement, reason = method.draw(subject, rng)
             if placement is not None:
                 placements.append(placement)
-        note = far_outside_note(person, SKELETONS[skeleton], size, "render")
+        note = far_outside_note(person, skeleton, size, "render")
         found.append((None if reason else Planned(row, tuple(placements)), reason, note))
     return found
-
-
-@lru_cache(maxsize=1)
-def _occluders(pool_path: Path, settings: PlacementSettings) -> Occluders:
-    """Opened once in each process."""
-    return Occluders(Pool(pool_path), settings)

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth import jobs, written
-from noda_synth.copies import RenderSettings, encode, open_pool, render_copies
+from noda_synth.copies import RenderSettings, encode, render_copies
 from noda_synth.dataset import Dataset
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files import write_atomically
 from noda_synth.images import image_path, image_size, read_image
-from noda_synth.placement import Occluders
+from noda_synth.methods import Recipe, Sources, method_class
 from noda_synth.plan import Plan, draw_plan
-from noda_synth.pool import Pool
 from noda_synth.scene import write_scenes
 from noda_synth.staging import Outcome, Part, Staging, check_output, settings_hash
 from noda_synth.version import __version__
@@ -38,7 +37,7 @@ class RenderReport:
 def render(
     dataset: Dataset,
     layout: Layout,
-    pool_path: Path,
+    sources: Sources,
     out: Path,
     settings: RenderSettings,
     inputs: dict[str, str],
@@ -53,7 +52,7 @@ def render(
     Args:
         dataset: the annotations.
         layout: where its files lie.
-        pool_path: the pool of bodies.
+        sources: the pool of bodies, or the objects; what the method does not need is not looked at.
         out: the folder; it appears when it is whole.
         settings: how.
         inputs: names and hashes of the annotation files, for the record of the settings.
@@ -66,24 +65,25 @@ def render(
         What was done, or None if `out` was there already, made with the same settings.
 
     Raises:
-        NodaError: the pool does not fit the data set; nobody can be covered; another run writes `out` or was begun
-            there with other settings.
+        NodaError: a source is missing or does not fit the data set; nobody can be covered; another run writes `out`, or
+            was begun there with other settings.
     """
     started = time.perf_counter()
-    pool = matching_pool(pool_path, dataset)
-    every = settings_of(settings, pool, inputs)
+    recipe = recipe_of(settings, sources, dataset)
+    method = recipe.open()
+    every = {"version": __version__, **asdict(settings), **method.contents(), "inputs": inputs}
     digest = settings_hash(every)
     staging = Staging(out, part)
     if check_output(out, _made_with(out), every, overwrite):
         staging.leftover()
         return None
     with staging.opened(every, overwrite):
-        plan = plan_copies(dataset, layout.images, pool, settings, workers=workers, quiet=quiet)
+        plan = plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=quiet)
         planned = time.perf_counter()
         images = len({dataset.persons[chosen.row].image for chosen in plan.chosen})
         with jobs.Progress(images, "render", "image", quiet=quiet) as progress:
             shards, outcomes = render_copies(
-                dataset, layout.images, pool, plan, settings, staging, digest, workers=workers, progress=progress
+                dataset, layout.images, recipe, plan, settings, staging, digest, workers=workers, progress=progress
             )
         if part:
             return RenderReport({}, [*plan.problems, *_problems(outcomes)], _seconds(outcomes))
@@ -98,13 +98,12 @@ def render(
         if settings.coco or dataset.source == "coco":
             with jobs.Progress(len(dataset.images), "coco", "image", quiet=quiet) as progress:
                 problems += write_scenes(
-                    dataset, layout.images, pool, plan, {line["file"] for line in copies.lines}, settings,
+                    dataset, layout.images, recipe, plan, {line["file"] for line in copies.lines}, settings,
                     staging, result / "annot", workers=workers, progress=progress,
                 )  # fmt: skip
         written.write_manifest(result / "manifest.jsonl", copies)
         written.write_problems(result / "errors.jsonl", problems)
-        bodies = {"bodies": len(Occluders(pool, settings.placement).rows), "pool_bodies": len(pool)}
-        content = written.report(dataset, plan, copies, problems, every, digest, bodies)
+        content = written.report(dataset, plan, copies, problems, every, digest, method.counts())
         write_atomically(result / "report.json", json.dumps(content, indent=1) + "\n")
         seconds = {"plan": planned - started, "all": time.perf_counter() - started, **_seconds(outcomes)}
         log = {"workers": workers, "host": os.uname().nodename, "out": str(out.resolve()), "seconds": seconds}
@@ -113,33 +112,27 @@ def render(
     return RenderReport(content, problems, seconds)
 
 
-def settings_of(settings: RenderSettings, pool: Pool, inputs: dict[str, str]) -> dict[str, Any]:
-    """The settings as they are compared and hashed; the pool stands there by its content, not by its path."""
-    return {"version": __version__, **asdict(settings), "pool": pool.content, "inputs": inputs}
-
-
-def matching_pool(path: Path, dataset: Dataset) -> Pool:
-    """Open the pool. Raises NodaError for a damaged pool and for one of another skeleton."""
-    pool = open_pool(path)
-    pool.check_content()
-    if pool.skeleton is not dataset.skeleton:
-        raise NodaError(
-            f"{path} holds bodies with the {len(pool.skeleton)} joints of {pool.skeleton.name}, but the data set has "
-            f"the {len(dataset.skeleton)} of {dataset.skeleton.name}; build a pool from data of the same kind"
-        )
-    return pool
+def recipe_of(settings: RenderSettings, sources: Sources, dataset: Dataset) -> Recipe:
+    """The method with its sources. Raises NodaError where one is missing, damaged, or not for this data set."""
+    for source in sorted(method_class(settings.method).takes):
+        if getattr(sources, source) is None:
+            raise NodaError(
+                f"--method {settings.method} needs --{source}; noda-synth render --help says what it may be"
+            )
+    recipe = Recipe(settings.method, settings.placement, sources)
+    recipe.open().check(dataset)
+    return recipe
 
 
 def plan_copies(
-    dataset: Dataset, images: Path, pool: Pool, settings: RenderSettings, *, workers: int, quiet: bool
+    dataset: Dataset, images: Path, recipe: Recipe, settings: RenderSettings, *, workers: int, quiet: bool
 ) -> Plan:
     """The plan for these settings."""
     wanted = int(settings.ratio * len(dataset.samples) + 0.5)
     with jobs.Progress(min(wanted, settings.limit or wanted), "plan", "person", quiet=quiet) as progress:
         return draw_plan(
-            dataset, images, pool, settings.placement, ratio=settings.ratio, copies=settings.copies,
-            limit=settings.limit, max_pixels=settings.max_pixels, seed=settings.seed, workers=workers,
-            progress=progress,
+            dataset, images, recipe, ratio=settings.ratio, copies=settings.copies, limit=settings.limit,
+            max_pixels=settings.max_pixels, seed=settings.seed, workers=workers, progress=progress,
         )  # fmt: skip
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from noda_synth.compositing import Stamp
 from noda_synth.copies import compose, encode
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files import write_bytes
 from noda_synth.images import image_path, read_image
-from noda_synth.placement import Placement
-from noda_synth.pool import Pool
+from noda_synth.methods import METHODS, Recipe, Sources, method_class
+from noda_synth.methods.base import Method
 
 
 def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
@@ -36,30 +36,62 @@ def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
 
 
 def _checked(line: dict[str, Any], where: str) -> dict[str, Any]:
-    needed = {"pool", "source", "placement", "smooth", "format", "quality"}
-    parts = {field.name for field in fields(Placement)}
-    if needed - line.keys() or not isinstance(line["placement"], dict) or line["placement"].keys() != parts:
+    needed = {"method", "source", "placement", "format", "quality"}
+    if needed - line.keys() or line["method"] not in METHODS or not isinstance(line["placement"], dict):
         raise NodaError(f"{where} is not as render wrote it: it lacks keys, or has others")
+    try:
+        method_class(line["method"]).placement_of(line["placement"])
+    except NodaError as error:
+        raise NodaError(f"{where}: {error}") from error
     return line
 
 
-def replay(line: Mapping[str, Any], images: Path, pool_path: Path, out: Path, *, overwrite: bool = False) -> None:
+def stamp_of(line: Mapping[str, Any], sources: Sources) -> Stamp | None:
+    """What covers the image of a manifest line: alpha (h, w) uint8, left and top in 0-based pixels of the picture.
+
+    Args:
+        line: of the manifest, as `find_line` gives it.
+        sources: where the pool is, or the objects are, that the data set was rendered with.
+
+    Returns:
+        The stamp, or None where nothing is covered (`recompress`). For labels and statistics; no image is read.
+
+    Raises:
+        NodaError: the sources are missing, or not those of the line.
+    """
+    method = method_of(line, sources)
+    return method.stamp(method.placement_of(line["placement"]))
+
+
+def method_of(line: Mapping[str, Any], sources: Sources) -> Method[Any]:
+    """The method that made the image of a manifest line. Raises NodaError for missing sources, or others."""
+    kind = method_class(line["method"])
+    for source in sorted(kind.takes):
+        if getattr(sources, source) is None:
+            raise NodaError(f"{line['id']} was made by {line['method']}, which needs --{source}; name the same as then")
+    settings = kind.settings_type(smooth=line["smooth"]) if "smooth" in line else kind.settings_type()
+    method = Recipe(line["method"], settings, sources).open()
+    for source, content in method.contents().items():
+        if content != line.get(source):
+            raise NodaError(
+                f"{getattr(sources, source)} is not the {source} that {line['id']} was rendered with "
+                f"(its content is {content[:12]}, the manifest names {str(line.get(source))[:12]})"
+            )
+    return method
+
+
+def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *, overwrite: bool = False) -> None:
     """Render an image again and write it to `out`.
 
     Raises:
-        NodaError: the pool is not the one of the line, the original cannot be read, or `out` exists.
+        NodaError: the sources are not those of the line, the original cannot be read, or `out` exists.
     """
     if out.exists() and not overwrite:
         raise NodaError(f"{out} exists; choose another --out, or --overwrite")
-    pool = Pool(pool_path)
-    if pool.content != line["pool"]:
-        raise NodaError(
-            f"{pool_path} is not the pool that {line['id']} was rendered with "
-            f"(its content is {pool.content[:12]}, the manifest names {line['pool'][:12]})"
-        )
+    method = method_of(line, sources)
     try:
         picture = read_image(image_path(images, line["source"]))
-        compose(picture, pool, Placement(**line["placement"]), line["smooth"])
+        compose(picture, method, method.placement_of(line["placement"]))
     except ItemError as error:
         raise NodaError(str(error)) from error
     write_bytes(out, encode(picture, line["format"], line["quality"]))

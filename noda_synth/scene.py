@@ -1,7 +1,7 @@
 """COCO files of a rendered set: everyone in every picture, clean or covered, with outlines and changed visibility.
 
-`coco_train_scene.json` is for bottom-up and multi-person work: in a copy it lists the target, the bystanders and the
-pasted person. `coco_train_topdown.json` has one record a training sample, like the MPII list.
+`coco_train_scene.json` is for bottom-up and multi-person work: in a copy it lists the target, the bystanders and, with
+NODA, the pasted person. `coco_train_topdown.json` has one record a training sample, like the MPII list.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth import jobs
-from noda_synth.compositing import COVERING, overlap
-from noda_synth.copies import Order, RenderSettings, open_pool, orders
-from noda_synth.dataset import OCCLUDED, Dataset, Image, Person, inside, usable_joints
+from noda_synth.compositing import COVERING, alpha_at, overlap
+from noda_synth.copies import Order, RenderSettings, orders
+from noda_synth.dataset import OCCLUDED, Dataset, Image, Person, inside
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
 from noda_synth.images import image_path, image_size
-from noda_synth.placement import covered_joints, stamp_alpha
+from noda_synth.methods import Recipe
+from noda_synth.methods.base import Method, Subject
+from noda_synth.methods.bodies import BodyMethod
 from noda_synth.plan import Plan
 from noda_synth.pool import Pool
+from noda_synth.skeleton import Skeleton
 from noda_synth.staging import Outcome, Staging
 
 _SHARD_IMAGES = 16
@@ -54,14 +57,15 @@ class Region:
 @dataclass(frozen=True)
 class _Task:
     images: Path
-    pool: Path
+    recipe: Recipe
+    skeleton: Skeleton
     groups: Sequence[tuple[Image, tuple[tuple[int, Person], ...], tuple[Order, ...]]]
 
 
 def write_scenes(
     dataset: Dataset,
     images: Path,
-    pool: Pool,
+    recipe: Recipe,
     plan: Plan,
     done: set[str],
     settings: RenderSettings,
@@ -76,7 +80,7 @@ def write_scenes(
     Args:
         dataset: the annotations.
         images: the images folder.
-        pool: the bodies.
+        recipe: the method.
         plan: who gets covered, and how.
         done: names of the copies that were made.
         settings: how.
@@ -98,10 +102,10 @@ def write_scenes(
             people[person.image].append((row, person))
     groups = [(image, tuple(people[name]), tuple(by_image[name])) for name, image in dataset.images.items()]
     shards = [
-        jobs.Shard(f"scene-{number:06d}", _Task(images, pool.path, block), len(block))
+        jobs.Shard(f"scene-{number:06d}", _Task(images, recipe, dataset.skeleton, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
     ]
-    work = partial(_describe_images, settings=settings)
+    work = partial(_describe_images, max_pixels=settings.max_pixels)
     outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
     pictures = _numbered([staging.data(shard.name) for shard in shards], dataset)
     write_coco(
@@ -173,15 +177,15 @@ def _numbered(shards: Sequence[Path], dataset: Dataset) -> Any:
     return pictures
 
 
-def _describe_images(task: _Task, path: Path, *, settings: RenderSettings) -> Outcome:
+def _describe_images(task: _Task, path: Path, *, max_pixels: int) -> Outcome:
     """One line a picture: the clean image, then its copies."""
-    pool = open_pool(task.pool)
+    method = task.recipe.open()
     problems: list[Problem] = []
     with path.open("w") as file:
         for image, people, group in task.groups:
             try:
-                size = image_size(image_path(task.images, image.name), settings.max_pixels)
-                for picture in _pictures(image, size, people, group, pool, settings):
+                size = image_size(image_path(task.images, image.name), max_pixels)
+                for picture in _pictures(image, size, people, group, method, task.skeleton):
                     file.write(json.dumps(picture) + "\n")
             except ItemError as error:
                 problems.append(Problem("coco", image.name, str(error)))
@@ -193,9 +197,10 @@ def _pictures(
     size: tuple[int, int],
     people: tuple[tuple[int, Person], ...],
     group: tuple[Order, ...],
-    pool: Pool,
-    settings: RenderSettings,
+    method: Method[Any],
+    skeleton: Skeleton,
 ) -> Iterator[dict[str, Any]]:
+    pool = method.pool if isinstance(method, BodyMethod) else None
     outlines = [_outline(person, pool, size) for _, person in people]
     annotations = [
         _annotate(person, person.visible, outline, outline, size, {"role": "person"})
@@ -205,19 +210,17 @@ def _pictures(
     entry = coco_image(image.name, image.record.get("id", 0), size, image.record)
     yield {"image": entry, "copy": None, "target": None, "rows": rows, "annotations": annotations}
     for order in group:
-        placement = order.placement
-        alpha = stamp_alpha(
-            pool, placement.body, placement.level, (placement.width, placement.height), settings.placement.smooth
-        )
-        stamp = Region(alpha >= COVERING, placement.left, placement.top)
+        stamp = method.stamp(order.placement)
+        region = None if stamp is None else Region(stamp.alpha >= COVERING, stamp.left, stamp.top)
         annotations = []
         for (row, person), outline in zip(people, outlines, strict=True):
-            hit = covered_joints(person.joints, alpha, placement.left, placement.top) & inside(person.joints, size)
-            visible = np.where(hit & usable_joints(person, size), OCCLUDED, person.visible).astype(np.int8)
+            hit = Subject(person, skeleton, size).under(stamp)
+            visible = np.where(hit, OCCLUDED, person.visible).astype(np.int8)
             role = "target" if row == order.row else "bystander"
-            left = outline.less(stamp) if outline else None
+            left = outline.less(region) if outline and region else outline
             annotations.append(_annotate(person, visible, outline, left, size, {"role": role}))
-        pasted = _pasted(order, pool, stamp, size)
+        body = method.pasted_person(order.placement)
+        pasted = _pasted(body, order.name, region, size) if body and region else []
         annotations += pasted
         entry = coco_image(order.name, 0, size, {"noda": {"source": image.name}})
         yield {
@@ -243,7 +246,7 @@ def _annotate(
     )  # fmt: skip
 
 
-def _pasted(order: Order, pool: Pool, stamp: Region, size: tuple[int, int]) -> list[dict[str, Any]]:
+def _pasted(body: Person, picture: str, stamp: Region, size: tuple[int, int]) -> list[dict[str, Any]]:
     """The pasted person: joints outside its mask or the frame are unlabelled, its box is that of its mask.
 
     Nobody where the mask misses the picture, as it may with `--min-covered 0`.
@@ -251,30 +254,30 @@ def _pasted(order: Order, pool: Pool, stamp: Region, size: tuple[int, int]) -> l
     window = overlap(stamp.mask.shape, (size[1], size[0]), stamp.left, stamp.top)
     if window is None or not stamp.mask[window[1]].any():
         return []
-    body = order.placement.body
-    joints = order.placement.to_picture(pool.joints[body], pool.size[body])
-    alpha = stamp.mask.astype(np.uint8) * 255
-    shown = pool.labelled[body] & inside(joints, size) & covered_joints(joints, alpha, stamp.left, stamp.top)
+    under = alpha_at(stamp.mask.astype(np.uint8), body.joints, stamp.left, stamp.top) > 0
+    shown = body.labelled & inside(body.joints, size) & under
     person = Person(
-        image=order.name,
-        person_id=f"{order.name}#occluder",
-        joints=np.where(shown[:, None], joints, np.nan),
+        image=picture,
+        person_id=f"{picture}#occluder",
+        joints=np.where(shown[:, None], body.joints, np.nan),
         labelled=shown,
-        visible=np.where(shown, pool.visible[body], -1).astype(np.int8),
+        visible=np.where(shown, body.visible, -1).astype(np.int8),
     )
     rows, columns = (np.flatnonzero(stamp.mask[window[1]].any(axis=axis)) for axis in (1, 0))
     left, top = max(stamp.left, 0) + int(columns[0]), max(stamp.top, 0) + int(rows[0])
     box = [left, top, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1]
-    source = {"source": pool.images[body], "source_person": pool.persons[body]}
+    source = {"source": body.image, "source_person": body.person_id}
     annotation = _annotate(person, person.visible, None, stamp, size, {"role": "occluder", **source})
     return [{**annotation, "bbox": [float(value) for value in box]}]
 
 
-def _outline(person: Person, pool: Pool, size: tuple[int, int]) -> Region | None:
-    """The person's outline: the input's, or the pool's best mask, or None."""
+def _outline(person: Person, pool: Pool | None, size: tuple[int, int]) -> Region | None:
+    """The person's outline: the input's, or the best mask of a pool, or None."""
     segmentation = person.record.get("segmentation")
     if segmentation:
         return _cut(segmentation_mask(segmentation, size))
+    if pool is None:
+        return None
     row = pool.rows.get(person.person_id)
     if row is None or not _same(person, pool, row):
         return None

@@ -134,18 +134,14 @@ def occluded_record(dataset: Dataset, person: Person, line: Mapping[str, Any]) -
     record = mpii_record(person)
     record["image"] = line["file"]
     record["joints_visible"] = [int(value) for value in visible_after(dataset, person, line)]
-    record["synth"] = {
-        "id": line["id"],
-        "source": line["source"],
-        "covered": line["covered"],
-        "occluder": line["occluder"],
-        "level": line["placement"]["level"],
-    }
+    record["synth"] = {key: line[key] for key in ("id", "source", "method", "covered", "occluder") if key in line}
+    if "level" in line["placement"]:
+        record["synth"]["level"] = line["placement"]["level"]
     return record
 
 
 def visible_after(dataset: Dataset, person: Person, line: Mapping[str, Any]) -> NDArray[np.int8]:
-    """(J,) int8: what is known of the joints once the body lies over them."""
+    """(J,) int8: what is known of the joints once they are covered."""
     visible = person.visible.copy()
     visible[dataset.skeleton.at(*line["covered"])] = OCCLUDED
     return visible
@@ -168,7 +164,7 @@ def report(
     problems: Sequence[Problem],
     settings: Mapping[str, Any],
     digest: str,
-    bodies: Mapping[str, int],
+    sources: Mapping[str, int],
 ) -> dict[str, Any]:
     """report.json: what was asked for, what was done, who was passed over, and how visibility changed."""
     first = copies.of(0)
@@ -193,7 +189,7 @@ def report(
             "wanted": plan.wanted,
             "covered_people": len({line["row"] for line in copies.lines}),
             "copies": len(copies.lines),
-            **bodies,
+            **sources,
             "failed": sum(problem.failed for problem in problems),
         },
         "passed_over": plan.passed_over,

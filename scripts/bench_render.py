@@ -20,11 +20,12 @@ import numpy as np
 
 from noda_synth import jobs
 from noda_synth.build import PoolSettings, build_pool
-from noda_synth.copies import RenderSettings, compose, encode, open_pool, orders, render_copies
+from noda_synth.copies import RenderSettings, compose, encode, orders, render_copies
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.images import image_path, read_image
 from noda_synth.masks import LEVELS
-from noda_synth.render import plan_copies
+from noda_synth.methods import Sources
+from noda_synth.render import plan_copies, recipe_of
 from noda_synth.staging import Staging
 
 
@@ -55,9 +56,10 @@ def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type
     dataset = read_dataset(layout, all_train=True) if find_layout(data).kind == "mpii_mat" else read_dataset(layout)
     report = build_pool(dataset, layout.images, folder / "pool.h5", PoolSettings(), {}, workers=1)
     assert report is not None
-    pool = open_pool(folder / "pool.h5")
     settings = RenderSettings(ratio=1.0, limit=number)
-    plan = plan_copies(dataset, layout.images, pool, settings, workers=1, quiet=True)
+    recipe = recipe_of(settings, Sources(pool=folder / "pool.h5"), dataset)
+    method = recipe.open()
+    plan = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
     rows = []
     for order in orders(dataset, plan, settings):
         path = image_path(layout.images, order.person.image)
@@ -68,7 +70,7 @@ def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type
         times = [time.process_time()]
         image = read_image(path)
         times.append(time.process_time())
-        compose(image, pool, order.placement, settings.placement.smooth)
+        compose(image, method, order.placement)
         times.append(time.process_time())
         encode(image, "jpg", 95)
         times.append(time.process_time())
@@ -79,7 +81,7 @@ def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type
     staging = Staging(folder / "set")
     with staging.opened({}), jobs.Progress(0, "", "", quiet=True) as progress:
         start = time.process_time()
-        render_copies(dataset, layout.images, pool, plan, settings, staging, "", workers=1, progress=progress)
+        render_copies(dataset, layout.images, recipe, plan, settings, staging, "", workers=1, progress=progress)
         pipeline = time.process_time() - start
     stages = [stage for stage in ("rules", "read", *LEVELS, "write") if stage in report.seconds]
     return {

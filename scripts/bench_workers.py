@@ -18,10 +18,11 @@ from statistics import median
 
 from noda_synth import jobs
 from noda_synth.build import PoolSettings, build_pool
-from noda_synth.copies import RenderSettings, open_pool, render_copies
+from noda_synth.copies import RenderSettings, render_copies
 from noda_synth.formats import find_layout, read_dataset
+from noda_synth.methods import Sources
 from noda_synth.placement import PlacementSettings
-from noda_synth.render import plan_copies
+from noda_synth.render import plan_copies, recipe_of
 from noda_synth.staging import Staging
 
 TURNS, COPIES = 3, 6
@@ -45,19 +46,19 @@ def main() -> None:
             )
 
         def plan(workers: int) -> None:
-            plan_copies(dataset, layout.images, pool, settings, workers=workers, quiet=True)
+            plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=True)
 
         def render(workers: int) -> None:
             staging = Staging(folder / "set")
             with staging.opened({}), jobs.Progress(0, "", "", quiet=True) as progress:
                 render_copies(
-                    dataset, layout.images, pool, drawn, settings, staging, "", workers=workers, progress=progress
+                    dataset, layout.images, recipe, drawn, settings, staging, "", workers=workers, progress=progress
                 )
             shutil.rmtree(staging.folder)
 
         compare(f"build-pool, {len(dataset.images)} images", build, arguments.workers)
-        pool = open_pool(folder / "pool.h5")
-        drawn = plan_copies(dataset, layout.images, pool, settings, workers=1, quiet=True)
+        recipe = recipe_of(settings, Sources(pool=folder / "pool.h5"), dataset)
+        drawn = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
         number = COPIES * len(drawn.chosen)
         compare(f"plan, {number} placements", plan, arguments.workers)
         compare(f"render, {number} copies", render, arguments.workers)

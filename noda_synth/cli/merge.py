@@ -67,9 +67,11 @@ def _words(context: click.Context) -> Iterator[str]:
         if not given or name in ("part", "jobs", "backend", "scheduler", "overwrite", "verbose", "quiet"):
             continue
         value = context.params[name]
-        yield parameter.opts[0]
-        if not getattr(parameter, "is_flag", False):
-            yield from map(str, value if isinstance(value, tuple) else [value])
+        times = value if getattr(parameter, "multiple", False) else [value]
+        for each in times:
+            yield parameter.opts[0]
+            if not getattr(parameter, "is_flag", False):
+                yield from map(str, each if isinstance(each, tuple) else [each])
 
 
 def _command_of(out: Path) -> tuple[str, list[str]]:

@@ -24,6 +24,7 @@ from noda_synth.cli.options import (
     tell_problems,
 )
 from noda_synth.errors import NodaError
+from noda_synth.methods import METHODS
 
 if TYPE_CHECKING:
     from noda_synth.staging import Part
@@ -31,7 +32,23 @@ if TYPE_CHECKING:
 
 @click.command("render")
 @data_options
-@path_option("--pool", default=Path("data/pool.h5"), show_default=True, help="The pool of bodies.")
+@click.option(
+    "--method",
+    type=click.Choice(list(METHODS)),
+    default="noda",
+    show_default=True,
+    help="How people are occluded: docs/methods.md.",
+)
+@click.option(
+    "--set",
+    "changes",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A parameter of a method other than noda; again for more.",
+)
+@path_option(
+    "--pool", default=Path("data/pool.h5"), show_default=True, help="The pool of bodies; not for every method."
+)
 @path_option("--out", default=Path("data/mpii_noda"), show_default=True, help="The written data set.")
 @click.option(
     "--ratio",
@@ -137,7 +154,7 @@ if TYPE_CHECKING:
 @exits
 def command(
     data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool,
-    follow_links: bool, pool: Path,
+    follow_links: bool, method: str, changes: tuple[str, ...], pool: Path,
     out: Path, ratio: float, preset: str, mask: str | None, smooth: str | None, body_quality: float | None,
     radius: tuple[float, float], rescale: tuple[float, float],
     protect: str, protect_joints: str | None, min_covered: int, max_covered: int | None, tries: int,
@@ -145,7 +162,8 @@ def command(
     dry_run: bool, seed: int, jobs: int | None, backend: str, scheduler: str | None, part: Part | None,
     max_pixels: int, overwrite: bool, verbose: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    """Write an occluded copy of a data set: bodies of the pool pasted over the limbs of other people.
+    """Write an occluded copy of a data set: bodies of the pool pasted over the limbs of other people, or what else
+    --method says.
 
     \b
     Examples:
@@ -153,32 +171,40 @@ def command(
       noda-synth render --preset best --out data/mpii_best
       noda-synth render --data data/demo --pool data/demo_pool.h5 --out data/demo_noda
       noda-synth render --mask box --smooth none --rescale 1 1 --out data/mpii_box
+      noda-synth render --method cutout --set side=0.4 --out data/mpii_cutout
     """
     from noda_synth.copies import RenderSettings
+    from noda_synth.methods import Sources, method_class
+    from noda_synth.methods.options import changed
     from noda_synth.placement import PRESETS
-    from noda_synth.render import disk_needed, matching_pool, plan_copies, render
+    from noda_synth.render import disk_needed, plan_copies, recipe_of, render
 
     start = time.perf_counter()
     for name, (low, high) in (("--radius", radius), ("--rescale", rescale)):
         if low > high:
             raise click.BadParameter(f"{low:g} is larger than {high:g}", param_hint=name)
+    _check_options(method, changes)
     layout, dataset, inputs = open_data(data, images, annotations, split, all_train, follow_links)
-    basis = PRESETS[preset]
-    placement = replace(
-        basis, mask=mask or basis.mask, smooth=smooth or basis.smooth,
-        body_quality=body_quality or basis.body_quality, radius=radius, rescale=rescale, protect=protect,
-        protect_joints=_joints(protect_joints, dataset.skeleton), min_covered=min_covered, max_covered=max_covered,
-        tries=tries, max_enlarge=max_enlarge,
-    )  # fmt: skip
+    sources = Sources(pool=pool)
+    placement: Any
+    if method == "noda":
+        basis = PRESETS[preset]
+        placement = replace(
+            basis, mask=mask or basis.mask, smooth=smooth or basis.smooth,
+            body_quality=body_quality or basis.body_quality, radius=radius, rescale=rescale, protect=protect,
+            protect_joints=_joints(protect_joints, dataset.skeleton), min_covered=min_covered,
+            max_covered=max_covered, tries=tries, max_enlarge=max_enlarge,
+        )  # fmt: skip
+    else:
+        placement = changed(method_class(method).settings_type(), changes, method)
     settings = RenderSettings(
-        ratio=ratio, placement=placement, copies=copies, append=append, format=suffix, originals=originals, coco=coco,
-        limit=limit, max_pixels=max_pixels, seed=seed,
+        ratio=ratio, method=method, placement=placement, copies=copies, append=append, format=suffix,
+        originals=originals, coco=coco, limit=limit, max_pixels=max_pixels, seed=seed,
     )  # fmt: skip
     if dry_run:
         with crew(jobs, backend, scheduler) as workers:
-            plan = plan_copies(
-                dataset, layout.images, matching_pool(pool, dataset), settings, workers=workers, quiet=quiet
-            )
+            recipe = recipe_of(settings, sources, dataset)
+            plan = plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=quiet)
         size = disk_needed(dataset, layout.images, plan, settings) / 1e6
         click.echo(f"{len(plan.chosen)} of {len(dataset.samples)} people would be covered, {copies} time(s) each")
         click.echo(f"about {size:.1f} MB of copies would be written to {out}; originals: {originals}")
@@ -187,7 +213,7 @@ def command(
     with going_on(out), crew(jobs, backend, scheduler) as workers:
         out.parent.mkdir(parents=True, exist_ok=True)
         report = render(
-            dataset, layout, pool, out, settings, inputs,
+            dataset, layout, sources, out, settings, inputs,
             workers=workers, part=part, overwrite=overwrite, quiet=quiet,
         )  # fmt: skip
     if report is None:
@@ -203,6 +229,27 @@ def command(
     leave(report.problems)
 
 
+_NODA_ONLY = (
+    "preset", "mask", "smooth", "body_quality", "radius", "rescale", "protect", "protect_joints", "min_covered",
+    "max_covered", "tries", "max_enlarge",
+)  # fmt: skip
+
+
+def _check_options(method: str, changes: tuple[str, ...]) -> None:
+    """Raises NodaError for options of another method, which would decide nothing."""
+    context = click.get_current_context()
+    given = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name in _NODA_ONLY
+        and context.get_parameter_source(option.name) == click.core.ParameterSource.COMMANDLINE
+    ]
+    if method != "noda" and given:
+        raise NodaError(f"{given[0]} is for --method noda; the parameters of {method} are changed with --set KEY=VALUE")
+    if method == "noda" and changes:
+        raise NodaError(f"--set {changes[0]}: the parameters of noda have options of their own, see --help")
+
+
 def _joints(names: str | None, skeleton: Any) -> tuple[str, ...] | None:
     """The joints named by --protect-joints."""
     if names is None:
@@ -216,18 +263,22 @@ def _joints(names: str | None, skeleton: Any) -> tuple[str, ...] | None:
 def _tell(content: dict[str, Any], out: Path, elapsed: float) -> None:
     counts, joints = content["counts"], content["joints"]
     click.echo(
-        f"{counts['covered_people']} of {counts['people']} people covered, {counts['copies']} images in {out} "
+        f"{counts['covered_people']} of {counts['people']} people {_done(content)}, {counts['copies']} images in {out} "
         f"({elapsed:.1f} s)"
     )
     if counts["covered_people"] < counts["wanted"]:
         click.echo(f"  {counts['wanted']} were asked for, but no more admit a placement or could be rendered")
     _tell_passed_over(content["passed_over"])
     before, after = (100 * joints[when]["occluded_share"] for when in ("before", "after"))
-    if (quality := content["settings"]["placement"]["body_quality"]) < 1:
+    if (quality := content["settings"]["placement"].get("body_quality", 1)) < 1:
         click.echo(
             f"  {counts['bodies']} bodies, the best {100 * quality:g} % of {counts['pool_bodies']}, to draw from"
         )
     click.echo(f"  joints known to be occluded: {before:.1f} % before, {after:.1f} % after")
+
+
+def _done(content: dict[str, Any]) -> str:
+    return "covered" if content["settings"]["method"] != "recompress" else "encoded again"
 
 
 def _tell_passed_over(reasons: dict[str, int]) -> None:

@@ -14,11 +14,11 @@ from noda_synth.cli.options import path_option
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--id", "wanted", required=True, help="The image: its id or file name in the manifest.")
 @path_option("--images", required=True, help="The folder of the original images.")
-@path_option("--pool", required=True, help="The pool that the data set was rendered with.")
+@path_option("--pool", help="The pool that the data set was rendered with, if its method needs one.")
 @path_option("--out", required=True, help="The file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @exits
-def command(manifest: Path, wanted: str, images: Path, pool: Path, out: Path, overwrite: bool) -> None:
+def command(manifest: Path, wanted: str, images: Path, pool: Path | None, out: Path, overwrite: bool) -> None:
     """Render one image again from its line in the manifest, byte for byte.
 
     \b
@@ -26,7 +26,8 @@ def command(manifest: Path, wanted: str, images: Path, pool: Path, out: Path, ov
       noda-synth replay data/mpii_noda/manifest.jsonl --id 015601864_noda000004 \\
         --images data/mpii/images --pool data/pool.h5 --out again.jpg
     """
+    from noda_synth.methods import Sources
     from noda_synth.replay import find_line, replay
 
-    replay(find_line(manifest, wanted), images, pool, out, overwrite=overwrite)
+    replay(find_line(manifest, wanted), images, Sources(pool=pool), out, overwrite=overwrite)
     click.echo(f"{out} written")

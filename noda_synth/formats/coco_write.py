@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, joint_box
+from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, padded_box
 from noda_synth.formats.checks import own_part
 from noda_synth.formats.files import json_list, write_text
 from noda_synth.formats.rle import rle_area
 from noda_synth.skeleton import Skeleton
 
 PERSON_CATEGORY = 1
-BOX_MARGIN = 0.15
-"""Added on every side of the joint box, as a share of its longer side, where the input has no box of the person."""
 
 
 def coco_category(skeleton: Skeleton) -> dict[str, Any]:
@@ -146,11 +144,7 @@ def _box(person: Person, size: tuple[int, int]) -> list[float]:
     """x, y, w, h of the joint box with its margin, inside the image, where a pixel reaches from x to x + 1."""
     if not person.labelled.any():
         return [0.0, 0.0, 0.0, 0.0]
-    x1, y1, x2, y2 = joint_box(person.joints[person.labelled])
-    margin = BOX_MARGIN * max(x2 - x1, y2 - y1)
-    limits = (size[0], size[1], size[0], size[1])
-    corners = np.clip([x1 - margin, y1 - margin, x2 + 1 + margin, y2 + 1 + margin], 0, limits)
-    left, top, right, bottom = (round(float(value), 2) for value in corners)
+    left, top, right, bottom = (round(float(value), 2) for value in padded_box(person.joints[person.labelled], size))
     return [left, top, round(right - left, 2), round(bottom - top, 2)]
 
 

@@ -1,0 +1,61 @@
+"""The ways to occlude a person, behind one interface: `noda-synth render --method NAME`.
+
+Each is a small module with one subclass of `base.Method`; docs/methods.md says how to add another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from noda_synth.methods.base import Method
+
+METHODS = {
+    "noda": "Noda",
+    "recompress": "Recompress",
+    "cutout": "Cutout",
+}
+"""Name on the command line -> class, in the module of the method's name. Nothing is imported before it is used."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where methods take what they paste from; each opens only what it needs.
+
+    Attributes:
+        pool: the pool of bodies.
+        objects: a folder of RGBA cut-outs, or a COCO instances file.
+        objects_images: the images of that file.
+    """
+
+    pool: Path | None = None
+    objects: Path | None = None
+    objects_images: Path | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A method, its settings and its sources: a small value that can be sent to any worker, which opens it there."""
+
+    method: str
+    settings: Any
+    sources: Sources
+
+    def open(self) -> Method[Any]:
+        """The method, opened once in each process. Raises NodaError where a source cannot be used."""
+        return _opened(self)
+
+
+@lru_cache(maxsize=1)
+def _opened(recipe: Recipe) -> Method[Any]:
+    return method_class(recipe.method)(recipe.settings, recipe.sources)
+
+
+def method_class(name: str) -> type[Method[Any]]:
+    """The class of a method by its name on the command line."""
+    found: type[Method[Any]] = getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), METHODS[name])
+    return found

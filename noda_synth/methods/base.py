@@ -1,0 +1,155 @@
+"""What a method of occlusion is: it draws where to occlude from annotations alone, and later says with which pixels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.compositing import COVERING, Stamp, alpha_at
+from noda_synth.dataset import Dataset, Person, inside, joint_box, padded_box, usable_joints
+from noda_synth.errors import NodaError
+from noda_synth.images import BGRImage
+from noda_synth.methods import Sources
+from noda_synth.skeleton import Skeleton
+
+PlacementT = TypeVar("PlacementT")
+
+
+class Subject:
+    """A person to be occluded, as every method sees them.
+
+    Attributes:
+        person: the person.
+        skeleton: the joints.
+        size: (width, height) of the image.
+        usable, inside: (J,) bool, joints that may be relied on, and those of them in the image.
+        refusal: why the person cannot be occluded, or an empty string.
+    """
+
+    def __init__(self, person: Person, skeleton: Skeleton, size: tuple[int, int]) -> None:
+        self.person, self.skeleton, self.size = person, skeleton, size
+        self.usable = usable_joints(person, size)
+        self.inside = self.usable & inside(person.joints, size)
+        self.refusal = ""
+        if person.duplicate:
+            self.refusal = "duplicate record"
+        elif self.inside.sum() < 2:
+            self.refusal = "fewer than two joints inside the image"
+
+    @cached_property
+    def joint_box(self) -> NDArray[np.float64]:
+        """x1, y1, x2, y2 of the joints inside the image, (4,) float64."""
+        return joint_box(self.person.joints[self.inside])
+
+    @cached_property
+    def box(self) -> Box:
+        """The person's box in whole pixels: the input's, else that of the joints with a margin, cut at the frame."""
+        stated = self.person.record.get("bbox") if "keypoints" in self.person.record else None
+        if stated:
+            x, y, width, height = stated
+            corners = np.array([x, y, x + width, y + height], np.float64)
+        else:
+            corners = padded_box(self.person.joints[self.inside], self.size)
+        frame = np.array(self.size)
+        left, top = (int(value) for value in np.clip(np.floor(corners[:2]), 0, frame - 1))
+        right, bottom = (int(value) for value in np.clip(np.ceil(corners[2:]), (left + 1, top + 1), frame))
+        return Box(left, top, right - left, bottom - top)
+
+    def under(self, stamp: Stamp | None) -> NDArray[np.bool_]:
+        """(J,) bool: labelled joints inside the image that the stamp covers."""
+        if stamp is None:
+            return np.zeros_like(self.inside)
+        return self.covered(stamp.alpha, stamp.left, stamp.top)
+
+    def covered(self, alpha: NDArray[np.uint8], left: Any, top: Any) -> NDArray[np.bool_]:
+        """(J,) or (K, J) bool: labelled joints inside the image that lie under a stamp."""
+        return np.asarray((alpha_at(alpha, self.person.joints, left, top) >= COVERING) & self.inside)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of whole pixels of the picture."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def side(self) -> float:
+        """Side of the square with the same area.
+
+        The papers on information dropping work on square pictures; their lengths are taken as shares of this one.
+        """
+        return float(np.sqrt(self.width * self.height))
+
+
+class Method(ABC, Generic[PlacementT]):
+    """A way to occlude people.
+
+    A placement is a frozen dataclass of plain values. It is drawn without a look at any pixel, goes into the manifest,
+    and together with the sources it is all that is needed to make stamp and colours again.
+
+    Attributes:
+        settings_type: frozen dataclass of the method's parameters, the paper's as defaults.
+        placement_type: frozen dataclass of what is drawn.
+        takes: the sources it cannot do without: "pool", "objects".
+    """
+
+    settings_type: ClassVar[type[Any]]
+    placement_type: ClassVar[type[Any]]
+    takes: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, settings: Any, sources: Sources) -> None:
+        self.settings = settings
+        self.sources = sources
+
+    def check(self, dataset: Dataset) -> None:
+        """Raises NodaError where the sources are damaged, or do not fit the data set."""
+
+    def contents(self) -> dict[str, str]:
+        """Name of a source -> hash of its content, for manifest, settings and replay."""
+        return {}
+
+    def counts(self) -> dict[str, int]:
+        """What there is to draw from, for report.json."""
+        return {}
+
+    def subject(self, person: Person, skeleton: Skeleton, size: tuple[int, int]) -> Subject:
+        """The person as this method sees them; its `refusal` says why not."""
+        return Subject(person, skeleton, size)
+
+    @abstractmethod
+    def draw(self, subject: Any, rng: np.random.Generator) -> tuple[PlacementT | None, str]:
+        """A placement, or None and the reason."""
+
+    @abstractmethod
+    def stamp(self, placement: PlacementT) -> Stamp | None:
+        """What covers the picture, known without it; None where nothing does."""
+
+    @abstractmethod
+    def colours(self, placement: PlacementT, stamp: Stamp, picture: BGRImage) -> BGRImage:
+        """The stamp's colours, (h, w, 3) uint8, for a picture that is not occluded yet."""
+
+    def occluder(self, placement: PlacementT) -> dict[str, Any] | None:
+        """Whose body or which objects are pasted, for the manifest; None where it is neither."""
+        return None
+
+    def pasted_person(self, placement: PlacementT) -> Person | None:
+        """A whole person that is pasted, joints in 0-based pixels of the picture, for scenes."""
+        return None
+
+    @classmethod
+    def placement_of(cls, record: Mapping[str, Any]) -> PlacementT:
+        """The placement that a manifest's record holds. Raises NodaError for one of another kind."""
+        try:
+            placement: PlacementT = cls.placement_type(**record)
+        except TypeError:
+            raise NodaError("the placement is not as render wrote it: it lacks keys, or has others") from None
+        return placement

@@ -1,0 +1,41 @@
+"""Methods that paste from the pool of bodies."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from noda_synth.dataset import Dataset
+from noda_synth.errors import NodaError
+from noda_synth.methods.base import Method, PlacementT
+from noda_synth.pool import Pool
+
+
+class BodyMethod(Method[PlacementT]):
+    """A method that takes bodies, or parts of them, from `pool`."""
+
+    takes = frozenset({"pool"})
+
+    @cached_property
+    def pool(self) -> Pool:
+        assert self.sources.pool is not None
+        return open_pool(self.sources.pool)
+
+    def check(self, dataset: Dataset) -> None:
+        """Raises NodaError for a damaged pool and for one of another skeleton."""
+        self.pool.check_content()
+        ours, theirs = self.pool.skeleton, dataset.skeleton
+        if ours != theirs:
+            raise NodaError(
+                f"{self.pool.path} holds bodies with the {len(ours)} joints of {ours.name}, but the data set has "
+                f"the {len(theirs)} of {theirs.name}; build a pool from data of the same kind"
+            )
+
+    def contents(self) -> dict[str, str]:
+        return {"pool": self.pool.content}
+
+
+@lru_cache(maxsize=1)
+def open_pool(path: Path) -> Pool:
+    """The pool, opened once in each process."""
+    return Pool(path)

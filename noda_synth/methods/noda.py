@@ -1,0 +1,49 @@
+"""NODA (Chen, He, Dai): a body of the pool pasted over the limbs of another person; the rules are in `placement`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from noda_synth.compositing import Stamp, resize_crop, rim_colours
+from noda_synth.dataset import Person
+from noda_synth.images import BGRImage
+from noda_synth.methods.bodies import BodyMethod
+from noda_synth.placement import Occluders, Placement, PlacementSettings, Target, draw_placement, stamp_alpha
+from noda_synth.skeleton import Skeleton
+
+
+class Noda(BodyMethod[Placement]):
+    settings_type, placement_type = PlacementSettings, Placement
+
+    @cached_property
+    def occluders(self) -> Occluders:
+        return Occluders(self.pool, self.settings)
+
+    def counts(self) -> dict[str, int]:
+        return {"bodies": len(self.occluders.rows), "pool_bodies": len(self.pool)}
+
+    def subject(self, person: Person, skeleton: Skeleton, size: tuple[int, int]) -> Target:
+        return Target(person, skeleton, size, self.settings)
+
+    def draw(self, subject: Target, rng: np.random.Generator) -> tuple[Placement | None, str]:
+        return draw_placement(subject, self.occluders, self.settings, rng)
+
+    def stamp(self, placement: Placement) -> Stamp:
+        size = (placement.width, placement.height)
+        alpha = stamp_alpha(self.pool, placement.body, placement.level, size, self.settings.smooth)
+        return Stamp(alpha, placement.left, placement.top)
+
+    def colours(self, placement: Placement, stamp: Stamp, picture: BGRImage) -> BGRImage:
+        colours = resize_crop(self.pool.crop(placement.body), (placement.width, placement.height))
+        return rim_colours(colours, stamp.alpha) if self.settings.smooth == "matte" else colours
+
+    def occluder(self, placement: Placement) -> dict[str, Any]:
+        return {"source": self.pool.images[placement.body], "person": self.pool.persons[placement.body]}
+
+    def pasted_person(self, placement: Placement) -> Person:
+        pool, body = self.pool, placement.body
+        joints = placement.to_picture(pool.joints[body], pool.size[body])
+        return Person(pool.images[body], pool.persons[body], joints, pool.labelled[body], pool.visible[body])
