@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout
-from train import evaluate, geometry, pckh, pictures
+from train import evaluate, geometry, pckh, pictures, scoring
 from train.bench import hardware, plain_sample, training_rates
 from train.config import Settings, load
 from train.data import Samples
@@ -213,9 +213,9 @@ def train(work: Path, name: str, small: bool) -> dict[str, Any]:
 def comparison(work: Path) -> dict[str, Any]:
     parts = load_data(work / "base")
     settings = trained(work / "run-base", "last", torch.device("cpu")).settings
-    who = evaluate.subject(parts, settings)
-    ours = evaluate.predictions_of(work / "run-noda")
-    return evaluate.compare(ours, work / "run-base", who.truth)
+    judge = evaluate.subject(parts, settings).judge
+    ours, other = (scoring.found_in(work / run, judge) for run in ("run-noda", "run-base"))
+    return scoring.compare(ours, other, judge)
 
 
 # All of it

@@ -1,7 +1,7 @@
 """How fast: the data path on a core, the network on ready tensors, training end to end; and a plain loader beside them.
 
 The plain loader does per sample what the HRNet repository's does: read and decode the whole frame, warpAffine, ToTensor
-and Normalize, sixteen heatmaps in numpy. All are measured in one run, in turns, and compared by their medians.
+and Normalize, a heatmap a joint in numpy. All are measured in one run, in turns, and compared by their medians.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from train.data import Samples, load
 from train.distributed import World, choose_device
 from train.fit import train_step
 from train.models import build
-from train.pckh import Floats
+from train.pck import Floats
 from train.pipeline import PREFETCH, Pipeline
 from train.targets import STRIDE
 from train.warp import MEAN, STD
@@ -36,7 +36,7 @@ from train.warp import MEAN, STD
 def plain_sample(
     samples: Samples, row: int, draw: geometry.Augmentation, settings: Settings
 ) -> tuple[torch.Tensor, NDArray[np.float32], NDArray[np.float32]]:
-    """One training sample as the originals make it: input (3, S, S), heatmaps (16, S/4, S/4), weights (16, 1)."""
+    """One training sample as the originals make it: input (3, S, S), heatmaps (J, S/4, S/4), weights (J, 1)."""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image: NDArray[Any] | None = cv2.imread(str(samples.paths[row]), flags)
     if image is None:
@@ -48,7 +48,8 @@ def plain_sample(
     if draw.flip[row]:
         image = image[:, ::-1, :]
         joints[:, 0] = width - joints[:, 0] - 1
-        joints, labelled = joints[geometry.flip_order()], labelled[geometry.flip_order()]
+        order = geometry.flip_order(samples.skeleton)
+        joints, labelled = joints[order], labelled[order]
         center[0] = width - center[0] - 1
     to_crop = _plain_map(center, samples.box[row] * draw.scale[row], draw.rotation[row], settings.size)
     crop = cv2.warpAffine(image, to_crop, (settings.size, settings.size), flags=cv2.INTER_LINEAR)
@@ -77,7 +78,7 @@ def _plain_map(center: Floats, box: float, rotation: float, size: int) -> Floats
 def plain_heatmaps(
     joints_px: Floats, labelled: NDArray[np.float32], size: int, sigma: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Heatmaps (16, size, size) and weights (16, 1), joint by joint."""
+    """Heatmaps (J, size, size) and weights (J, 1), joint by joint."""
     count, radius = len(joints_px), int(3 * sigma)
     heatmaps, weights = np.zeros((count, size, size), np.float32), labelled.reshape(-1, 1).astype(np.float32).copy()
     for joint in range(count):
@@ -182,7 +183,7 @@ def training_rates(
     throughout, as a run does; what workers decoded ahead during the other's turn is thrown away before a window.
     """
     pipeline = Pipeline(samples, cache.crops_of(samples, settings), settings, World(device))
-    network = build(settings.model).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build(settings.model, len(samples.skeleton)).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     if settings.compile:
         network.compile()

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from noda_synth.errors import NodaError
 from train.config import Settings
 from train.data import Samples, read_image
-from train.pckh import Floats
+from train.pck import Floats
 
 VERSION = 1
 IMAGES_AT_A_TIME = 256

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
+from noda_synth import skeleton
 from noda_synth.errors import NodaError
+from noda_synth.skeleton import MPII, Skeleton
 from train import config
 from train.config import Settings
 from train.models import weights
@@ -40,6 +42,21 @@ def load(path: Path) -> dict[str, Any]:
     if content.get("format") != FORMAT or "settings" not in content:
         raise NodaError(f"{path}: not a checkpoint of this program; weights of others go in with --weights")
     return content
+
+
+def skeleton_of(content: Mapping[str, Any], path: Path) -> Skeleton:
+    """The joints of a checkpoint; of one that is older than other skeletons, MPII's."""
+    stored = content.get("skeleton")
+    return skeleton.skeleton_of(stored, str(path)) if stored else MPII
+
+
+def refuse_other_joints(ours: Skeleton, path: Path, theirs: Skeleton, data: Path) -> None:
+    """NodaError if a data set marks other joints than a network finds, or in another order."""
+    if ours.joints != theirs.joints:
+        raise NodaError(
+            f"{path}: its network finds the {len(ours)} joints of {ours.name}, but {data} marks the {len(theirs)} of"
+            f" {theirs.name}, or marks them in another order; choose a data set or a run with the same joints"
+        )
 
 
 def settings_of(content: Mapping[str, Any], path: Path) -> Settings:

@@ -5,23 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import Dataset, Person, joint_box
+from noda_synth.dataset import Person, joint_box
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
-from noda_synth.skeleton import MPII
-from train.pckh import Floats, Truth, head_sizes, stand_in_head_sizes
+from noda_synth.formats.coco import read_coco
+from noda_synth.skeleton import MPII, Skeleton
+from train import oks, pck, pckh
+from train.pck import Floats
+from train.pckh import head_sizes, stand_in_head_sizes
 
 # Parallel over images, never within one. Set before OpenCV starts threads: a pool that was forked can't be stopped, and
 # a worker that tried would hang.
 cv2.setNumThreads(1)
 
 MARGIN = 1.25
-"""The crop's side over MPII's 200 px * scale."""
+"""The crop's side over MPII's 200 px * scale, and over the longer side of COCO's box."""
+AREA_OF_BOX = 0.53
+"""The area of a person over that of its box, where a file gives no area (CrowdPose's evaluation has this number)."""
+
+
+class Ids(NamedTuple):
+    """What a person is called in a COCO file."""
+
+    image: int | str
+    annotation: int | str
+    category: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,24 +43,32 @@ class Samples:
     """N persons, in the order of their file. Coordinates are 0-based pixels of the original image.
 
     Attributes:
+        skeleton: the J joints.
         paths: (N) image files.
         ids: (N) person ids.
-        center: (N, 2) float64, the crop's centre: MPII's, 15 px * scale lower.
-        box: (N,) float64, the crop's side, 200 px * scale * 1.25.
-        joints: (N, 16, 2) float64, 0 where not labelled.
-        labelled: (N, 16) bool.
-        visible: (N, 16) int8, 1 visible, 0 occluded, -1 unknown.
+        names: (N) what COCO calls them; of MPII's lists the image's name and the person's id.
+        center: (N, 2) float64, the crop's centre: MPII's, 15 px * scale lower, or that of COCO's box.
+        box: (N,) float64, the crop's side: 200 px * scale * 1.25, or the longer side of COCO's box * 1.25.
+        joints: (N, J, 2) float64, 0 where not labelled.
+        labelled: (N, J) bool.
+        visible: (N, J) int8, 1 visible, 0 occluded, -1 unknown.
         head_size: (N,) float64 px, NaN where nothing tells it.
+        person_box: (N, 4) float64 px, x, y, width and height: COCO's, or the box of the joints.
+        area: (N,) float64 square px of the person: COCO's, or 0.53 times the box's.
     """
 
+    skeleton: Skeleton
     paths: tuple[Path, ...]
     ids: tuple[str, ...]
+    names: tuple[Ids, ...]
     center: Floats
     box: Floats
     joints: Floats
     labelled: NDArray[np.bool_]
     visible: NDArray[np.int8]
     head_size: Floats
+    person_box: Floats
+    area: Floats
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -55,33 +77,46 @@ class Samples:
         """The persons in the given rows."""
         index = np.asarray(rows, dtype=np.int64)
         return Samples(
+            self.skeleton,
             tuple(self.paths[i] for i in index),
             tuple(self.ids[i] for i in index),
+            tuple(self.names[i] for i in index),
             self.center[index],
             self.box[index],
             self.joints[index],
             self.labelled[index],
             self.visible[index],
             self.head_size[index],
+            self.person_box[index],
+            self.area[index],
         )
 
-    def truth(self) -> Truth:
-        """The persons' own annotations as truth, 1-based as the metric's files; unknown head sizes count nothing."""
-        judged = np.isfinite(self.head_size) & (self.head_size > 0)
+    def truth(self) -> pck.Truth:
+        """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes.
+
+        Of MPII's people those count nothing whose head size is unknown.
+        """
         visible = self.visible if (self.visible >= 0).any() else None
-        return Truth(
+        why_not = "the annotations have no visibility"
+        if self.skeleton != MPII:
+            return oks.Truth(
+                self.joints + 1, self.labelled, self.person_box, self.area, self.skeleton, visible, why_not
+            )
+        judged = np.isfinite(self.head_size) & (self.head_size > 0)
+        return pckh.Truth(
             self.joints + 1,
             self.labelled & judged[:, None],
             np.where(judged, self.head_size, 1.0),
             visible,
-            "the annotations have no visibility",
+            why_not,
         )
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The two parts of a data set, the files they come from, and what is worth knowing about these."""
+    """The two parts of a data set, its folder and files, and what is worth knowing about these."""
 
+    data: Path
     layout: Layout
     train: Samples
     valid: Samples
@@ -89,48 +124,91 @@ class Parts:
 
 
 def load(data: Path) -> Parts:
-    """Read a data set in MPII's layout, as `noda-synth render` writes it."""
+    """Read a data set of any joints, in MPII's layout or in COCO's, as `noda-synth render` writes them."""
     layout = find_layout(data)
     dataset = read_dataset(layout)
-    if dataset.skeleton is not MPII:
-        raise NodaError(f"{layout.annotations}: {dataset.skeleton.name} joints; training needs MPII's 16")
+    # The rows of MPII's lists are those of gt_valid.mat; COCO's people without keypoints cannot be judged.
+    valid = [person for person in dataset.valid if person.labelled.any()] if layout.kind == "coco" else dataset.valid
     return Parts(
+        data,
         layout,
-        _samples(layout, dataset, dataset.samples),
-        _samples(layout, dataset, dataset.valid),
+        _samples(layout.images, dataset.skeleton, dataset.samples),
+        _samples(layout.valid_images or layout.images, dataset.skeleton, valid),
         tuple(f"{problem.item}: {problem.reason}" for problem in dataset.problems),
     )
 
 
-def _samples(layout: Layout, dataset: Dataset, persons: Sequence[Person]) -> Samples:
-    count = len(dataset.skeleton)
+def annotated(path: Path) -> Samples:
+    """The people with keypoints of one COCO file, whose images nobody looks for."""
+    dataset = read_coco(path)
+    return _samples(Path(), dataset.skeleton, dataset.samples)
+
+
+def _samples(images: Path, skeleton: Skeleton, persons: Sequence[Person]) -> Samples:
+    count = len(skeleton)
     joints = np.array([p.joints for p in persons], dtype=np.float64).reshape(-1, count, 2)
     labelled = np.array([p.labelled for p in persons], dtype=bool).reshape(-1, count)
     joints = np.where(labelled[:, :, None], joints, 0.0)
+    boxes = [_person_box(person) for person in persons]
     frames = [_crop(person) for person in persons]
     return Samples(
-        paths=tuple(layout.images / p.image for p in persons),
+        skeleton=skeleton,
+        paths=tuple(images / p.image for p in persons),
         ids=tuple(p.person_id for p in persons),
+        names=tuple(_names(person) for person in persons),
         center=np.array([center for center, _ in frames], dtype=np.float64).reshape(-1, 2),
         box=np.array([box for _, box in frames], dtype=np.float64),
         joints=joints,
         labelled=labelled,
         visible=np.array([p.visible for p in persons], dtype=np.int8).reshape(-1, count),
-        head_size=_head_size(persons, joints, labelled),
+        head_size=_head_size(persons, skeleton, joints, labelled),
+        person_box=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+        area=np.array(
+            [p.record.get("area") or AREA_OF_BOX * box[2] * box[3] for p, box in zip(persons, boxes, strict=True)],
+            dtype=np.float64,
+        ),
     )
 
 
+def _names(person: Person) -> Ids:
+    record = person.record
+    return Ids(record.get("image_id", person.image), record.get("id", person.person_id), record.get("category_id", 1))
+
+
 def _crop(person: Person) -> tuple[Floats, float]:
-    """Centre and side of the crop; of someone without MPII's center or scale, from the box of the joints."""
+    """Centre and side of the crop: by MPII's center and scale, else COCO's box, else the box of the joints.
+
+    Of COCO's box, as in HRNet's code: its middle between first and last pixel, 1.25 times its longer side.
+    """
     if person.center is not None and person.scale is not None:
         return person.center + np.array([0.0, 15 * person.scale]), 200 * person.scale * MARGIN
+    if (box := _coco_box(person)) is not None:
+        return box[:2] + (box[2:] - 1) / 2, MARGIN * float(box[2:].max() - 1)
     if not person.labelled.any():
         return np.zeros(2), 200.0
     x1, y1, x2, y2 = joint_box(person.joints[person.labelled])
     return np.array([(x1 + x2) / 2, (y1 + y2) / 2]), 1.1 * MARGIN * max(x2 - x1, y2 - y1, 20.0)
 
 
-def _head_size(persons: Sequence[Person], joints: Floats, labelled: NDArray[np.bool_]) -> Floats:
+def _coco_box(person: Person) -> Floats | None:
+    """(4,) x, y, width and height as the record has them, or None where it has none that is larger than a pixel."""
+    box = np.array(person.record.get("bbox") or (0, 0, 0, 0), dtype=np.float64)
+    return box if box[2:].min() > 1 else None
+
+
+def _person_box(person: Person) -> Floats:
+    """(4,) COCO's box, else that of the labelled joints, at least a pixel wide and high."""
+    if (box := _coco_box(person)) is not None:
+        return box
+    if not person.labelled.any():
+        return np.array([0.0, 0, 1, 1])
+    x1, y1, x2, y2 = joint_box(person.joints[person.labelled])
+    return np.array([x1, y1, x2 - x1 + 1, y2 - y1 + 1])
+
+
+def _head_size(persons: Sequence[Person], skeleton: Skeleton, joints: Floats, labelled: NDArray[np.bool_]) -> Floats:
+    if skeleton != MPII:
+        return np.full(len(persons), np.nan)
     sizes = np.where(labelled[:, 8] & labelled[:, 9], stand_in_head_sizes(joints), np.nan)
     for row, person in enumerate(persons):
         if person.head_box is not None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from noda_synth.errors import NodaError
+from noda_synth.skeleton import definition
 from train import checkpoint
 from train.runs import Trained
 
@@ -26,6 +27,7 @@ def write_slim(path: Path, subject: Trained) -> None:
         path,
         {
             "settings": subject.settings.as_dict(),
+            "skeleton": definition(subject.skeleton),
             "network": {key: value.contiguous() for key, value in subject.network.state_dict().items()},
             "data": str(subject.data) if subject.data else None,
             "epoch": subject.epoch,
@@ -34,9 +36,10 @@ def write_slim(path: Path, subject: Trained) -> None:
 
 
 def write_onnx(path: Path, subject: Trained) -> float:
-    """Write `images` (N, 3, S, S) -> `heatmaps` (N, 16, S/4, S/4), N free; the largest difference from torch.
+    """Write `images` (N, 3, S, S) -> `heatmaps` (N, J, S/4, S/4), N free; the largest difference from torch.
 
-    How to make inputs of images stands in the file's metadata (`noda`): size, channels, mean, std, box margin.
+    How to make inputs of images stands in the file's metadata (`noda`): joints, size, channels, mean, std, box
+    margin.
     """
     onnx, runtime = _needed("onnx"), _needed("onnxruntime")
     network, size = subject.network.eval(), subject.settings.size
@@ -74,11 +77,12 @@ def _recipe(subject: Trained) -> dict[str, Any]:
     s = subject.settings
     return {
         "model": s.model,
+        "joints": subject.skeleton.joints,
         "size": s.size,
         "channels": s.channels,
         "mean": MEAN,
         "std": STD,
-        "box": f"200 px * scale * {MARGIN}",
+        "box": f"200 px * scale * {MARGIN} (MPII), longer side of the box * {MARGIN} (COCO)",
         "flip_test": s.flip_test,
     }
 

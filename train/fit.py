@@ -21,7 +21,8 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from noda_synth.errors import NodaError
-from train import cache, checkpoint, evaluate
+from noda_synth.skeleton import Skeleton, definition
+from train import cache, checkpoint, evaluate, pck
 from train.config import Settings
 from train.data import Parts
 from train.distributed import World
@@ -56,9 +57,9 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable
     torch.manual_seed(settings.seed)
     samples = evaluate.limited(parts.train, settings)
     who = evaluate.subject(parts, settings) if settings.validate_every else None
-    state = _start(settings, world, say if not resume else None)
+    state = _start(settings, parts.train.skeleton, world, say if not resume else None)
     if resume:
-        _restore(state, checkpoint.load(run / "last.pt"), settings, run)
+        _restore(state, checkpoint.load(run / "last.pt"), settings, run, parts)
         say(f"going on after epoch {state.epoch} of {settings.epochs}")
     elif world.is_first:
         evaluate.write_json(run / "settings.json", settings.as_dict())
@@ -84,7 +85,9 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable
             }
             last = state.epoch == settings.epochs
             if who and (last or state.epoch % settings.validate_every == 0):
-                line["pckh@0.5"] = evaluate.score(state.evaluated, who, settings, world, crops)
+                line[pck.followed_name(who.truth).lower()] = evaluate.score(
+                    state.evaluated, who, settings, world, crops
+                )
             _keep(state, line, settings, run, parts, world)
             journal.write(line)
             left = (time.perf_counter() - began) / (state.epoch - first) * (settings.epochs - state.epoch)
@@ -92,9 +95,9 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable
     return state
 
 
-def _start(settings: Settings, world: World, say: Callable[[str], None] | None) -> State:
+def _start(settings: Settings, skeleton: Skeleton, world: World, say: Callable[[str], None] | None) -> State:
     """A network with its first weights on the device, and its optimiser. `say` is None where weights come later."""
-    network = build(settings.model)
+    network = build(settings.model, len(skeleton))
     if say is not None:
         folder = Path(settings.weights_dir)
         try:
@@ -115,8 +118,10 @@ def _start(settings: Settings, world: World, say: Callable[[str], None] | None) 
     return State(network, average, optimiser)
 
 
-def _restore(state: State, content: dict[str, Any], settings: Settings, run: Path) -> None:
+def _restore(state: State, content: dict[str, Any], settings: Settings, run: Path, parts: Parts) -> None:
     path = run / "last.pt"
+    skeleton = checkpoint.skeleton_of(content, path)
+    checkpoint.refuse_other_joints(skeleton, path, parts.train.skeleton, parts.layout.annotations)
     model = checkpoint.settings_of(content, path).model
     if model != settings.model:
         raise NodaError(f"{path}: a checkpoint of {model}, not of {settings.model}")
@@ -219,7 +224,7 @@ def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
 
 def _keep(state: State, line: dict[str, Any], settings: Settings, run: Path, parts: Parts, world: World) -> None:
     """Write last.pt, and best.pt where this epoch is the best so far on the validation set."""
-    reached: float | None = line.get("pckh@0.5", {}).get("all")
+    reached: float | None = next((v["all"] for v in line.values() if isinstance(v, dict)), None)
     is_best = reached is not None and reached > state.best[0]
     if reached is not None and is_best:
         state.best = (reached, state.epoch)
@@ -227,7 +232,8 @@ def _keep(state: State, line: dict[str, Any], settings: Settings, run: Path, par
         return
     content = {
         "settings": settings.as_dict(),
-        "data": str(parts.layout.images.parent),
+        "skeleton": definition(parts.train.skeleton),
+        "data": str(parts.data),
         "network": state.network.state_dict(),
         "average": state.average.state_dict() if state.average is not None else None,
         "optimiser": state.optimiser.state_dict(),
@@ -243,9 +249,10 @@ def _keep(state: State, line: dict[str, Any], settings: Settings, run: Path, par
 def _progress(line: dict[str, Any], settings: Settings, left: float) -> str:
     text = f"epoch {line['epoch']}/{settings.epochs}  loss {line['loss']:.6f}  lr {line['lr']:.1e}"
     text += f"  {line['samples_per_s']:.0f} samples/s"
-    if "pckh@0.5" in line:
-        shown = ["n/a" if value is None else f"{value:.1f}" for value in line["pckh@0.5"].values()]
-        text += f"  PCKh@0.5 {shown[0]} ({shown[1]}, {shown[2]})"
+    for metric, values in line.items():
+        if isinstance(values, dict):
+            shown = ["n/a" if value is None else f"{value:.1f}" for value in values.values()]
+            text += f"  {metric.replace('pck', 'PCK')} {shown[0]} ({shown[1]}, {shown[2]})"
     return text + (f"  {left / 3600:.1f} h left" if left >= 360 else f"  {left:.0f} s left")
 
 

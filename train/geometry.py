@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.skeleton import MPII
+from noda_synth.skeleton import MPII, Skeleton
 from train.config import Settings
-from train.pckh import Floats
+from train.pck import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +77,14 @@ def apply(maps: Floats, points: Floats) -> Floats:
     return result
 
 
-def flip_order() -> NDArray[np.int64]:
-    """(16,) int64: the joint that takes each joint's place when left and right are swapped."""
-    order = np.arange(len(MPII))
-    for a, b in MPII.flip_pairs:
+def flip_order(skeleton: Skeleton = MPII) -> NDArray[np.int64]:
+    """(J,) int64: the joint that takes each joint's place when left and right are swapped."""
+    order = np.arange(len(skeleton))
+    for a, b in skeleton.flip_pairs:
         order[[a, b]] = b, a
     return order
 
 
-def swap_flipped(values: NDArray[np.generic], flip: NDArray[np.bool_]) -> NDArray[np.generic]:
-    """Joint rows (N, 16, ...) with left and right swapped where `flip` (N,) says so."""
-    return np.where(flip.reshape(-1, *[1] * (values.ndim - 1)), values[:, flip_order()], values)
+def swap_flipped(values: NDArray[np.generic], flip: NDArray[np.bool_], order: NDArray[np.int64]) -> NDArray[np.generic]:
+    """Joint rows (N, J, ...) with left and right swapped, as `flip_order` has it, where `flip` (N,) says so."""
+    return np.where(flip.reshape(-1, *[1] * (values.ndim - 1)), values[:, order], values)

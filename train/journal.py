@@ -30,8 +30,10 @@ class Journal:
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         if self.board is not None:
-            numbers = {**line, **{f"pckh@0.5/{k}": v for k, v in line.get("pckh@0.5", {}).items()}}
-            for key, value in numbers.items():
+            scores = {
+                f"{key}/{k}": v for key, value in line.items() if isinstance(value, dict) for k, v in value.items()
+            }
+            for key, value in {**line, **scores}.items():
                 if isinstance(value, int | float) and key != "epoch":
                     self.board.add_scalar(key, value, line["epoch"])
 

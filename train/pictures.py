@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError
-from noda_synth.skeleton import MPII
+from noda_synth.skeleton import Skeleton
 from train.data import Samples, read_image
-from train.pckh import COUNTED, Floats, Truth, distances
+from train.pck import Floats, Truth, distances
 from train.predict import exact_crop, original_map
 
 SIDE = 320
@@ -24,9 +24,10 @@ CAPTION = 28
 def sheet(
     samples: Samples, truth: Truth, predictions: Mapping[str, Floats], rows: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """One row a person: the truth, then each named prediction (N, 16, 2; 1-based). BGR uint8.
+    """One row a person: the truth, then each named prediction (N, J, 2; 1-based). BGR uint8.
 
-    Covered joints are white in the truth; a yellow circle marks a prediction that is more than half a head size off.
+    Covered joints are white in the truth; a yellow circle marks a prediction that is farther off than the followed
+    threshold (half a head size).
     """
     lines = [np.hstack([_caption(name) for name in ("truth", *predictions)])]
     for row in rows:
@@ -34,11 +35,19 @@ def sheet(
         center, box = samples.center[row], samples.box[row] * 1.1
         crop, to_crop = exact_crop(image, center, box, SIDE), original_map(center, box, SIDE)
         known = truth.labelled[row]
-        covered = known & (truth.visible[row] == 0) if truth.visible is not None else np.zeros(16, bool)
-        panels = [_pose(crop, _in_crop(truth.joints[row], to_crop), known, covered=covered)]
+        covered = known & (truth.visible[row] == 0) if truth.visible is not None else np.zeros_like(known)
+        panels = [_pose(crop, samples.skeleton, _in_crop(truth.joints[row], to_crop), known, covered=covered)]
         for joints in predictions.values():
-            off = np.linalg.norm(joints[row] - truth.joints[row], axis=1) > 0.5 * truth.head_size[row]
-            panels.append(_pose(crop, _in_crop(joints[row], to_crop), np.ones(16, bool), wrong=off & known & COUNTED))
+            off = np.linalg.norm(joints[row] - truth.joints[row], axis=1) > truth.followed * truth.unit[row]
+            panels.append(
+                _pose(
+                    crop,
+                    samples.skeleton,
+                    _in_crop(joints[row], to_crop),
+                    np.ones_like(known),
+                    wrong=off & known & truth.counted,
+                )
+            )
         lines.append(np.hstack(panels))
     return np.vstack(lines)
 
@@ -50,9 +59,9 @@ def most_occluded(truth: Truth, count: int) -> NDArray[np.int64]:
 
 
 def most_different(truth: Truth, predictions: Mapping[str, Floats], count: int) -> NDArray[np.int64]:
-    """The persons on whom two predictions differ most in joints that are right at half a head size."""
-    counted = truth.labelled & COUNTED
-    right = [(distances(joints, truth) <= 0.5) & counted for joints in predictions.values()]
+    """The persons on whom two predictions differ most in joints that are right at the followed threshold."""
+    counted = truth.labelled & truth.counted
+    right = [(distances(joints, truth) <= truth.followed) & counted for joints in predictions.values()]
     return np.sort(np.argsort(-(right[0] != right[1]).sum(1), kind="stable")[:count])
 
 
@@ -70,6 +79,7 @@ def _in_crop(joints: Floats, to_crop: Floats) -> Floats:
 
 def _pose(
     crop: NDArray[np.uint8],
+    skeleton: Skeleton,
     joints: Floats,
     shown: NDArray[np.bool_],
     covered: NDArray[np.bool_] | None = None,
@@ -77,12 +87,12 @@ def _pose(
 ) -> NDArray[np.uint8]:
     picture = (crop * 0.7).astype(np.uint8)
     points = [(round(float(x)), round(float(y))) for x, y in np.clip(joints, -2 * SIDE, 3 * SIDE)]
-    for a, b in MPII.limb_pairs:
+    for a, b in skeleton.limb_pairs:
         if shown[a] and shown[b]:
-            cv2.line(picture, points[a], points[b], _colour(b), 3, cv2.LINE_AA)
+            cv2.line(picture, points[a], points[b], _colour(skeleton.joints[b]), 3, cv2.LINE_AA)
     for joint in np.flatnonzero(shown).tolist():
         hidden = covered is not None and covered[joint]
-        cv2.circle(picture, points[joint], 5, COVERED if hidden else _colour(joint), -1, cv2.LINE_AA)
+        cv2.circle(picture, points[joint], 5, COVERED if hidden else _colour(skeleton.joints[joint]), -1, cv2.LINE_AA)
         if hidden:
             cv2.circle(picture, points[joint], 6, (0, 0, 0), 1, cv2.LINE_AA)
         if wrong is not None and wrong[joint]:
@@ -90,8 +100,7 @@ def _pose(
     return picture
 
 
-def _colour(joint: int) -> tuple[int, int, int]:
-    name = MPII.joints[joint]
+def _colour(name: str) -> tuple[int, int, int]:
     return RIGHT if name.startswith("right") else LEFT if name.startswith("left") else MIDDLE
 
 

@@ -31,7 +31,7 @@ PREFETCH = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs (B, 3, S, S), target heatmaps (B, 16, S/4, S/4) and their weights (B, 16); float32 on the device."""
+    """Inputs (B, 3, S, S), target heatmaps (B, J, S/4, S/4) and their weights (B, J); float32 on the device."""
 
     images: Tensor
     heatmaps: Tensor
@@ -122,10 +122,11 @@ class Pipeline:
         """For every person: the map from input pixels to crop pixels, joints in input pixels, and who is labelled."""
         to_image = geometry.crop_to_image(self.samples.center, self.samples.box, self.settings.size, draw)
         joints = geometry.apply(geometry.invert(to_image), self.samples.joints)
+        order = geometry.flip_order(self.samples.skeleton)
         return (
             geometry.chain(self.crop_maps, to_image).astype(np.float32),
-            geometry.swap_flipped(joints, draw.flip).astype(np.float32),
-            geometry.swap_flipped(self.samples.labelled, draw.flip).astype(np.bool_),
+            geometry.swap_flipped(joints, draw.flip, order).astype(np.float32),
+            geometry.swap_flipped(self.samples.labelled, draw.flip, order).astype(np.bool_),
         )
 
     def _loader(self, first: int, last: int) -> DataLoader[tuple[Tensor, Tensor]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -17,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from noda_synth.skeleton import Skeleton
 from train.config import Settings
 from train.data import Samples, read_image
 from train.distributed import World
 from train.geometry import flip_order
-from train.pckh import Floats
+from train.pck import Floats
 from train.targets import STRIDE, decode, flip_back
 from train.warp import normalise
 
@@ -32,7 +32,7 @@ CHUNK = 512
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Joints (N, 16, 2) float64 in 1-based pixels of the original image, as MPII's files count, and scores (N, 16)."""
+    """Joints (N, J, 2) float64 in 1-based pixels of the original image, as MPII's files count, and scores (N, J)."""
 
     joints: Floats
     scores: Floats
@@ -69,31 +69,28 @@ def exact_crops(samples: Samples, size: int) -> Crops:
     return crops
 
 
-@lru_cache
-def _order(device: torch.device) -> Tensor:
-    return torch.from_numpy(flip_order()).to(device)
-
-
-def heatmaps_of(network: nn.Module, images: Tensor, flip_test: bool) -> Tensor:
-    """Heatmaps (B, 16, S/4, S/4) of inputs (B, 3, S, S), averaged with those of the mirrored inputs if wanted."""
+def heatmaps_of(network: nn.Module, images: Tensor, order: Tensor | None) -> Tensor:
+    """Heatmaps (B, J, S/4, S/4) of inputs (B, 3, S, S), averaged with those of the mirrored inputs where `order` (J,)
+    says which joints change places."""
     heatmaps: Tensor = network(images)
-    if flip_test:
-        heatmaps = 0.5 * (heatmaps + flip_back(network(images.flip(3)), _order(images.device)))
+    if order is not None:
+        heatmaps = 0.5 * (heatmaps + flip_back(network(images.flip(3)), order))
     return heatmaps
 
 
 @torch.no_grad()
 def decode_crops(
-    network: nn.Module, crops: Crops, settings: Settings, device: torch.device
+    network: nn.Module, crops: Crops, skeleton: Skeleton, settings: Settings, device: torch.device
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Joints (N, 16, 2) in heatmap cells and scores (N, 16). Float32 throughout, also after training in bf16."""
+    """Joints (N, J, 2) in heatmap cells and scores (N, J). Float32 throughout, also after training in bf16."""
     was_training = network.training
     network.eval()
+    order = torch.from_numpy(flip_order(skeleton)).to(device) if settings.flip_test else None
     cells, scores = [], []
     for start in range(0, len(crops), settings.batch):
         batch = torch.from_numpy(crops[start : start + settings.batch]).to(device)
         images = normalise(batch.permute(0, 3, 1, 2).float(), settings.channels)
-        heatmaps = heatmaps_of(network, images.contiguous(memory_format=torch.channels_last), settings.flip_test)
+        heatmaps = heatmaps_of(network, images.contiguous(memory_format=torch.channels_last), order)
         joints, score = decode(heatmaps, settings.decode, settings.sigma)
         cells.append(joints.cpu().numpy())
         scores.append(score.float().cpu().numpy())
@@ -102,7 +99,7 @@ def decode_crops(
 
 
 def to_image(cells: NDArray[np.float32], samples: Samples, size: int) -> Floats:
-    """Heatmap cells (N, 16, 2) -> 0-based pixels of the original image: cell (size / 8, size / 8) is the centre."""
+    """Heatmap cells (N, J, 2) -> 0-based pixels of the original image: cell (size / 8, size / 8) is the centre."""
     side = size // STRIDE
     offset = (cells.astype(np.float64) - side / 2) * (samples.box / side)[:, None, None]
     return offset + samples.center[:, None, :]
@@ -121,11 +118,12 @@ def predict(
     for start in range(0, len(rows), CHUNK):
         part = slice(start, start + CHUNK)
         pixels = crops[part] if crops is not None else exact_crops(mine.take(np.arange(len(rows))[part]), settings.size)
-        parts.append(decode_crops(network, pixels, settings, world.device))
-    joints, scores = np.zeros((len(samples), 16, 2)), np.zeros((len(samples), 16))
-    cells = np.concatenate([p[0] for p in parts]) if parts else np.zeros((0, 16, 2), np.float32)
+        parts.append(decode_crops(network, pixels, samples.skeleton, settings, world.device))
+    count = len(samples.skeleton)
+    joints, scores = np.zeros((len(samples), count, 2)), np.zeros((len(samples), count))
+    cells = np.concatenate([p[0] for p in parts]) if parts else np.zeros((0, count, 2), np.float32)
     found = to_image(cells, mine, settings.size) + 1
-    own_scores = np.concatenate([p[1] for p in parts]) if parts else np.zeros((0, 16), np.float32)
+    own_scores = np.concatenate([p[1] for p in parts]) if parts else np.zeros((0, count), np.float32)
     for their_rows, their_joints, their_scores in world.gather((rows, found, own_scores)):
         joints[their_rows], scores[their_rows] = their_joints, their_scores
     return Prediction(joints, scores)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from noda_synth.errors import NodaError
+from noda_synth.skeleton import Skeleton
 from train import checkpoint
 from train.config import Settings
 from train.models import build, weights
@@ -16,9 +17,10 @@ from train.models import build, weights
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its weights, the settings that it was trained with, and the data set that it was trained on."""
+    """A network with its weights, its joints, the settings and the data set that it was trained with."""
 
     network: nn.Module
+    skeleton: Skeleton
     settings: Settings
     data: Path | None
     epoch: int | None
@@ -47,19 +49,25 @@ def trained(run: Path, which: str, device: torch.device) -> Trained:
         raise NodaError(f"{path}: no such checkpoint; `best` needs a run with validation, `last` one whole epoch")
     content = checkpoint.load(path)
     settings = checkpoint.settings_of(content, path)
-    network = build(settings.model)
+    skeleton = checkpoint.skeleton_of(content, path)
+    network = build(settings.model, len(skeleton))
     network.load_state_dict(content.get("average") or content["network"])
     data = content.get("data")
-    return Trained(_placed(network, device), settings, Path(data) if data else None, content.get("epoch"), path)
+    return Trained(
+        _placed(network, device), skeleton, settings, Path(data) if data else None, content.get("epoch"), path
+    )
 
 
-def from_weights(file: Path, settings: Settings, device: torch.device) -> tuple[Trained, weights.Report]:
-    """A network with somebody's MPII weights. The whole network has to be covered, the head too."""
-    network = build(settings.model)
+def from_weights(
+    file: Path, settings: Settings, skeleton: Skeleton, device: torch.device
+) -> tuple[Trained, weights.Report]:
+    """A network with somebody's weights for these joints. The whole network has to be covered, the head too."""
+    network = build(settings.model, len(skeleton))
     report = weights.load(network, weights.state_of(weights.read(file), str(file)), str(file))
     if report.fresh:
-        raise NodaError(f"{file}: no weights for {', '.join(report.fresh[:3])}: it is for training to start from")
-    return Trained(_placed(network, device), settings, None, None, file), report
+        why = f" ({report.head})" if report.head else ""
+        raise NodaError(f"{file}: no weights for {', '.join(report.fresh[:3])}{why}: it is for training to start from")
+    return Trained(_placed(network, device), skeleton, settings, None, None, file), report
 
 
 def _placed(network: nn.Module, device: torch.device) -> nn.Module:

@@ -45,15 +45,21 @@ def read_visibility(path: Path) -> NDArray[np.int8]:
     raise NodaError(f"{path}: neither `visible` (N, 16) nor `jnt_visible` (16, N) in this file")
 
 
-def read_predictions(path: Path) -> Floats:
-    """(N, 16, 2) float64, 1-based pixels: `preds` of an HDF5 or .mat file (as this project writes it)."""
+def read_predictions(path: Path, joints: int = 16) -> Floats:
+    """(N, J, 2) float64, 1-based pixels: `preds` of an HDF5 or .mat file (as this project writes it)."""
     arrays = _arrays(path, ("preds",))
     if "preds" not in arrays:
         raise NodaError(f"{path}: no array `preds` in this file")
     predictions = np.asarray(arrays["preds"], dtype=np.float64)
-    if predictions.ndim != 3 or predictions.shape[1] != 16 or predictions.shape[2] < 2:
-        raise NodaError(f"{path}: `preds` has shape {predictions.shape}, not (persons, 16, 2)")
+    if predictions.ndim != 3 or predictions.shape[1] != joints or predictions.shape[2] < 2:
+        raise NodaError(f"{path}: `preds` has shape {predictions.shape}, not (persons, {joints}, 2)")
     return predictions[:, :, :2]
+
+
+def read_scores(path: Path) -> Floats | None:
+    """(N, J) float64: `scores` of the joints in an HDF5 or .mat file, None where it has none."""
+    scores = _arrays(path, ("scores",)).get("scores")
+    return None if scores is None else np.asarray(scores, dtype=np.float64)
 
 
 def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:

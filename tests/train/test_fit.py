@@ -73,7 +73,7 @@ def test_a_checkpoint_is_whole_and_the_best_is_kept(
     run_fit(drawn, quick("epochs=3"), tmp_path / "run")
     last, best = (checkpoint.load(tmp_path / "run" / f"{name}.pt") for name in ("last", "best"))
     assert set(last) == {
-        "format", "settings", "data", "network", "average", "optimiser", "epoch", "best", "random"
+        "format", "settings", "data", "skeleton", "network", "average", "optimiser", "epoch", "best", "random"
     }  # fmt: skip
     assert (last["epoch"], best["epoch"], last["best"]) == (3, 2, [50.0, 2])
     assert not list((tmp_path / "run").glob("*.tmp"))

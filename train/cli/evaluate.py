@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 @runs_option
 @data_option
 @click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
-@click.option("--weights", type=PATH, help="Evaluate a public MPII weight file instead of a run; needs --preset.")
+@click.option(
+    "--weights",
+    type=PATH,
+    help="Evaluate a public weight file for the joints of --data instead of a run; needs --preset.",
+)
 @click.option("--preset", help="The network that --weights belongs to.")
-@click.option("--predictions", type=PATH, help="Score this file (h5 or mat with `preds`); needs --truth.")
-@click.option("--truth", type=PATH, help="gt_valid.mat, or an MPII valid.json.")
+@click.option("--predictions", type=PATH, help="Score this file (h5 or mat with `preds`, COCO results); needs --truth.")
+@click.option("--truth", type=PATH, help="gt_valid.mat, an MPII valid.json, or a COCO file.")
 @click.option("--visible", type=PATH, help="Visibility, where --truth has none: h5, mat or json.")
 @click.option("--against", type=PATH, help="Compare with another run, or a file of predictions.")
 @click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
@@ -48,29 +52,31 @@ def command(
     mean_pose: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Evaluate a run, public weights, or anybody's predictions: PCKh with visible and occluded joints apart.
+    """Evaluate a run, public weights, or anybody's predictions: visible and occluded joints apart.
+
+    PCKh for MPII; for sets in COCO's form PCK in box sizes, OKS, and AP by pycocotools.
 
     \b
     Settings that matter here: decode (quarter, dark), flip_test, channels (rgb, bgr), batch, device, pictures.
     """
-    from train import evaluate, pckh
-    from train.truth import read_truth
-
     if predictions is not None:
         if truth is None:
-            raise NodaError("--predictions needs --truth: gt_valid.mat, or an MPII valid.json")
-        result = evaluate.score_file(predictions, truth, visible)
-        click.echo(pckh.format_table(result))
-        if against is not None:
-            known = read_truth(truth, visible)
-            difference = evaluate.compare(evaluate.predictions_of(predictions), against, known)
-            click.echo("\n" + pckh.format_comparison(difference))
-            result["against"] = difference
-        if out is not None:
-            evaluate.write_json(out, result)
+            raise NodaError("--predictions needs --truth: gt_valid.mat, an MPII valid.json, or a COCO file")
+        _score_file(predictions, truth, visible, against, out)
         return
     overrides = (*overrides, f"decode={decode}") if decode else overrides
     _evaluate_network(run, runs, data, which, weights, preset, against, out, mean_pose, overrides)
+
+
+def _score_file(predictions: Path, truth: Path, visible: Path | None, against: Path | None, out: Path | None) -> None:
+    from train import evaluate, scoring
+
+    result = scoring.score_file(predictions, truth, visible, against)
+    click.echo(scoring.format_numbers(result))
+    if against is not None:
+        click.echo("\n" + scoring.format_comparison(result["against"]))
+    if out is not None:
+        evaluate.write_json(out, result)
 
 
 def _evaluate_network(
@@ -85,30 +91,38 @@ def _evaluate_network(
     mean_pose: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    from train import distributed, evaluate, pckh, pictures
+    from train import checkpoint, distributed, evaluate, pck, pictures, scoring
     from train.data import load
 
     device = next((o.partition("=")[2] for o in overrides if o.startswith("device=")), "auto")
     with distributed.joined(device) as world:
         say = speaker(world)
-        subject, folder = _network(run, runs, which, weights, preset, overrides, world, say)
+        if weights is None:
+            subject, folder = _of_run(run, runs, which, overrides, world)
+            parts = load(data or subject.data or DEFAULT_DATA)
+            checkpoint.refuse_other_joints(
+                subject.skeleton, subject.source, parts.train.skeleton, parts.layout.annotations
+            )
+        else:
+            parts = load(data or DEFAULT_DATA)
+            subject, folder = _of_weights(weights, preset, runs, parts, overrides, world, say)
         settings = subject.settings
-        parts: Parts = load(data or subject.data or DEFAULT_DATA)
         who = evaluate.subject(parts, settings)
         origin = {"checkpoint": subject.source.name, "epoch": str(subject.epoch), "run": folder.name}
         prediction, result = evaluate.evaluate_network(subject.network, who, settings, world, folder, origin)
         say(f"{subject.source}, {settings.model}, on {parts.layout.valid}")
         report(who, prediction.joints, result, settings, folder, say, world)
         if mean_pose:
-            base = pckh.evaluate(evaluate.mean_pose(parts.train, who.samples), who.truth)
+            base = pck.evaluate(evaluate.mean_pose(parts.train, who.samples), who.truth)
             result["mean_pose"] = base["thresholds"]
-            ours, least = (r["thresholds"]["0.5"]["all"]["mean"] for r in (result, base))
+            ours, least = (r["thresholds"][f"{who.truth.followed:g}"]["all"]["mean"] for r in (result, base))
             say(f"the training set's mean pose: {least:.1f}; this network: {ours:.1f} ({ours - least:+.1f} points)")
         if against is not None:
-            result["against"] = evaluate.compare(prediction.joints, against, who.truth)
-            say("\n" + pckh.format_comparison(result["against"]))
+            other = scoring.found_in(against, who.judge)
+            result["against"] = scoring.compare(scoring.found_by(prediction, who.judge), other, who.judge)
+            say("\n" + scoring.format_comparison(result["against"]))
             if world.is_first and settings.pictures:
-                both = {against.name: evaluate.predictions_of(against), folder.name: prediction.joints}
+                both = {against.name: other.joints, folder.name: prediction.joints}
                 rows = pictures.most_different(who.truth, both, settings.pictures)
                 pictures.write(folder / "comparison.png", pictures.sheet(who.samples, who.truth, both, rows))
                 say(f"\npictures of both: {folder / 'comparison.png'}")
@@ -116,33 +130,32 @@ def _evaluate_network(
             evaluate.write_json(out, result)
 
 
-def _network(
-    run: Path | None,
-    runs: Path,
-    which: str,
-    weights: Path | None,
-    preset: str | None,
-    overrides: tuple[str, ...],
-    world: World,
-    say: Any,
+def _of_run(run: Path | None, runs: Path, which: str, overrides: tuple[str, ...], world: World) -> tuple[Trained, Path]:
+    """The network of a run or a slim file, and the folder that its results go to."""
+    from train import config
+    from train.runs import newest_run, trained
+
+    place = run or newest_run(runs)
+    subject = trained(place, which, world.device)
+    settings = config.for_evaluation(subject.settings, overrides)
+    return replace(subject, settings=settings), place if place.is_dir() else place.parent
+
+
+def _of_weights(
+    weights: Path, preset: str | None, runs: Path, parts: Parts, overrides: tuple[str, ...], world: World, say: Any
 ) -> tuple[Trained, Path]:
-    """The network to evaluate, and the folder that its results go to."""
+    """A network with somebody's weights, and the folder that its results go to."""
     from train import config
     from train.models.weights import own_channels
-    from train.runs import from_weights, newest_run, trained
+    from train.runs import from_weights
 
-    if weights is None:
-        place = run or newest_run(runs)
-        subject = trained(place, which, world.device)
-        settings = config.for_evaluation(subject.settings, overrides)
-        return replace(subject, settings=settings), place if place.is_dir() else place.parent
     if preset is None:
         raise NodaError("--weights needs --preset, the network that the file belongs to (simple_r50, hrnet_w32, ...)")
     channels = own_channels(weights.name)
     if channels and not any(o.startswith("channels=") for o in overrides):
         say(f"{weights.name}: an official pose_resnet file, trained on BGR: channels={channels}")
         overrides = (*overrides, f"channels={channels}")
-    subject, report = from_weights(weights, config.load(preset, overrides), world.device)
+    subject, report = from_weights(weights, config.load(preset, overrides), parts.train.skeleton, world.device)
     say(str(report))
     folder = runs / f"eval-{weights.stem}"
     folder.mkdir(parents=True, exist_ok=True)

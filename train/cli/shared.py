@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from train.distributed import World
 
 PATH = click.Path(path_type=Path)
-data_option = click.option("--data", type=PATH, help="Data set in MPII's layout [default: data/mpii_noda].")
+data_option = click.option("--data", type=PATH, help="Data set in MPII's or COCO's layout [default: data/mpii_noda].")
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
 runs_option = click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="Where runs live.")
 DEFAULT_DATA = Path("data/mpii_noda")
@@ -23,9 +23,9 @@ def speaker(world: World) -> Any:
 
 
 def report(who: Any, joints: Any, result: Any, settings: Settings, run: Path, say: Any, world: World) -> None:
-    from train import pckh, pictures
+    from train import pictures, scoring
 
-    say("\n" + pckh.format_table(result) + "\n")
+    say("\n" + scoring.format_numbers(result) + "\n")
     if settings.pictures and world.is_first:
         rows = pictures.most_occluded(who.truth, settings.pictures)
         picture = pictures.sheet(who.samples, who.truth, {run.name: joints}, rows)

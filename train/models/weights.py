@@ -50,11 +50,13 @@ class Report:
     loaded: tuple[str, ...]
     fresh: tuple[str, ...]
     left_over: tuple[str, ...]
+    head: str = ""  # why the file's head could not be used, where it has one for another number of joints
 
     def __str__(self) -> str:
         parts = [f"{self.source}: {len(self.loaded)} arrays loaded"]
         if self.fresh:
-            parts.append(f"{len(self.fresh)} of the head start fresh")
+            why = f" ({self.head})" if self.head else ""
+            parts.append(f"{len(self.fresh)} of the head start fresh{why}")
         if self.left_over:
             shown = ", ".join(self.left_over[:3]) + (", ..." if len(self.left_over) > 3 else "")
             parts.append(f"{len(self.left_over)} of the file left over ({shown})")
@@ -142,7 +144,15 @@ def load(network: nn.Module, state: State, source: str) -> Report:
     if dropped:
         fresh = tuple(k for k in wanted if k.startswith(HEADS) and not k.endswith("num_batches_tracked"))
     network.load_state_dict(usable, strict=False)  # completeness was checked above, key by key
-    return Report(source, tuple(usable), fresh, (*left_over, *dropped))
+    return Report(source, tuple(usable), fresh, (*left_over, *dropped), _other_head(state, wanted, is_classifier))
+
+
+def _other_head(state: State, wanted: State, is_classifier: bool) -> str:
+    """A word on a head for another number of joints, empty where there is none."""
+    theirs, ours = state.get("final_layer.weight"), wanted.get("final_layer.weight")
+    if theirs is None or ours is None or is_classifier or len(theirs) == len(ours):
+        return ""
+    return f"the file's is for {len(theirs)} joints, this network's for {len(ours)}"
 
 
 def imagenet(model: str) -> State:
