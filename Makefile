@@ -19,7 +19,22 @@ DEMO_SET := $(or $(DATA),$(DEMO))
 DEMO_OUT := $(if $(DATA),demo/$(notdir $(DATA:/=)),demo)
 JOBS_OPTION := $(if $(JOBS),--jobs $(JOBS))
 
-.PHONY: help setup demo train eval overfit test lint types pytest stress bench-masks bench-pool bench-render bench-train \
+# The paper's tables.
+QUICK ?=
+SECTION ?= $(if $(QUICK),quick)
+SEEDS ?=
+GPUS ?=
+OBJECTS ?=
+OBJECTS_IMAGES ?=
+MINUTES ?=
+STATUS ?=
+COLLECT ?=
+TABLE_OPTIONS = $(if $(SECTION),--section $(SECTION)) $(if $(DATA),--data $(DATA)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	$(if $(GPUS),--gpus $(GPUS)) $(if $(OBJECTS),--objects $(OBJECTS)) \
+	$(if $(OBJECTS_IMAGES),--objects-images $(OBJECTS_IMAGES)) $(foreach setting,$(SET),--set $(setting)) \
+	$(if $(MINUTES),--minutes $(MINUTES)) $(if $(STATUS),--status) $(if $(COLLECT),--collect)
+
+.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest stress bench-masks bench-pool bench-render bench-train \
 	bench-workers rehearsal fit-masks clean
 
 help:  ## List every target.
@@ -64,6 +79,12 @@ train: $(VENV)/.train  ## Train: MODEL=hrnet|simple|..., DATA=, RUN=, SET="key=v
 
 eval: $(VENV)/.train  ## Evaluate the newest run, or RUN=; AGAINST= compares with another.
 	$(BIN)/python -m train eval $(TRAIN_OPTIONS) $(if $(AGAINST),--against $(AGAINST))
+
+table1: $(VENV)/.train  ## The paper's Table I and our rows: DATA=, SEEDS=, GPUS=0,1; QUICK=1; STATUS=1; COLLECT=1.
+	$(BIN)/python scripts/table.py table1 $(TABLE_OPTIONS)
+
+table2: $(VENV)/.train  ## The paper's Table II, three networks with and without NODA; options as for table1.
+	$(BIN)/python scripts/table.py table2 $(TABLE_OPTIONS)
 
 overfit: $(VENV)/.train  ## Over-fit 32 people, to see that training works: DATA=/path/to/mpii.
 	$(BIN)/python -m train fit overfit $(TRAIN_OPTIONS)

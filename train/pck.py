@@ -169,16 +169,17 @@ def compare(
 ) -> dict[str, Any]:
     """Differences ours - other in percentage points, with paired bootstrap intervals: both see the same persons.
 
+    Either may be several runs, (runs, N, J, 2): a joint then counts as the share of runs that have it right.
     Same layout as `evaluate`, each number a {"difference": d, "interval": [low, high]}.
     """
-    ours_distance, other_distance = distances(ours, truth), distances(other, truth)
+    sides = [[distances(run, truth) for run in (p if p.ndim == 4 else p[None])] for p in (ours, other)]
     weights = resamples(len(truth), bootstrap, seed)
     result: dict[str, Any] = {"persons": len(truth), "metric": truth.metric, "thresholds": {}}
     for threshold in thresholds or truth.thresholds:
         tables = {}
         for name in SUBSETS:
             mask = truth.subset(name).astype(np.float64)
-            right = [(d <= threshold) * mask for d in (ours_distance, other_distance)]
+            right = [np.mean([d <= threshold for d in runs], axis=0) * mask for runs in sides]
             point = [columns(r.sum(0), mask.sum(0), truth) for r in right]
             drawn = [columns(weights @ r, weights @ mask, truth) for r in right]
             tables[name] = {

@@ -1,0 +1,330 @@
+"""The paper's tables: what their files say, what is shared, what a kill costs, and what the numbers are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from noda_synth.errors import NodaError
+from scripts.tables import grid as grids
+from scripts.tables import lanes, results, text
+from scripts.tables.grid import Grid, Row, Wishes
+from scripts.tables.picture import picture
+from scripts.tables.results import Difference, Result, Results, Value
+from scripts.tables.work import Work
+from train import config, pck, pckh
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLES = ROOT / "scripts/tables"
+
+SMALL = """
+data = "set"
+preset = "demo"
+pool = "--levels box"
+render = "--ratio 0.5"
+seeds = 2
+keep = "predictions"
+labels = ["Box"]
+[[row]]
+name = "plain"
+[[row]]
+name = "box"
+render = "--mask box"
+labels = ["x"]
+[[row]]
+name = "the same box, longer"
+render = "--mask box"
+set = { epochs = 40 }
+[[row]]
+name = "objects"
+render = "--method objects {objects}"
+[quick]
+set = { epochs = 2 }
+seeds = 1
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def work_of(table: Path, wishes: Wishes | None = None) -> Work:
+    folder = table.parent / "work"
+    return Work(grids.read(table, wishes or Wishes(), folder), folder)
+
+
+# What a file says
+
+
+@pytest.mark.parametrize(
+    ("found", "written", "told"),
+    [
+        ("seeds = 2", "seed = 2", "unknown key 'seed', did you mean 'seeds'"),
+        ("seeds = 2", 'seeds = "2"', "seeds = '2': should be a whole number"),
+        ("seeds = 2", "seeds = 0", "seeds = 0: 1 or more"),
+        ('name = "box"', 'nmae = "box"', "row 2: needs a name"),
+        ('name = "box"', 'name = "plain"', "row 'plain': there are two of this name"),
+        ('labels = ["x"]', 'labels = ["x", ""]', "row 'box': 2 labels for 1 columns"),
+        ('labels = ["x"]', 'against = "plian"', "did you mean 'plain'"),
+        ('labels = ["x"]', 'paper = "88.5 (92.8, 70.8)"', "paper has 1 cells, not 8"),
+        ('labels = ["x"]', f'paper = "{" | ".join(["88.5"] * 8)}"', "'88.5' does not look like"),
+        ("{objects}", "{object}", "render has {object}; there are: {data}, {objects}"),
+        ('keep = "predictions"', 'keep = "prediction"', "did you mean 'predictions'"),
+        ('data = "set"', "", "no `data`"),
+        ('preset = "demo"', "", "no `preset`"),
+        ("[quick]", "[quick]\nrow = []", "[quick]: unknown key 'row'"),
+        ("[[row]]", "[[row]", "not a TOML file"),
+    ],
+)
+def test_a_mistake_is_named(table: Path, found: str, written: str, told: str) -> None:
+    table.write_text(SMALL.replace(found, written, 1))
+    with pytest.raises(NodaError) as error:
+        work_of(table)
+    assert told in str(error.value) and str(table) in str(error.value)
+
+
+def test_an_unknown_section_or_row_is_named(table: Path) -> None:
+    with pytest.raises(NodaError, match=r"no section \[quik\], did you mean 'quick'"):
+        work_of(table, Wishes(section="quik"))
+    with pytest.raises(NodaError, match="no row 'boxes', did you mean 'box'"):
+        work_of(table, Wishes(rows=("boxes",)))
+
+
+def test_a_section_lies_over_the_table_and_its_rows(table: Path) -> None:
+    grid = work_of(table, Wishes(section="quick", settings=("batch=4",))).grid
+    assert grid.seeds == 1 and grid.data == Path("set")
+    assert {row.settings for row in grid.rows} == {("epochs=2", "batch=4")}
+    assert [row.against for row in grid.rows] == [None, "plain", "plain", "plain"]
+
+
+def test_chosen_rows_come_with_their_baseline(table: Path) -> None:
+    assert [row.name for row in work_of(table, Wishes(rows=("box",))).grid.rows] == ["plain", "box"]
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [("table1", None), ("table1", "quick"), ("table1", "mpii640"), ("table2", None), ("table2", "quick")],
+)
+def test_the_papers_tables_are_whole(name: str, section: str | None, tmp_path: Path) -> None:
+    grid = grids.read(TABLES / f"{name}.toml", Wishes(section=section), tmp_path)
+    for row in grid.rows:
+        config.load(row.preset, row.settings)
+    assert sum(bool(row.paper) for row in grid.rows) == {"table1": 7, "table2": 6}[name]
+    if section == "quick":
+        assert "proof of the path only" in grid.note and not any(row.skipped for row in grid.rows)
+    elif name == "table1":
+        assert [row.name for row in grid.rows if row.skipped] == ["Objects"]
+
+
+# What is shared
+
+
+def test_rows_with_the_same_options_share_renders_and_runs(table: Path) -> None:
+    work = work_of(table)
+    kinds = [task.kind for task in work.tasks.values()]
+    assert (kinds.count("pool"), kinds.count("render"), kinds.count("run")) == (1, 2, 6)
+    plain, box, longer, _ = work.grid.rows
+    by_row = [{work.tasks[work.run_key(row, seed)].needs for seed in range(2)} for row in (plain, box, longer)]
+    assert by_row[0] == {()}  # the original set, whatever the seed
+    assert by_row[1] == by_row[2] and len(by_row[1]) == 2  # a render for each seed, for both rows
+    seeds = {task.words[task.words.index("--seed") + 1] for task in work.tasks.values() if task.kind == "render"}
+    assert seeds == {"0", "1"}
+
+
+def test_both_tables_share_what_they_have_in_common(tmp_path: Path) -> None:
+    one, two = (
+        Work(grids.read(TABLES / f"{name}.toml", Wishes(), tmp_path), tmp_path) for name in ("table1", "table2")
+    )
+    shared = set(one.tasks) & set(two.tasks)
+    kinds = sorted(one.tasks[key].kind for key in shared)
+    assert kinds == ["pool", *["render"] * 3, *["run"] * 6]
+
+
+def test_objects_run_where_their_source_is_given(table: Path) -> None:
+    assert work_of(table).grid.rows[3].skipped == "no objects given (--objects)"
+    row = work_of(table, Wishes(objects=Path("my cut-outs"))).grid.rows[3]
+    assert row.render == ("--ratio", "0.5", "--method", "objects", "--objects", "my cut-outs") and not row.skipped
+
+
+def test_lanes_are_one_for_each_gpu() -> None:
+    assert [lane.name for lane in lanes.lanes([])] == ["cpu"]
+    assert [lane.gpu for lane in lanes.lanes(["0", "0", "3"])] == ["", "0", "0", "3"]
+
+
+# What a kill and a failure cost: real processes, with a stand-in for the commands
+
+STAND_IN = """
+import sys, time
+from pathlib import Path
+place = Path(__file__).parent
+words = sys.argv[1:]
+with (place / "calls.txt").open("a") as calls:
+    calls.write(" ".join(word for word in words if "/" not in word) + "\\n")
+out = Path(words[words.index("--run" if words[0] == "fit" else "--out") + 1])
+if words[0] == "render" and (place / "broken").exists():
+    sys.exit("Error: no such mask")
+if words[0] == "build-pool":
+    out.write_text("pool")
+else:
+    out.mkdir(exist_ok=True)
+if words[0] == "fit":
+    (out / "last.pt").write_text("half")
+    while not (place / "go").exists():
+        time.sleep(0.02)
+    (out / "predictions.h5").write_text("done")
+"""
+
+RUNNER = """
+import sys
+from pathlib import Path
+from scripts.tables import grid, lanes, work
+place = Path(sys.argv[1])
+work.NODA = work.TRAIN = (sys.executable, str(place / "stand_in.py"))
+todo = work.Work(grid.read(place / "small.toml", grid.Wishes(seeds=1), place / "work"), place / "work")
+with lanes.claimed(todo.folder, print) as lock:
+    outcome = lanes.do(todo.left(), lanes.lanes([]), lock, print, lambda task: todo.tidy())
+print(len(todo.left()), "left,", len(outcome.failed), "failed")
+"""
+
+
+def runner(table: Path) -> subprocess.Popen[str]:
+    (table.parent / "stand_in.py").write_text(STAND_IN)
+    return subprocess.Popen(
+        [sys.executable, "-c", RUNNER, str(table.parent)], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def calls(table: Path) -> list[str]:
+    return [line.split(" --")[0] + (" --resume" * ("--resume" in line)) for line in
+            (table.parent / "calls.txt").read_text().splitlines()]  # fmt: skip
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_goes_on(table: Path, blow: signal.Signals) -> None:
+    with runner(table) as first:
+        begun = time.monotonic()
+        while not list(table.parent.glob("work/runs/*/last.pt")):
+            assert time.monotonic() - begun < 20 and first.poll() is None
+            time.sleep(0.02)
+        first.send_signal(blow)
+        first.wait()
+    (table.parent / "go").touch()  # what outlived the kill ends, and the second runner waits for it
+    with runner(table) as second:
+        said = second.communicate()[0]
+    assert said.splitlines()[-1] == "0 left, 0 failed"
+    assert calls(table) == ["fit demo", "fit --resume", "build-pool", "render", "fit demo", "fit demo"]
+    assert not list(table.parent.glob("work/runs/*/last.pt"))  # keep = "predictions"
+    with runner(table) as third:
+        assert third.communicate()[0] == "0 left, 0 failed\n"
+    assert len(calls(table)) == 6
+
+
+def test_a_failure_costs_only_what_needs_it(table: Path) -> None:
+    (table.parent / "go").touch()
+    (table.parent / "broken").touch()
+    with runner(table) as first:
+        said = first.communicate()[0]
+    assert "no such mask" in said and said.endswith("3 left, 3 failed\n")
+    assert calls(table) == ["fit demo", "build-pool", "render"]
+    (table.parent / "broken").unlink()
+    with runner(table) as second:
+        assert second.communicate()[0].endswith("0 left, 0 failed\n")
+    assert calls(table).count("fit demo") == 3
+
+
+def test_renders_go_when_nobody_needs_them(table: Path) -> None:
+    table.write_text(SMALL.replace("seeds = 2", "seeds = 2\nkeep_renders = false"))
+    (table.parent / "go").touch()
+    with runner(table) as process:
+        assert process.communicate()[0].endswith("0 left, 0 failed\n")
+    assert not list((table.parent / "work/renders").iterdir())
+    work = work_of(table, Wishes(seeds=1))
+    assert work.left() == []  # and are not missed
+    (work.run_of(work.grid.rows[1], 0) / "predictions.h5").parent.rename(table.parent / "lost")
+    assert [task.kind for task in work.left()] == ["render", "run"]
+
+
+# What the numbers are
+
+
+def truth_of(persons: int) -> pckh.Truth:
+    """Everybody's head measures 10 px; wrists are occluded, everything else is visible."""
+    visible = np.ones((persons, 16), np.int8)
+    visible[:, [10, 15]] = 0
+    return pckh.Truth(np.zeros((persons, 16, 2)), np.ones((persons, 16), bool), np.full(persons, 10.0), visible)
+
+
+def predicted(wrong: np.ndarray) -> np.ndarray:
+    """Predictions (runs, N, 16, 2), 9 px off where `wrong` (runs, N, 16)."""
+    return np.where(wrong[..., None], 9.0, 0.0) * np.array([1.0, 0.0])
+
+
+def rows_of_two() -> tuple[Row, Row]:
+    base = Row("base", None, "demo", (), None, ("",), ("96.4 (96.8, 0)",) * 8)
+    return base, Row("ours", ("--mask", "box"), "demo", (), "base", ("x",), ("89.3(+0.8) (+0.7, +1.1)",) * 8)
+
+
+def test_means_deviations_and_differences_by_hand() -> None:
+    wrong = np.zeros((2, 4, 16), bool)
+    wrong[0, :2, 10] = True  # seed 0: two of four right wrists, which is 2 of 8 wrists and 2 of 56 joints
+    wrong[1, :4, 10] = True  # seed 1: all four
+    base, ours = rows_of_two()
+    predictions = {"base": predicted(wrong), "ours": predicted(np.zeros((2, 4, 16), bool))}
+    least = results.measured(base, [0, 1], predictions, truth_of(4))
+    assert least.values["all", "wrist"] == Value(62.5, pytest.approx(np.std([75, 50], ddof=1)))
+    assert least.values["occluded", "mean"].mean == 62.5 and least.values["visible", "mean"] == Value(100, 0)
+    assert least.values["occluded", "head"] == Value(None, None)
+    assert not least.differences
+    best = results.measured(ours, [0, 1], predictions, truth_of(4))
+    assert best.differences["all", "mean"].points == pytest.approx(100 * 3 / 56)
+    # Persons 0 and 1 lose a half of their two wrists, persons 2 and 3 a quarter: the rest is who is drawn how often.
+    drawn = pck.resamples(4, 1000) @ np.array([1, 1, 0.5, 0.5]) / 8 * 100
+    found = best.differences["occluded", "wrist"]
+    assert (found.points, found.low, found.high) == pytest.approx((37.5, *np.percentile(drawn, [2.5, 97.5])))
+
+
+def test_one_seed_has_no_deviation_and_rows_without_runs_no_numbers() -> None:
+    base, ours = rows_of_two()
+    predictions = {"base": predicted(np.zeros((1, 4, 16), bool))}
+    assert results.measured(base, [0], predictions, truth_of(4)).values["all", "mean"] == Value(100, None)
+    assert results.measured(ours, [], predictions, truth_of(4)) == Result(ours, ())
+
+
+def a_table() -> tuple[Grid, Results]:
+    base, ours = rows_of_two()
+    cells = [(subset, column) for subset in results.SUBSETS for column in grids.COLUMNS]
+    values = {cell: Value(88.5, 0.25) for cell in cells} | {("occluded", "head"): Value(None, None)}
+    differences = {cell: Difference(-0.04, -1.26, 0.7) for cell in cells}
+    grid = Grid("t", "A table", "the paper", "QUICK", Path("d"), None, (), 2, "all", True, ("Box",), (base, ours))
+    return grid, Results((Result(base, (0, 1), values), Result(ours, (0,), values, differences)), 4, 2)
+
+
+def test_cells_look_like_the_papers() -> None:
+    base, ours = a_table()[1].rows
+    assert text.cell(base, "mean") == "88.5 (88.5, 88.5)" and text.cell(base, "head") == "88.5 (88.5, n/a)"
+    assert text.cell(ours, "knee") == "88.5 (+0.0, +0.0)" and text.cell(ours, "mean") == "88.5 (+0.0) (+0.0, +0.0)"
+    assert [text.number(value, sign=True) for value in (-0.06, 0.0, None)] == ["-0.1", "+0.0", "n/a"]
+
+
+def test_markdown_csv_and_picture_say_the_same() -> None:
+    grid, found = a_table()
+    page = text.markdown(grid, found)
+    assert "QUICK" in page and "Not complete" in page
+    assert "| ours (1 of 2 seeds) | x | 88.5 (+0.0, +0.0) |" in page
+    assert "| *paper* |  | *96.4 (96.8, 0)* |" in page
+    assert "| ours | 88.5 ± 0.2; +0.0 [-1.3, +0.7] |" in page
+    lines = text.as_csv(grid, found).splitlines()
+    assert len(lines) == 1 + 2 * 3 * 8 and all("QUICK" in line for line in lines[1:])
+    assert lines[-3] == 't,QUICK,ours,base,mean,all,1,88.5000,0.2500,-0.0400,-1.2600,0.7000,"89.3(+0.8) (+0.7, +1.1)"'
+    assert picture(grid, found).startswith(b"\x89PNG")
