@@ -29,7 +29,7 @@ from noda_synth.images import (
     encode_mask,
     plain_size,
 )
-from noda_synth.skeleton import SKELETONS, Skeleton
+from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, skeleton_of
 
 if TYPE_CHECKING:
     from noda_synth.cutout import Cutout
@@ -135,7 +135,7 @@ class Pool:
                 f"{path} has pool format {attributes['format_version']}, this version reads {FORMAT_VERSION}; {_REMOVE}"
             )
         try:
-            self.skeleton: Skeleton = SKELETONS[attributes["skeleton"]]
+            self.skeleton = _skeleton(attributes)
             self.levels: list[str] = json.loads(attributes["levels"])
             self.settings: dict[str, Any] = json.loads(attributes["settings"])
             self.content = str(attributes["content"])
@@ -143,7 +143,7 @@ class Pool:
             self._offsets = {name: own_array(self._file, f"{name}/offsets")[()] for name in self._blob_groups}
             complete = all(_fit(self._bytes(name), offsets) for name, offsets in self._offsets.items())
             _check_columns(columns, len(self.skeleton), {len(offsets) - 1 for offsets in self._offsets.values()})
-        except (KeyError, OSError, ValueError) as error:
+        except (KeyError, OSError, ValueError, NodaError) as error:
             raise DamagedPool(f"{path} is damaged ({error}); {_REMOVE}") from error
         if not complete:
             raise DamagedPool(f"{path} is damaged (bytes are missing); {_REMOVE}")
@@ -270,16 +270,28 @@ class Pool:
 
 
 def pool_attributes(skeleton: Skeleton, levels: Iterable[str], settings: str, version: str) -> dict[str, Any]:
-    """The attributes at the top of a pool; `settings` is JSON."""
+    """The attributes at the top of a pool; `settings` is JSON.
+
+    A skeleton is stored whole; but the names of MPII's and COCO's have always stood for them.
+    """
+    whole = {} if skeleton in (MPII, COCO) else {"skeleton_definition": json.dumps(definition(skeleton))}
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "software": f"noda-synth {version}",
         "skeleton": skeleton.name,
         "joints": json.dumps(skeleton.joints),
+        **whole,
         "levels": json.dumps(list(levels)),
         "settings": settings,
     }
+
+
+def _skeleton(attributes: Mapping[str, Any]) -> Skeleton:
+    """Raises KeyError, ValueError or NodaError for attributes that state none."""
+    if "skeleton_definition" in attributes:
+        return skeleton_of(json.loads(attributes["skeleton_definition"]), "skeleton_definition")
+    return SKELETONS[attributes["skeleton"]]
 
 
 def _fit(data: h5py.Dataset, offsets: NDArray[np.uint64]) -> bool:

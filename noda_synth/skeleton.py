@@ -22,7 +22,7 @@ Spot = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Skeleton:
-    """The joints of a data set, in its order. Two are equal if all that is stated of them is, but for the aliases.
+    """The joints of a data set, in its order. Two are equal if all is but the last two attributes: how files are read.
 
     A *spot* is a tuple of joint names and stands for the mean of those joints; segments run from spot to spot.
     Lengths and widths are in body sizes S (`noda_synth.anatomy`).
@@ -40,6 +40,7 @@ class Skeleton:
         widths: for each limb its widths at both ends, or None; for limbs whose joints the anatomy does not know.
         lengths: for each limb its length when seen at full length, or None.
         sigmas: for each joint the sigma of OKS (COCO's keypoint evaluation), or None if nobody has stated them.
+        visibility_unstated: joints whose v = 1 in COCO files says no more than that they are labelled.
         aliases: other name of a joint in annotation files -> its name here.
     """
 
@@ -55,6 +56,7 @@ class Skeleton:
     widths: tuple[tuple[float, float] | None, ...]
     lengths: tuple[float | None, ...]
     sigmas: tuple[float, ...] | None = None
+    visibility_unstated: tuple[str, ...] = field(default=(), compare=False)
     aliases: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
@@ -107,8 +109,18 @@ def load_skeleton(path: Path) -> Skeleton:
     return skeleton_of(content, str(path))
 
 
+def skeleton_file(named: str) -> Path:
+    """The file that is meant by a path, or by the name of a skeleton that is shipped. Raises NodaError."""
+    path = Path(named)
+    if named in SKELETONS and not path.exists():
+        return _FOLDER / f"{named}.toml"
+    if not path.is_file():
+        raise NodaError(f"{named}: no such skeleton file, and no skeleton that is shipped: {', '.join(SKELETONS)}")
+    return path
+
+
 def definition(skeleton: Skeleton) -> dict[str, Any]:
-    """All of a skeleton but its aliases, as plain data that `skeleton_of` takes back."""
+    """All of a skeleton but how files are read, as plain data that `skeleton_of` takes back."""
     limbs = [
         {"joints": list(limb), **({"width": list(width)} if width else {}), **({"length": length} if length else {})}
         for limb, width, length in zip(skeleton.limbs, skeleton.widths, skeleton.lengths, strict=True)
@@ -129,9 +141,9 @@ def definition(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def _shipped(names: Iterable[str]) -> dict[str, Skeleton]:
-    folder = Path(__file__).with_name("skeletons")
-    return {name: load_skeleton(folder / f"{name}.toml") for name in names}
+    return {name: load_skeleton(_FOLDER / f"{name}.toml") for name in names}
 
 
+_FOLDER = Path(__file__).with_name("skeletons")
 SKELETONS = _shipped(("mpii16", "coco17", "crowdpose14", "lsp14"))
 MPII, COCO = SKELETONS["mpii16"], SKELETONS["coco17"]

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 from noda_synth.errors import NodaError
 
 _REQUIRED = ("name", "joints", "limbs", "limb_joints", "protected")
-_OPTIONAL = ("flips", "protected_needed", "protected_segments", "groups", "sigmas", "aliases")
+_OPTIONAL = (
+    "flips", "protected_needed", "protected_segments", "groups", "sigmas", "visibility_unstated", "aliases",
+)  # fmt: skip
 _LARGEST = 3.0
 """No limb of a body is wider or longer, in body sizes S, which is about the length of the torso."""
 
@@ -30,6 +32,8 @@ def checked(content: Mapping[str, Any], where: str) -> dict[str, Any]:
 class _Checks:
     def __init__(self, content: Mapping[str, Any], where: str) -> None:
         self.content, self.where = content, where
+        if not isinstance(content, Mapping):
+            raise NodaError(f"{where}: no keys and values, as a skeleton has them")
         if unknown := [key for key in content if key not in (*_REQUIRED, *_OPTIONAL)]:
             self._refuse(unknown[0], f"no such key; there are {', '.join((*_REQUIRED, *_OPTIONAL))}")
         if missing := [key for key in _REQUIRED if key not in content]:
@@ -60,6 +64,9 @@ class _Checks:
             "widths": widths,
             "lengths": lengths,
             "sigmas": self._sigmas(),
+            "visibility_unstated": tuple(
+                self._joint("visibility_unstated", joint) for joint in self._list("visibility_unstated")
+            ),
             "aliases": self._aliases(),
         }
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import leave, path_option, seed_option
+from noda_synth.cli.options import leave, path_option, seed_option, skeleton_option
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats import convert as conversion
+from noda_synth.skeleton import skeleton_file
 
 _SHOWN = 5
 
@@ -25,6 +26,7 @@ _SHOWN = 5
 @click.option("--all-train", is_flag=True, help="Hold out nobody.")
 @path_option("--visibility-from", metavar="MAT", help="The .mat for JSON records.")
 @path_option("--images", help="Images folder, whose sizes COCO needs.")
+@skeleton_option()
 @click.option("--overwrite", is_flag=True, help="Replace files that exist. Those of INPUT are never replaced.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary, only failures.")
@@ -39,6 +41,7 @@ def command(
     all_train: bool,
     visibility_from: Path | None,
     images: Path | None,
+    skeleton: str | None,
     overwrite: bool,
     verbose: bool,
     quiet: bool,
@@ -63,8 +66,9 @@ def command(
         raise NodaError("--split, --holdout and --all-train exclude each other; give one of them.")
     target = to or ("gt-valid" if output.suffix == ".mat" else "mpii-json")
     read = conversion.read_source(
-        source, split=split, holdout=holdout, seed=seed, all_train=all_train, visibility_from=visibility_from
-    )
+        source, split=split, holdout=holdout, seed=seed, all_train=all_train, visibility_from=visibility_from,
+        skeleton=None if skeleton is None else skeleton_file(skeleton),
+    )  # fmt: skip
     result = conversion.convert(read, output, target, images=images, overwrite=overwrite)
     if not quiet:
         for file, word in result.written:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_DATA = Path("data/mpii")
+_SKELETON = "noda_synth.skeleton"
 FAILED_SOME = 1
 
 
@@ -56,12 +57,25 @@ def path_option(*names: str, **kwargs: Any) -> Callable[[Command], Command]:
     return click.option(*names, type=click.Path(path_type=Path), **kwargs)
 
 
+def _keep_skeleton(context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    """Keep it where `open_data` finds it: the commands themselves have no use for it."""
+    context.meta[_SKELETON] = value
+
+
+def skeleton_option(**kwargs: Any) -> Callable[[Command], Command]:
+    return click.option(
+        "--skeleton", metavar="FILE", **kwargs,
+        help="The joints: a TOML file, or mpii16, coco17, crowdpose14, lsp14.  [default: told by their names]",
+    )  # fmt: skip
+
+
 def data_options(command: Command) -> Command:
-    """--data, --images, --annotations, --split, --all-train, --follow-links."""
+    """--data, --images, --annotations, --skeleton, --split, --all-train, --follow-links."""
     for option in reversed((
         path_option("--data", default=DEFAULT_DATA, show_default=True, help="Data set in the usual layout."),
         path_option("--images", help="The images folder, if it lies elsewhere."),
         path_option("--annotations", help="The annotation file, if it lies elsewhere: MPII JSON or .mat, or COCO."),
+        skeleton_option(callback=_keep_skeleton, expose_value=False),
         path_option("--split", help="For the .mat: who is for validation (valid.json, valid.h5, list of image names)."),
         click.option("--all-train", is_flag=True, help="For the .mat: everyone is for training."),
         click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder."),
@@ -127,17 +141,24 @@ def open_data(
 ) -> tuple[Layout, Dataset, dict[str, str]]:
     """The data set that the options name, and the hashes of its annotation files."""
     from noda_synth.formats import detect, find_layout, read_dataset
+    from noda_synth.skeleton import skeleton_file
 
     # With a file named and no folder, the default folder has no say in where its neighbours are.
-    named = click.get_current_context().get_parameter_source("data") != click.core.ParameterSource.DEFAULT
+    context = click.get_current_context()
+    named = context.get_parameter_source("data") != click.core.ParameterSource.DEFAULT
     layout = find_layout(data if named or annotations is None else None, images, annotations)
+    if (skeleton := context.meta.get(_SKELETON)) is not None:
+        layout = replace(layout, skeleton=skeleton_file(skeleton))
     if split is not None and layout.valid != split and detect(split) == "mpii_json":
         # The list that splits is also the validation list that the written set carries along.
         layout = replace(layout, valid=split, gt_valid=None)
     dataset = read_dataset(layout, split=split, all_train=all_train)
     if not follow_links:
         _refuse_links(layout, dataset)
-    files = {"annotations": layout.annotations, "mat": layout.mat, "valid": layout.valid, "split": split}
+    files = {
+        "annotations": layout.annotations, "mat": layout.mat, "valid": layout.valid, "split": split,
+        "skeleton": layout.skeleton,
+    }  # fmt: skip
     inputs = {role: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for role, file in files.items() if file}
     return layout, dataset, {**inputs, "all_train": str(all_train)}
 

@@ -10,7 +10,7 @@ from noda_synth.dataset import Dataset, Person
 from noda_synth.errors import Problem
 from noda_synth.formats.files import json_list, read_bytes, write_bytes, write_text
 from noda_synth.formats.gt_valid import add_visibility, anyone_known, read_gt_valid, write_gt_valid
-from noda_synth.formats.layout import Layout
+from noda_synth.formats.layout import SKELETON_NAME, Layout
 from noda_synth.formats.mpii_json import load_records, parse_records, write_mpii_json
 from noda_synth.formats.visibility import is_known
 
@@ -20,17 +20,18 @@ def carry_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
 
     MPII: `valid.json` has the input's records, keys and row order, unusable ones included, and `joints_visible` where
     known. `gt_valid.mat` is a copy of the input's to the byte if that has `jnt_visible` or there is nothing to add;
-    else all its arrays and `jnt_visible`; without one it is made if a head box is known. COCO: a copy of the file.
+    else all its arrays and `jnt_visible`; without one it is made if a head box is known. COCO: a copy of the file, and
+    of the skeleton file if the set has one of its own.
 
     Returns:
         The files written, and what is worth knowing about them.
     """
     if dataset.source == "coco":
-        if layout.valid is None:
-            return [], []
-        copy = annot_dir / layout.valid.name
-        write_bytes(copy, read_bytes(layout.valid))
-        return [copy], []
+        originals = {SKELETON_NAME: layout.skeleton, **({layout.valid.name: layout.valid} if layout.valid else {})}
+        copies = {annot_dir / name: original for name, original in originals.items() if original}
+        for copy, original in copies.items():
+            write_bytes(copy, read_bytes(original))
+        return list(copies), []
     if not dataset.valid:
         return [], []
     valid_json, gt_valid = annot_dir / "valid.json", annot_dir / "gt_valid.mat"

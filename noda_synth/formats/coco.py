@@ -1,8 +1,8 @@
 """COCO keypoints: images, people and v = 0/1/2, in 0-based pixels.
 
-Read are the 17 joints of COCO, and the 16 of MPII as this program writes them. `noda.visibility` on an annotation
-says what v = 2 cannot: "unknown" (no joint of the person is known to be visible), or "mixed", and then
-`noda.joints_visible` has 1, 0 or -1 for each joint.
+Which joints they are shows in the category's names: those of a skeleton that is given, or else of a shipped one, in any
+order, which the dataset's skeleton takes over. `noda.visibility` on an annotation says what v = 2 cannot: "unknown" (no
+joint of the person is known to be visible), or "mixed", and then `noda.joints_visible` has 1, 0 or -1 for each joint.
 """
 
 from __future__ import annotations
@@ -20,21 +20,26 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.checks import identity, image_name, mark_duplicates, numbers, own_mpii, own_part
 from noda_synth.formats.detect import KINDS, detect_json
 from noda_synth.formats.files import read_json
-from noda_synth.skeleton import SKELETONS, Skeleton
+from noda_synth.formats.person_category import person_categories
+from noda_synth.skeleton import Skeleton
 
 
-def read_coco(path: Path) -> Dataset:
+def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
     """Read one COCO keypoint file as a training part.
 
     Crowds, other categories and images that nobody is on stay out of `persons`; people without keypoints stay in.
 
+    Args:
+        path: the file.
+        skeleton: whose joints its category has to have; without it, the category has to have a shipped skeleton's.
+
     Raises:
-        NodaError: the file is unusable as a whole, or has no person category with a known skeleton.
+        NodaError: the file is unusable as a whole, or has no category with these joints.
     """
     content = read_json(path)
     if detect_json(content, path) != "coco":
         raise NodaError(f"{path}: {KINDS['mpii_json']}, where COCO keypoints are expected.")
-    categories, skeleton = _person_categories(content["categories"], path)
+    categories, skeleton = person_categories(content["categories"], skeleton, path)
     images, problems = _images(content["images"], path.name)
     persons: list[Person] = []
     left_out: Counter[str] = Counter()
@@ -62,20 +67,6 @@ def read_coco(path: Path) -> Dataset:
         problems=(*problems, *duplicates),
         source="coco",
         header={key: value for key, value in content.items() if key not in ("images", "annotations")},
-    )
-
-
-def _person_categories(categories: Sequence[Any], path: Path) -> tuple[set[int | str], Skeleton]:
-    """The ids of the categories with keypoints that share the first one's skeleton."""
-    named = [c for c in categories if isinstance(c, dict) and isinstance(c.get("keypoints"), list)]
-    for skeleton in SKELETONS.values():
-        same = [category for category in named if tuple(category["keypoints"]) == skeleton.joints]
-        ids: set[int | str] = {category["id"] for category in same if isinstance(category.get("id"), int | str)}
-        if ids:
-            return ids, skeleton
-    found = "; ".join(f"{category.get('name')}: {', '.join(map(str, category['keypoints']))}" for category in named)
-    raise NodaError(
-        f"{path}: no category with the 17 keypoints of COCO or the 16 of MPII (found: {found or 'no keypoints'})."
     )
 
 
@@ -123,7 +114,7 @@ def _person(annotation: Mapping[str, Any], images: Mapping[int | str, Image], sk
         person_id=str(number),
         joints=np.where(labelled[:, None], table[:, :2], np.nan),
         labelled=labelled,
-        visible=_visible(flags, noda, len(skeleton)),
+        visible=_visible(flags, noda, skeleton),
         center=None if center[0] == -1 else center - 1,
         scale=scale if scale > 0 else None,
         head_box=numbers(noda["head_box"], (4,), "noda.head_box") if "head_box" in noda else None,
@@ -131,12 +122,14 @@ def _person(annotation: Mapping[str, Any], images: Mapping[int | str, Image], sk
     )
 
 
-def _visible(flags: NDArray[np.float64], noda: Mapping[str, Any], count: int) -> NDArray[np.int8]:
+def _visible(flags: NDArray[np.float64], noda: Mapping[str, Any], skeleton: Skeleton) -> NDArray[np.int8]:
     stated = noda.get("visibility")
     if stated == "mixed":
-        values = numbers(noda.get("joints_visible"), (count,), "noda.joints_visible")
+        values = numbers(noda.get("joints_visible"), (len(skeleton),), "noda.joints_visible")
         if not np.isin(values, (VISIBLE, OCCLUDED, UNKNOWN)).all():
             raise ItemError("noda.joints_visible: other values than 1, 0 and -1")
         return np.where(flags > 0, values, UNKNOWN).astype(np.int8)
     plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if stated == "unknown" else VISIBLE])
+    unstated = skeleton.at(*skeleton.visibility_unstated)
+    plain[unstated] = np.where(flags[unstated] == 1, UNKNOWN, plain[unstated])
     return plain.astype(np.int8)

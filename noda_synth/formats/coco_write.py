@@ -72,7 +72,10 @@ def coco_annotation(
     outline = source.get("segmentation") if segmentation is None else segmentation
     if area is None:
         area = _area(source, segmentation, box)
-    noda = {**_kept(person, source), **_visibility(seen, person.labelled), **(extra or {})}
+    # v = 1 that meant nothing, see `Skeleton.visibility_unstated`: another v = 1 is told apart only in `noda`.
+    vague = np.array(source.get("keypoints", np.zeros(3 * len(seen))))[2::3] == 1
+    vague &= person.labelled & (person.visible == UNKNOWN)
+    noda = {**_kept(person, source), **_visibility(seen, person.labelled, vague), **(extra or {})}
     return {
         **{key: value for key, value in source.items() if key != "noda"},
         "id": annotation_id,
@@ -104,14 +107,18 @@ def write_coco(
 
 
 def _keypoints(person: Person, seen: NDArray[np.int8], source: Mapping[str, Any]) -> list[float | int]:
-    """x, y, v for each joint. Numbers of the input stay as they stand, whole ones are written without a point."""
+    """x, y, v for each joint. Numbers of the input stay as they stand, whole ones are written without a point.
+
+    v of a joint whose visibility is unknown stays as well: CrowdPose has 1 for every head.
+    """
     old = source.get("keypoints", ())
     values: list[float | int] = []
     for joint, (x, y) in enumerate(person.joints):
         if not person.labelled[joint]:
             values += [*(old[3 * joint : 3 * joint + 2] if old and not old[3 * joint + 2] else (0, 0)), 0]
         else:
-            values += [_plain(x), _plain(y), 1 if seen[joint] == OCCLUDED else 2]
+            as_it_was = old[3 * joint + 2] if old and seen[joint] == UNKNOWN else 0
+            values += [_plain(x), _plain(y), as_it_was or (1 if seen[joint] == OCCLUDED else 2)]
     return values
 
 
@@ -119,12 +126,12 @@ def _plain(value: float) -> float | int:
     return int(value) if float(value).is_integer() else float(value)
 
 
-def _visibility(seen: NDArray[np.int8], labelled: NDArray[np.bool_]) -> dict[str, Any]:
-    """What v = 2 leaves open: nothing, all of them unknown, or some of them."""
+def _visibility(seen: NDArray[np.int8], labelled: NDArray[np.bool_], vague: NDArray[np.bool_]) -> dict[str, Any]:
+    """What v leaves open: nothing, all of them unknown, or some of them."""
     unknown, visible = labelled & (seen == UNKNOWN), labelled & (seen == VISIBLE)
-    if not unknown.any():
+    if not (unknown | vague).any():
         return {}
-    if not visible.any():
+    if not visible.any() and not vague.any():
         return {"visibility": "unknown"}
     return {"visibility": "mixed", "joints_visible": [int(value) for value in seen]}
 

@@ -14,12 +14,12 @@ from noda_synth.formats.coco_write import coco_annotation, coco_image, write_coc
 from noda_synth.formats.detect import KINDS, detect
 from noda_synth.formats.files import write_text
 from noda_synth.formats.gt_valid import write_gt_valid
-from noda_synth.formats.layout import Layout, find_annotations, likely_images
+from noda_synth.formats.layout import Layout, find_annotations, likely_images, own_skeleton
 from noda_synth.formats.mpii_json import write_mpii_json
 from noda_synth.formats.read import read_dataset
 from noda_synth.formats.split import hold_out
 from noda_synth.formats.visibility import is_known
-from noda_synth.skeleton import MPII
+from noda_synth.skeleton import MPII, Skeleton
 
 TARGETS = ("mpii-json", "gt-valid", "coco")
 
@@ -49,6 +49,7 @@ def read_source(
     seed: int = 0,
     all_train: bool = False,
     visibility_from: Path | None = None,
+    skeleton: Path | None = None,
 ) -> Source:
     """Read what is to be converted.
 
@@ -60,6 +61,7 @@ def read_source(
         seed: of the hold-out.
         all_train: instead, nobody is held out.
         visibility_from: the original .mat that knows the visibility of JSON records, where it lies elsewhere.
+        skeleton: the skeleton file, where it is not beside the annotations.
 
     Raises:
         NodaError: the input is unusable, or cannot be the source of anything.
@@ -67,6 +69,8 @@ def read_source(
     layout = find_annotations(path) if path.is_dir() else _single_file(path)
     if visibility_from is not None:
         layout = _with_mat(layout, visibility_from)
+    if skeleton is not None:
+        layout = replace(layout, skeleton=skeleton)
     if all_train and layout.kind != "mpii_mat":
         raise NodaError(f"{layout.annotations} is a training list already: --all-train is only for the original .mat.")
     dataset = read_dataset(layout, split=split, all_train=all_train or holdout is not None)
@@ -116,10 +120,12 @@ def refuse_impossible(source: Source, to: str) -> None:
     if to == "coco":
         if dataset.source == "coco":
             raise NodaError(f"{file} is COCO already: nothing to convert.")
-    elif dataset.skeleton is not MPII:
+    elif dataset.skeleton.joints != MPII.joints:
+        missing = [joint for joint in MPII.joints if joint not in dataset.skeleton.index]
+        why = f"there is no {', '.join(missing)}" if missing else "they stand in another order"
         raise NodaError(
             f"{file}: the {len(dataset.skeleton)} joints of {dataset.skeleton.name} do not map to MPII's {len(MPII)} "
-            "(COCO has no pelvis, thorax, neck and head top), so it cannot be written as MPII."
+            f"({why}), so it cannot be written as MPII."
         )
     failed = [problem for problem in dataset.problems if problem.failed]
     if to == "gt-valid" and failed:
@@ -156,7 +162,7 @@ def _single_file(path: Path) -> Layout:
             f"{path}: {KINDS[kind]}, whose centers and scales are altered and whose joints are cut to whole pixels. "
             f"Convert the original .mat with --split {path}."
         )
-    return Layout(likely_images(None, path), path, kind)
+    return Layout(likely_images(None, path), path, kind, skeleton=own_skeleton(path))
 
 
 def _with_mat(layout: Layout, mat: Path) -> Layout:
@@ -225,11 +231,13 @@ def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> li
     parts = ((dataset.images, dataset.persons), (valid_images, dataset.valid))
     problems: list[Problem] = []
     for file, (images, persons) in zip(files, parts, strict=False):
-        problems += _write_coco_part(file, list(images), persons, folder)
+        problems += _write_coco_part(file, dataset.skeleton, list(images), persons, folder)
     return problems
 
 
-def _write_coco_part(path: Path, names: list[str], persons: Sequence[Person], folder: Path) -> list[Problem]:
+def _write_coco_part(
+    path: Path, skeleton: Skeleton, names: list[str], persons: Sequence[Person], folder: Path
+) -> list[Problem]:
     from noda_synth.images import image_path, image_size
 
     sizes: dict[str, tuple[int, int]] = {}
@@ -247,7 +255,7 @@ def _write_coco_part(path: Path, names: list[str], persons: Sequence[Person], fo
     ]
     if not images:
         raise NodaError(f"{path}: none of {len(names)} images is in {folder}; name the right one with --images.")
-    write_coco(path, images, annotations, MPII)
+    write_coco(path, images, annotations, skeleton)
     return problems
 
 

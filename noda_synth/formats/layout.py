@@ -25,8 +25,12 @@ _GT_NAMES = ("gt_valid.mat", "mpii_gt_val.mat")
 _COCO_PATTERNS = (
     "annotations/person_keypoints_train*.json", "annot/person_keypoints_train*.json", "person_keypoints_train*.json",
     "annotations/person_keypoints*.json", "annot/person_keypoints*.json", "person_keypoints*.json",
+    "annotations/*crowdpose_train.json", "json/crowdpose_train.json", "annot/crowdpose_train.json",
+    "crowdpose_train.json",
     "annot/coco_train_topdown.json",
 )  # fmt: skip
+SKELETON_NAME = "skeleton.toml"
+"""A data set's own skeleton file, beside its annotations."""
 WAY_OUT = (
     "Point elsewhere with --data FOLDER, or with --images FOLDER and --annotations FILE.\n"
     "MPII is to be had at http://human-pose.mpi-inf.mpg.de; `noda-synth demo-data data/demo` makes a stand-in."
@@ -45,6 +49,7 @@ class Layout:
         valid: the file of the validation part (valid.json, or a COCO file), or None.
         gt_valid: the evaluation truth (gt_valid.mat), or None.
         valid_images: the folder of the validation images where it is another one (COCO's val2017), else None.
+        skeleton: the data set's own skeleton file, or None: the skeleton then shows in the annotations.
     """
 
     images: Path
@@ -54,6 +59,7 @@ class Layout:
     valid: Path | None = None
     gt_valid: Path | None = None
     valid_images: Path | None = None
+    skeleton: Path | None = None
 
 
 def find_layout(data: Path | None, images: Path | None = None, annotations: Path | None = None) -> Layout:
@@ -92,7 +98,13 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
         mat=mat,
         valid=_coco_valid(file) if kind == "coco" else _first(_named(beside, _VALID_NAMES), but=file),
         gt_valid=None if kind == "coco" else _first(_named(beside, _GT_NAMES)),
+        skeleton=own_skeleton(file),
     )
+
+
+def own_skeleton(annotations: Path) -> Path | None:
+    """The skeleton file beside an annotation file, if there is one."""
+    return _first([annotations.with_name(SKELETON_NAME)])
 
 
 def likely_images(data: Path | None, annotations: Path) -> Path:

@@ -19,7 +19,7 @@ from noda_synth.formats.mpii_json import load_records, parse_records, with_ids
 from noda_synth.formats.mpii_mat import Release, read_release
 from noda_synth.formats.split import Split, read_split
 from noda_synth.formats.visibility import is_known, match, states_visibility, with_visibility
-from noda_synth.skeleton import MPII
+from noda_synth.skeleton import MPII, Skeleton, load_skeleton
 
 
 def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool = False) -> Dataset:
@@ -36,12 +36,13 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
     """
     if layout.kind != "mpii_mat" and split is not None:
         raise NodaError(f"{layout.annotations} is a training list already: a split is only for the original .mat.")
-    if layout.kind == "mpii_json":
-        dataset = _from_json(layout)
-    elif layout.kind == "coco":
-        dataset = _from_coco(layout)
+    skeleton = load_skeleton(layout.skeleton) if layout.skeleton else None
+    if layout.kind == "coco":
+        dataset = _from_coco(layout, skeleton)
+    elif layout.kind == "mpii_json":
+        dataset = _as(skeleton, _from_json(layout), layout)
     else:
-        dataset = _from_mat(layout, None if all_train else split or layout.valid, all_train)
+        dataset = _as(skeleton, _from_mat(layout, None if all_train else split or layout.valid, all_train), layout)
     if not dataset.samples:
         failed = [problem for problem in dataset.problems if problem.failed]
         first = f" The first of {len(failed)} faults: {failed[0].item}: {failed[0].reason}." if failed else ""
@@ -91,13 +92,27 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
     return _dataset(train, [p for p in valid if p], release.images, problems, layout, "mpii_mat")
 
 
-def _from_coco(layout: Layout) -> Dataset:
-    dataset = read_coco(layout.annotations)
+def _as(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:
+    """A data set of MPII's with a skeleton of the user's, who may protect other joints, but not name or order them."""
+    if skeleton is None:
+        return dataset
+    if skeleton.joints != MPII.joints:
+        raise NodaError(
+            f"{layout.skeleton}: joints: {layout.annotations} is one of MPII's formats, which have the 16 joints of "
+            f"mpii16 in its order; the skeleton has {', '.join(skeleton.joints)}. Other joints need COCO keypoints."
+        )
+    return replace(dataset, skeleton=skeleton)
+
+
+def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
+    dataset = read_coco(layout.annotations, skeleton)
     if layout.valid is None:
         return dataset
-    valid = read_coco(layout.valid)
-    if valid.skeleton is not dataset.skeleton:
-        raise NodaError(f"{layout.valid}: its keypoints are others than those of {layout.annotations}.")
+    valid = read_coco(layout.valid, skeleton)
+    if valid.skeleton != dataset.skeleton:
+        raise NodaError(
+            f"{layout.valid}: its keypoints are others than those of {layout.annotations}, or in another order."
+        )
     return replace(dataset, valid=valid.persons, problems=(*dataset.problems, *valid.problems))
 
 

@@ -1,18 +1,21 @@
 """The cardboard model: a body as tapered capsules along its limbs and a padded polygon for its torso.
 
 Ju, Black, Yacoob, "Cardboard people" (1996), is the paper's reference [29]. The widths are fractions of the body size S
-(`noda_synth.anatomy`), fitted on COCO outlines for COCO's joints and on a matting network's outlines for MPII's.
+(`noda_synth.anatomy`), fitted on COCO outlines for COCO's joints and on a matting network's outlines for MPII's. Limbs
+of joints with other names are as wide as their skeleton's file says, and the head then goes by the protected joints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Point, Pose
+from noda_synth.anatomy import Point, Pose, head_by, neck_of, own_limbs
+from noda_synth.skeleton import Skeleton
 
 _SHOULDERS = ("left_shoulder", "right_shoulder")
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
@@ -53,6 +56,11 @@ WIDTHS = {
 }  # fmt: skip
 
 
+def fitted_like(skeleton: Skeleton) -> str:
+    """Which of the two fitted skeletons serves: COCO's where the head is known by the face, else MPII's."""
+    return "coco17" if head_by(skeleton) == "face" else "mpii16"
+
+
 @dataclass(frozen=True)
 class Capsule:
     """All points closer to the segment start-end than a radius that runs from radii[0] to radii[1]; pixels."""
@@ -81,7 +89,7 @@ def body_parts(pose: Pose, size: float, frame: tuple[float, float, float, float]
         frame: x1, y1, x2, y2 of the image in the pose's coordinates: a leg without a labelled end runs on to a border
             that is near.
     """
-    widths = WIDTHS[pose.skeleton.name]
+    widths = WIDTHS[fitted_like(pose.skeleton)]
 
     def capsule(start: Point, end: Point, radii: tuple[float, float]) -> Capsule:
         return Capsule(start, end, (radii[0] * size, radii[1] * size))
@@ -101,6 +109,11 @@ def body_parts(pose: Pose, size: float, frame: tuple[float, float, float, float]
         if _shown(pose, ankle):
             along = _direction(pose, knee, ankle, 0.4 * size, fallback=_DOWN)
             yield capsule(pose[ankle], pose[ankle] + along * widths.foot_length * size, widths.foot)
+    for start, end, width in own_limbs(pose.skeleton):
+        if pose.has(start, end) and not (pose.hidden(start) and pose.hidden(end)):
+            yield capsule(
+                _shown_end(pose, start, end), _shown_end(pose, end, start), (width[0] / 2, width[1] / 2)
+            )  # fmt: skip
     for stub in _stubs(pose, size, frame, widths):
         yield capsule(*stub)
     torso = _torso(pose, size, widths)
@@ -152,23 +165,31 @@ def _stubs(
 ) -> Iterator[tuple[Point, Point, tuple[float, float]]]:
     """Short capsules for limbs of which only the start is labelled, so that the flesh there is not lost."""
     down = _down_the_torso(pose, size)
+    # A limb of the skeleton's own that begins there shows where the flesh goes.
+    going_on = {joint for a, b, _ in own_limbs(pose.skeleton) for joint in (a, b) if pose.has(a, b)}
+
+    def ends(joint: str, following: str) -> bool:
+        return _shown(pose, joint) and not pose.has(following) and joint not in going_on
+
     for side in ("left", "right"):
         shoulder, elbow, wrist = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
         hip, knee, ankle = f"{side}_hip", f"{side}_knee", f"{side}_ankle"
-        if _shown(pose, shoulder) and not pose.has(elbow):
+        if ends(shoulder, elbow):
             yield pose[shoulder], pose[shoulder] + 0.6 * size * down, widths.arm_stub
-        if _shown(pose, elbow) and not pose.has(wrist):
+        if ends(elbow, wrist):
             yield pose[elbow], pose[elbow] + 0.1 * size * down, widths.arm_stub
-        if _shown(pose, hip) and not pose.has(knee):
+        if ends(hip, knee):
             length = 0.75 if _to_border(pose[hip], down, frame) < size else 0.3
             yield pose[hip], pose[hip] + length * size * down, widths.thigh_stub
-        if _shown(pose, knee) and not pose.has(ankle):
+        if ends(knee, ankle):
             along = _direction(pose, hip, knee, 0.3 * size, fallback=_DOWN) + _DOWN
             along = along / max(float(np.hypot(*along)), 1e-3)
             length = 0.5 if _to_border(pose[knee], along, frame) < size else 0.2
             yield pose[knee], pose[knee] + length * size * along, widths.shin_stub
     shoulders = pose.spot(_SHOULDERS, every=False)
-    headless = pose.spot(_FACE, every=False) is None and not pose.has("head_top", "upper_neck")
+    headless = pose.spot(_FACE, every=False) is None and not pose.has("head_top", neck_of(pose.skeleton))
+    if head_by(pose.skeleton) == "protected":
+        headless = not _protected_points(pose)
     if headless and shoulders is not None:
         yield shoulders, shoulders - 0.6 * size * down, widths.head_stub
 
@@ -188,7 +209,7 @@ def _torso(pose: Pose, size: float, widths: Widths) -> Torso | None:
     bottom = pose.spot(("left_hip", "right_hip"), every=False)
     if top is not None and bottom is None and pose.has(*_SHOULDERS):
         # Hips out of sight: the torso goes on from the shoulders, a little narrower.
-        head = pose.spot((*_FACE, "upper_neck"), every=False)
+        head = pose.spot((*_FACE, neck_of(pose.skeleton)), every=False)
         away = top - head if head is not None else _DOWN * 0.0
         down = away / max(float(np.hypot(*away)), 0.25 * size) + _DOWN
         down = down / max(float(np.hypot(*down)), 1e-3)
@@ -205,10 +226,11 @@ def _torso(pose: Pose, size: float, widths: Widths) -> Torso | None:
 
 def _head(pose: Pose, size: float, widths: Widths) -> Iterator[tuple[Point, Point, tuple[float, float]]]:
     shoulders = pose.spot(_SHOULDERS, every=False)
-    if "head_top" in pose.skeleton.index:
-        if not pose.has("upper_neck", "head_top"):
+    known_by = head_by(pose.skeleton)
+    if known_by == "top":
+        if not pose.has(neck_of(pose.skeleton), "head_top"):
             return
-        neck, top = pose["upper_neck"], pose["head_top"]
+        neck, top = pose[neck_of(pose.skeleton)], pose["head_top"]
         up = top - neck
         if shoulders is not None:
             yield shoulders, neck + 0.1 * up, widths.neck
@@ -217,12 +239,24 @@ def _head(pose: Pose, size: float, widths: Widths) -> Iterator[tuple[Point, Poin
         reach = max(0.3 * length, length - widths.head[1] * size)
         yield neck + 0.3 * up, neck + up / length * reach, widths.head
         return
+    if known_by == "protected":
+        if points := _protected_points(pose):
+            first, last = max(product(points, points), key=lambda pair: float(np.hypot(*(pair[1] - pair[0]))))
+            if shoulders is not None:
+                yield shoulders, (first + last) / 2, widths.neck
+            yield first + 0.3 * (last - first), last - 0.3 * (last - first), widths.head
+        return
     if not any(_shown(pose, joint) for joint in _FACE):
         return
     center, up = _face_axis(pose, size)
     if shoulders is not None:
         yield shoulders, center, widths.neck
     yield center - 0.10 * size * up, center + 0.17 * size * up, widths.head
+
+
+def _protected_points(pose: Pose) -> list[Point]:
+    """The protected joints that can be seen."""
+    return [pose[joint] for joint in pose.skeleton.protected if _shown(pose, joint)]
 
 
 def _face_axis(pose: Pose, size: float) -> tuple[Point, Point]:

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose
+from noda_synth.anatomy import Pose, own_limbs
 from noda_synth.dataset import OCCLUDED, UNKNOWN
-from noda_synth.masks.body_parts import Capsule, Torso, body_parts
+from noda_synth.masks.body_parts import Capsule, Torso, body_parts, fitted_like
 from noda_synth.masks.cardboard import signed_distance
 from noda_synth.masks.view import View
 
@@ -76,6 +76,7 @@ class Weights:
 
 
 WEIGHTS = {"coco17": Weights(), "mpii16": Weights(bias=0.25)}
+"""Fitted on two skeletons; see `fitted_like` for the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +119,7 @@ def sigmoid(logodds: Field) -> Field:
 @lru_cache(maxsize=1)
 def evidence_of(view: View) -> Evidence:
     """The evidence in a view; kept for the last view, since the mask and its quality both ask for it."""
-    weights = WEIGHTS[view.pose.skeleton.name]
+    weights = WEIGHTS[fitted_like(view.pose.skeleton)]
     size = view.pose.size
     parts = list(body_parts(view.pose, size, view.frame))
     window = _window(view, parts, weights.margin * size)
@@ -188,7 +189,8 @@ def _penalty(view: View, size: float, x: Field, y: Field, weights: Weights) -> F
 def _bones(pose: Pose) -> list[Capsule]:
     """Lines along the limbs whose joints are both not known to be occluded, and points at the other such joints."""
     shown = pose.labelled & (pose.visible != OCCLUDED)
-    lines = [(i, j) for a, b in _LIMBS for i in pose.skeleton.at(a) for j in pose.skeleton.at(b) if shown[i] & shown[j]]
+    limbs = [*_LIMBS, *((a, b) for a, b, _ in own_limbs(pose.skeleton))]
+    lines = [(i, j) for a, b in limbs for i in pose.skeleton.at(a) for j in pose.skeleton.at(b) if shown[i] & shown[j]]
     alone = set(map(int, np.flatnonzero(shown))) - {joint for line in lines for joint in line}
     lines += [(joint, joint) for joint in sorted(alone)]
     return [Capsule(pose.joints[i], pose.joints[j], (0.0, 0.0)) for i, j in lines]

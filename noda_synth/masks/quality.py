@@ -10,8 +10,6 @@ from noda_synth.dataset import OCCLUDED
 from noda_synth.masks.evidence import evidence_of
 from noda_synth.masks.view import View
 
-# Joints of the body; those of the head say little about how much of a person is hidden.
-_HEAD = {"nose", "left_eye", "right_eye", "left_ear", "right_ear", "upper_neck", "head_top"}
 _NEAR = 0.3
 _EXPECTED, _AGREEMENT, _HIDDEN_SHARE = 0.6, 0.4, 0.3
 
@@ -32,8 +30,9 @@ def mask_quality(view: View, inside: NDArray[np.bool_]) -> float:
     expected = float(probability[mask].sum() / (mask.sum() + probability[~mask].sum() + 1e-9))
     near = evidence.distance < _NEAR
     agreement = float(((evidence.colour > 0) == mask)[near].mean()) if near.any() else 0.0
-    body = np.array([joint not in _HEAD for joint in view.pose.skeleton.joints])
-    known = view.pose.labelled & body
+    # Joints of the body; those of the head say little about how much of a person is hidden.
+    known = view.pose.labelled.copy()
+    known[view.pose.skeleton.at(*view.pose.skeleton.protected)] = False
     hidden = known & (view.pose.visible == OCCLUDED)
     share = float(hidden.sum() / max(1, known.sum()))
     return _EXPECTED * expected + _AGREEMENT * agreement - _HIDDEN_SHARE * share
