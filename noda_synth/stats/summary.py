@@ -89,7 +89,7 @@ def summarise(
             except NodaError as error:
                 notes.append(f"{error} Name the original set with --against.")
     if against is not None:
-        if against[1].skeleton is not skeleton:
+        if against[1].skeleton != skeleton:
             raise NodaError(f"{against[0]} has the joints of {against[1].skeleton.name}, {folder} of {skeleton.name}")
         other, name = against[1], _name(against[0])
         series = [Series(_name(folder), *_counted(series[0]))]
@@ -99,7 +99,7 @@ def summarise(
     valid = _states(dataset.valid, skeleton)
     if _known(valid):
         real.append(Series("validation part", len(dataset.valid), valid))
-    if skeleton is MPII:
+    if skeleton == MPII:
         real.append(Series("MPII's validation set", 2958, mpii_validation(skeleton)))
     return Summary(
         str(folder), skeleton, len(dataset.images), tuple(series), tuple(real), renders, scores, tuple(notes)
