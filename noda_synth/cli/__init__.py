@@ -12,11 +12,11 @@ COMMANDS = {
     "demo-data": "Draw a demo data set of articulated people, with exact truth.",
     "build-pool": "Cut the people of a data set out into a pool of bodies.",
     "render": "Write an occluded copy of a data set.",
+    "benchmark": "Write the occluded benchmark of the validation part, or verify one.",
     "merge": "Put together what `--shard` runs of build-pool or render have done.",
     "convert": "Convert annotations: MPII .mat, MPII JSON, COCO keypoints.",
     "preview": "Draw contact sheets of a pool or of a rendered data set.",
     "stats": "Count joints by kind and state, and what renders cover.",
-    "validate": "Check a data set for what a trainer would trip over.",
     "replay": "Render one image again from its line in the manifest.",
 }
 

@@ -1,0 +1,107 @@
+"""The annotation files of a benchmark: those of the clean images, and those of the twins of each severity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.dataset import OCCLUDED, Dataset, Person
+from noda_synth.errors import Problem
+from noda_synth.formats import coco_annotation, coco_image, mpii_record, write_coco, write_gt_valid
+from noda_synth.formats.files import json_list, write_text
+from noda_synth.formats.matlab import load_mat, save_mat
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A person as a list of the benchmark has it.
+
+    Attributes:
+        person: with the image and the visibility that they have there.
+        row: their place in the clean list, from 0.
+        covered: (J,) bool, the joints under the pasted body.
+        line: of the manifest, or None for a clean image.
+    """
+
+    person: Person
+    row: int
+    covered: NDArray[np.bool_]
+    line: Mapping[str, Any] | None = None
+
+
+def clean_people(dataset: Dataset) -> list[Labelled]:
+    return [Labelled(p, row, np.zeros(len(dataset.skeleton), np.bool_)) for row, p in enumerate(dataset.valid)]
+
+
+def covered_person(dataset: Dataset, line: Mapping[str, Any]) -> Labelled:
+    """The person of a line of the manifest, on the twin's image and with the twin's visibility."""
+    person = dataset.valid[line["row"]]
+    covered = np.zeros(len(dataset.skeleton), np.bool_)
+    covered[dataset.skeleton.at(*line["covered"])] = True
+    visible = np.where(covered, OCCLUDED, person.visible).astype(np.int8)
+    return Labelled(replace(person, image=line["file"], visible=visible), line["row"], covered, line)
+
+
+def write_labels(dataset: Dataset, people: Sequence[Labelled], sizes: Mapping[str, Size], annot: Path) -> list[Problem]:
+    """Write a list in every format: valid.json and gt_valid.mat for MPII's joints, coco_valid.json for all.
+
+    Args:
+        dataset: the annotations.
+        people: in the order of the list.
+        sizes: image of the validation part -> (width, height).
+        annot: the folder to write to.
+    """
+    annot.mkdir(parents=True, exist_ok=True)
+    problems: list[Problem] = []
+    if dataset.source != "coco":
+        write_text(annot / "valid.json", json_list(_record(labelled) for labelled in people) + "\n")
+        problems = write_gt_valid(annot / "gt_valid.mat", [labelled.person for labelled in people])
+        truth = load_mat(annot / "gt_valid.mat")
+        covered = np.array([labelled.covered for labelled in people], np.uint8).reshape(-1, len(dataset.skeleton))
+        save_mat(annot / "gt_valid.mat", {**truth, "jnt_covered": covered.T})
+    images = _coco_images(dataset, people, sizes)
+    ids = {image["file_name"]: image["id"] for image in images}
+    annotations = (_annotation(dataset, one, ids, sizes) for one in people if one.person.image in ids)
+    write_coco(annot / "coco_valid.json", images, annotations, dataset.skeleton, dataset.header)
+    return problems
+
+
+def _record(labelled: Labelled) -> dict[str, Any]:
+    record = mpii_record(labelled.person)
+    if labelled.line is None:
+        return record
+    own = {key: labelled.line[key] for key in ("id", "severity", "source", "row")}
+    covered = [int(hit) for hit in labelled.covered]
+    return {**record, "image": labelled.person.image, "joints_covered": covered, "twin": own}
+
+
+def _coco_images(dataset: Dataset, people: Sequence[Labelled], sizes: Mapping[str, Size]) -> list[dict[str, Any]]:
+    """One entry an image, numbered from 1 in the order of the list."""
+    sources = {labelled.person.image: dataset.valid[labelled.row].image for labelled in people}
+    return [
+        coco_image(name, number, sizes[source])
+        for number, (name, source) in enumerate(sources.items(), 1)
+        if source in sizes
+    ]
+
+
+def _annotation(
+    dataset: Dataset, labelled: Labelled, ids: Mapping[str, int], sizes: Mapping[str, Size]
+) -> dict[str, Any]:
+    person, line = labelled.person, labelled.line
+    own = {} if line is None else {key: line[key] for key in ("severity", "source", "row", "covered")}
+    return coco_annotation(
+        person, annotation_id=_number(dataset, labelled), image_id=ids[person.image],
+        size=sizes[dataset.valid[labelled.row].image], extra={"person_id": person.person_id, **own},
+    )  # fmt: skip
+
+
+def _number(dataset: Dataset, labelled: Labelled) -> Any:
+    return labelled.person.record["id"] if dataset.source == "coco" else labelled.row + 1

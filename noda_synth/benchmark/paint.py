@@ -1,0 +1,149 @@
+"""The picture of a twin: the body's soft posecut mask, kept from contradicting what was decided at the joints.
+
+Pictures may differ in a few grey values between versions of OpenCV, and a mask by a few pixels; labels do not: where
+the mask says otherwise at a joint than the decision, it is filled or cleared there, in a small disc with a soft rim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.benchmark.decide import Body, Place, Target
+from noda_synth.build import PoolSettings
+from noda_synth.compositing import paste, resize_alpha, resize_crop, rim_colours
+from noda_synth.cutout import Cutout, cut_out, pose_of
+from noda_synth.dataset import Person
+from noda_synth.images import BGRImage
+from noda_synth.masks import MaskSettings, mask_functions
+from noda_synth.seeding import item_seed
+from noda_synth.skeleton import Skeleton
+
+_LEVEL, _SMOOTH = "posecut", "matte"
+# Opacity that leaves no doubt, covered and free.
+_COVERED, _FREE = 192, 64
+# Radius of the disc that is filled or cleared at a joint, in S of the pasted body, and at least so many pixels.
+_DISC, _LEAST = 0.10, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Stamp:
+    """A body as it is pasted.
+
+    Attributes:
+        colours: (h, w, 3) uint8 BGR.
+        alpha: (h, w) uint8.
+        left, top: pixel of the picture under its top-left pixel.
+        mended: points at which the mask had to be filled or cleared.
+    """
+
+    colours: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+    left: int
+    top: int
+    mended: int
+
+
+def cut_body(image: BGRImage, person: Person, others: Sequence[Person], skeleton: Skeleton) -> Cutout:
+    """Cut a body out of its image, as build-pool does."""
+    size = (image.shape[1], image.shape[0])
+    functions = mask_functions(MaskSettings())
+    # With the cardboard body beside it the crop reaches as far as the figure, however little the mask keeps.
+    levels = {level: functions[level] for level in ("cardboard", _LEVEL)}
+    usual = PoolSettings()
+    return cut_out(
+        image, pose_of(person, skeleton, size), tuple(pose_of(other, skeleton, size) for other in others), levels,
+        box_expand=usual.masks.box_expand, max_side=usual.max_side, seed=item_seed(0, "mask", person.image),
+    )  # fmt: skip
+
+
+def stamp(cutout: Cutout, body: Body, place: Place, target: Target, covered: NDArray[np.bool_]) -> Stamp:
+    """The body at its place over the target, with `covered` (J,) of its joints under it."""
+    scale = place.factor / 256
+    height, width = cutout.image.shape[:2]
+    size = tuple(max(1, int(side * scale / f + 0.5)) for side, f in zip((width, height), cutout.factor, strict=True))
+    corner = np.array([place.x, place.y]) + scale * (cutout.origin - np.array(body.joints.center()) - 0.5)
+    left, top = (int(value) for value in np.floor(corner + 1))
+    alpha = resize_alpha(cutout.masks[_LEVEL].opacity, (size[0], size[1]), _SMOOTH)
+    colours = rim_colours(resize_crop(cutout.image, (size[0], size[1])), alpha)
+    joints = np.floor(target.person.joints[target.inside] + 0.5).astype(np.int64)
+    hit, corner_px = covered[target.inside], np.array([left, top], np.int64)
+    radius = max(_LEAST, _DISC * body.size * scale)
+    rim = _missing(joints[hit] - corner_px, (size[0], size[1]), int(radius) + 1)
+    if rim:
+        colours = np.asarray(cv2.copyMakeBorder(colours, rim, rim, rim, rim, cv2.BORDER_REPLICATE), np.uint8)
+        alpha, corner_px = np.pad(alpha, rim), corner_px - rim
+    free = np.concatenate([joints[~hit], target.free])
+    alpha, mended = agreed(alpha, joints[hit] - corner_px, free - corner_px, radius)
+    return Stamp(colours, alpha, int(corner_px[0]), int(corner_px[1]), mended)
+
+
+def _missing(points: NDArray[np.int64], size: tuple[int, int], radius: int) -> int:
+    """By how many pixels a stamp has to grow to hold all the points (P, 2), with the radius where one lies outside."""
+    if not len(points):
+        return 0
+    beyond = int(max(-points.min(), (points - np.array(size) + 1).max()))
+    return beyond + radius if beyond > 0 else 0
+
+
+def agreed(
+    alpha: NDArray[np.uint8], covered: NDArray[np.int64], free: NDArray[np.int64], radius: float
+) -> tuple[NDArray[np.uint8], int]:
+    """An alpha that is opaque at the covered points and transparent at the free ones, and how many had to be mended.
+
+    Args:
+        alpha: (h, w) uint8.
+        covered: (P, 2) int64 pixels of the stamp.
+        free: (P, 2) int64; may lie beside it.
+        radius: of the disc in pixels; full to one half of it, from there it fades.
+    """
+    height, width = alpha.shape
+    rows, columns = np.mgrid[:height, :width]
+    mended = alpha.astype(np.float64)
+    count = 0
+    for opaque, points in ((True, covered), (False, free)):
+        for x, y in points:
+            if not (0 <= x < width and 0 <= y < height):
+                continue
+            value = mended[y, x]
+            if (value >= _COVERED) if opaque else (value < _FREE):
+                continue
+            count += 1
+            full = np.clip(2 * (1 - np.hypot(columns - x, rows - y) / radius), 0, 1)
+            mended = np.maximum(mended, 255 * full) if opaque else np.minimum(mended, 255 * (1 - full))
+    return np.floor(mended + 0.5).astype(np.uint8), count
+
+
+def twin(
+    picture: BGRImage,
+    source: BGRImage,
+    line: Mapping[str, Any],
+    person: Person,
+    body: Body,
+    occluder: Person,
+    others: Sequence[Person],
+    skeleton: Skeleton,
+) -> int:
+    """Cover a person in a picture, in place, as a line of the manifest has it; how many joints had to be mended.
+
+    Args:
+        picture: (H, W, 3) uint8 BGR, the validation image.
+        source: the training image that the body comes from.
+        line: of the manifest.
+        person: the target.
+        body: the occluder in whole numbers.
+        occluder: the occluder as annotated.
+        others: the other people of the training image.
+        skeleton: the joints of all.
+    """
+    covered = np.zeros(len(skeleton), np.bool_)
+    covered[skeleton.at(*line["covered"])] = True
+    target = Target(person, skeleton, (picture.shape[1], picture.shape[0]))
+    stamped = stamp(cut_body(source, occluder, others, skeleton), body, Place(body=0, **line["place"]), target, covered)
+    paste(picture, stamped.colours, stamped.alpha, stamped.left, stamped.top)
+    return stamped.mended

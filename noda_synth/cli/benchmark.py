@@ -1,0 +1,122 @@
+"""noda-synth benchmark"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from noda_synth.cli.errors import exits
+from noda_synth.cli.options import (
+    FAILED_SOME,
+    going_on,
+    leave,
+    open_data,
+    path_option,
+    seed_option,
+    tell_problems,
+    workers,
+)
+from noda_synth.errors import NodaError
+
+
+@click.command("benchmark")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path), required=False)
+@click.option("--verify", is_flag=True, help="Compare OUT with its hashes; with DATA, make it again, too.")
+@path_option("--images", help="The images folder, if it lies elsewhere.")
+@path_option("--annotations", help="The annotation file, if it lies elsewhere.")
+@path_option("--split", help="For the .mat: who is for validation.")
+@click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder.")
+@click.option(
+    "--originals",
+    type=click.Choice(["symlink", "hardlink", "copy", "none"]),
+    default="symlink",
+    show_default=True,
+    help="How the clean images get there.",
+)
+@seed_option
+@click.option(
+    "--tries", type=click.IntRange(64), default=32_000, show_default=True, help="Placements tried for each twin."
+)
+@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
+@click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
+              help="Refuse images whose header claims more pixels.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace what is there; start anew after an interruption.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
+@exits
+def command(
+    data: Path, out: Path | None, verify: bool, images: Path | None, annotations: Path | None, split: Path | None,
+    follow_links: bool, originals: str, seed: int, tries: int, jobs: int | None, max_pixels: int, overwrite: bool,
+    verbose: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Write the occluded benchmark of the validation part of DATA into OUT: twins at three severities.
+
+    \b
+    Every validation person stands in OUT/clean, and with 1, 2 to 3, and 4 or more joints newly
+    hidden in OUT/light, OUT/medium and OUT/heavy. Bodies come from the training part. The same
+    data gives the same labels on every machine; another seed or number of tries is another
+    benchmark, and is named so.
+
+    \b
+    Examples:
+      noda-synth benchmark data/mpii data/mpii_twins
+      noda-synth benchmark data/mpii_twins --verify
+      noda-synth benchmark data/mpii data/mpii_twins --verify
+      python -m train eval --data data/mpii_twins
+    """
+    from noda_synth.benchmark.protocol import Settings
+    from noda_synth.benchmark.verify import verify_again, verify_stored
+    from noda_synth.benchmark.write import write_benchmark
+
+    if out is None:
+        if not verify:
+            raise NodaError("name the folder to write: noda-synth benchmark DATA OUT")
+        _tell_differences(verify_stored(data), verbose)
+        return
+    layout, dataset, inputs = open_data(data, images, annotations, split, False, follow_links)
+    settings = Settings(seed, tries)
+    options: dict[str, Any] = {"workers": workers(jobs), "max_pixels": max_pixels, "quiet": quiet}
+    if verify:
+        stored = verify_stored(out)
+        again = verify_again(dataset, layout, out, inputs, **options)
+        _tell_differences({kind: [*stored[kind], *again[kind]] for kind in stored}, verbose)
+        return
+    with going_on(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        report = write_benchmark(
+            dataset, layout, out, settings, inputs, originals=originals, overwrite=overwrite, **options
+        )
+    if report is None:
+        if not quiet:
+            click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+        return
+    if not quiet:
+        _tell(report.content, out)
+    tell_problems(report.problems, verbose, out / "errors.jsonl")
+    leave(report.problems)
+
+
+def _tell(content: dict[str, Any], out: Path) -> None:
+    click.echo(f"{content['name']} in {out}: {content['people']} people, {content['bodies']} bodies to draw from")
+    for name, found in content["severities"].items():
+        joints = f"{found['joints']} joints newly hidden ({found['newly_hidden']} each)"
+        click.echo(f"  {name:<7} {found['people']:>6} twins, {joints}")
+        for reason, count in found["passed_over"].items():
+            click.echo(f"          {count:>6} passed over: {reason}")
+    click.echo(f"  inputs {content['inputs']}\n  labels {content['labels']}")
+
+
+def _tell_differences(found: dict[str, list[str]], verbose: bool) -> None:
+    words = {"labels": "labels", "bytes": "pictures"}
+    for kind, names in found.items():
+        click.echo(f"{words[kind]}: {f'{len(names)} differ' if names else 'as they should be'}")
+        for name in names if verbose else names[:5]:
+            click.echo(f"  {name}")
+        if len(names) > 5 and not verbose:
+            click.echo(f"  ... and {len(names) - 5} more; -v names all")
+    if any(found.values()):
+        sys.exit(FAILED_SOME)
