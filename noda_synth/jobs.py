@@ -133,7 +133,9 @@ def _results(calls: Iterable[Any], jobs: int, return_as: str) -> Iterator[Any]:
             yield function(*args, **kwargs)
         return
     try:
-        yield from joblib.Parallel(n_jobs=jobs, return_as=return_as)(calls)
+        with _deaf_to_interrupts():
+            results = joblib.Parallel(n_jobs=jobs, return_as=return_as)(calls)
+        yield from results
     except Exception as error:
         if type(error).__name__ not in _WORKER_DEATHS:
             raise
@@ -141,6 +143,23 @@ def _results(calls: Iterable[Any], jobs: int, return_as: str) -> Iterator[Any]:
             "a worker process died, most likely for want of memory; what is finished is kept: run the same command "
             f"again, with {'more memory a worker' if jobs == CLUSTER else f'fewer --jobs than {jobs}'}"
         ) from error
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl-C does nothing for a moment, and never to processes that start meanwhile, also while they import.
+
+    A terminal sends it to all processes, but it is for the caller to answer. (Blocking it would lose none of the
+    caller's, but joblib unblocks it.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 # By name, because Dask's is there only where Dask is.
@@ -161,11 +180,9 @@ def _do_shard(work: Callable[[Any, Path], Outcome], shard: Shard, folder: Path, 
 def _at_home(home: Path, work: Callable[..., Any], *args: Any) -> Any:
     """Run in the caller's folder, so that relative names mean the same to a worker on another machine.
 
-    OpenCV gets one thread: parallel over items is faster than threads inside one, and both together are slower. Ctrl-C,
-    which a terminal sends to all processes, is for the caller to answer.
+    OpenCV gets one thread: parallel over items is faster than threads inside one, and both together are slower.
     """
     if current_process().name.startswith("LokyProcess"):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _leave_with(os.getppid())
     if Path.cwd() != home:
         os.chdir(home)

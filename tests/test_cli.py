@@ -81,6 +81,11 @@ def examples(command: str) -> list[str]:
     return re.findall(r"^\s+noda-synth (.+)$", said, re.MULTILINE)
 
 
+def test_a_misspelt_command_gets_a_guess() -> None:
+    assert "No such command 'rendr'. Did you mean 'render'?" in refused("rendr")
+    assert "Did you mean" not in refused("xyzzy")
+
+
 def test_the_examples_in_the_help_run(drawn: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From build-pool to replay, in a folder with a data set in the usual place."""
     monkeypatch.chdir(tmp_path)
