@@ -117,11 +117,15 @@ def neck_of(skeleton: Skeleton) -> str:
 
 
 def own_limbs(skeleton: Skeleton) -> list[tuple[str, str, tuple[float, float]]]:
-    """Limbs that are as wide as the skeleton's file says, in S: those of unknown joints, and those with a width."""
+    """Limbs that are as wide as the skeleton's file says, in S: those of unknown joints, and those with a width.
+
+    Between protected joints lies the head, unless a width is stated.
+    """
+    apart = [KNOWN_JOINTS, frozenset(skeleton.protected)]
     return [
         (a, b, width or (DEFAULT_WIDTH, DEFAULT_WIDTH))
         for (a, b), width in zip(skeleton.limbs, skeleton.widths, strict=True)
-        if width or not {a, b} <= KNOWN_JOINTS
+        if width or not any({a, b} <= names for names in apart)
     ]
 
 

@@ -244,7 +244,9 @@ def _head(pose: Pose, size: float, widths: Widths) -> Iterator[tuple[Point, Poin
             first, last = max(product(points, points), key=lambda pair: float(np.hypot(*(pair[1] - pair[0]))))
             if shoulders is not None:
                 yield shoulders, (first + last) / 2, widths.neck
-            yield first + 0.3 * (last - first), last - 0.3 * (last - first), widths.head
+            # The outline ends a little beyond the outermost joints, whichever of them is the top.
+            inwards = min(0.5, 0.2 * size / max(float(np.hypot(*(last - first))), 1e-3)) * (last - first)
+            yield first + inwards, last - inwards, widths.head
         return
     if not any(_shown(pose, joint) for joint in _FACE):
         return

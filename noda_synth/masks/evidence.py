@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose, own_limbs
+from noda_synth.anatomy import KNOWN_JOINTS, Pose
 from noda_synth.dataset import OCCLUDED, UNKNOWN
 from noda_synth.masks.body_parts import Capsule, Torso, body_parts, fitted_like
 from noda_synth.masks.cardboard import signed_distance
@@ -189,7 +189,7 @@ def _penalty(view: View, size: float, x: Field, y: Field, weights: Weights) -> F
 def _bones(pose: Pose) -> list[Capsule]:
     """Lines along the limbs whose joints are both not known to be occluded, and points at the other such joints."""
     shown = pose.labelled & (pose.visible != OCCLUDED)
-    limbs = [*_LIMBS, *((a, b) for a, b, _ in own_limbs(pose.skeleton))]
+    limbs = [*_LIMBS, *(limb for limb in pose.skeleton.limbs if not KNOWN_JOINTS.issuperset(limb))]
     lines = [(i, j) for a, b in limbs for i in pose.skeleton.at(a) for j in pose.skeleton.at(b) if shown[i] & shown[j]]
     alone = set(map(int, np.flatnonzero(shown))) - {joint for line in lines for joint in line}
     lines += [(joint, joint) for joint in sorted(alone)]
