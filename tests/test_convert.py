@@ -15,6 +15,7 @@ from scipy.io import loadmat
 from noda_synth.cli import main
 from noda_synth.formats import coco_category
 from noda_synth.skeleton import COCO
+from tests.drawn_set import write_coco
 from tests.mpii_files import all_joints, image, record, rect, shifted, write_json, write_release
 
 
@@ -73,6 +74,25 @@ def test_hold_out_and_everyone(mat: Path, tmp_path: Path) -> None:
     parts = [{entry["image"] for entry in load(tmp_path / "1" / name)} for name in ("train.json", "valid.json")]
     assert sorted(map(len, parts)) == [1, 1]
     assert not parts[0] & parts[1]
+
+
+def test_a_coco_file_is_held_out_from_entry_by_entry(tmp_path: Path) -> None:
+    source = write_coco(tmp_path / "set") / "person_keypoints.json"
+    result = convert(source, tmp_path / "out", "--to", "coco", "--holdout", "0.3")
+    assert result.exit_code == 0 and "Lost" not in result.output, result.output
+    whole = load(source)
+    parts = [load(tmp_path / "out" / f"person_keypoints_{part}.json") for part in ("train", "val")]
+    for key in ("images", "annotations"):
+        halves = [part[key] for part in parts]
+        assert sorted(halves[0] + halves[1], key=lambda e: e["id"]) == sorted(whole[key], key=lambda e: e["id"])
+        assert all(halves)
+    for part in parts:
+        assert {a["image_id"] for a in part["annotations"]} <= {i["id"] for i in part["images"]}
+        assert part["categories"] == whole["categories"] and part["info"] == whole["info"]
+    again = convert(tmp_path / "out", tmp_path / "more", "--to", "coco", "--holdout", "0.3")
+    assert again.exit_code == 2 and "No data set" not in again.output
+    nothing = convert(source, tmp_path / "plain", "--to", "coco")
+    assert nothing.exit_code == 2 and "--holdout" in nothing.output
 
 
 def test_split_holdout_and_all_train_exclude_each_other(mat: Path, tmp_path: Path) -> None:

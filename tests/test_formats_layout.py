@@ -83,6 +83,16 @@ def test_a_lone_coco_file(tmp_path: Path) -> None:
     assert (layout.annotations, layout.images, layout.valid) == (file, tmp_path / "images", None)
 
 
+def test_a_written_coco_set_with_its_validation_part(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    train = write_json(tmp_path / "annot/coco_train_topdown.json", COCO_FILE)
+    write_json(tmp_path / "annot/coco_train_scene.json", COCO_FILE)
+    assert find_layout(tmp_path).valid is None
+    valid = write_json(tmp_path / "annot/person_keypoints_val2017.json", COCO_FILE)
+    layout = find_layout(tmp_path)
+    assert (layout.annotations, layout.valid, layout.valid_images) == (train, valid, None)
+
+
 def test_parts_that_lie_elsewhere(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()

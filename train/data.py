@@ -15,7 +15,8 @@ from noda_synth.dataset import Person, joint_box
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco import read_coco
-from noda_synth.skeleton import MPII, Skeleton
+from noda_synth.formats.layout import own_skeleton
+from noda_synth.skeleton import MPII, Skeleton, load_skeleton
 from train import oks, pck, pckh
 from train.pck import Floats
 from train.pckh import head_sizes, stand_in_head_sizes
@@ -98,7 +99,7 @@ class Samples:
         """
         visible = self.visible if (self.visible >= 0).any() else None
         why_not = "the annotations have no visibility"
-        if self.skeleton != MPII:
+        if self.skeleton.joints != MPII.joints:
             return oks.Truth(
                 self.joints + 1, self.labelled, self.person_box, self.area, self.skeleton, visible, why_not
             )
@@ -140,7 +141,8 @@ def load(data: Path) -> Parts:
 
 def annotated(path: Path) -> Samples:
     """The people with keypoints of one COCO file, whose images nobody looks for."""
-    dataset = read_coco(path)
+    own = own_skeleton(path)
+    dataset = read_coco(path, load_skeleton(own) if own else None)
     return _samples(Path(), dataset.skeleton, dataset.samples)
 
 
@@ -207,7 +209,7 @@ def _person_box(person: Person) -> Floats:
 
 
 def _head_size(persons: Sequence[Person], skeleton: Skeleton, joints: Floats, labelled: NDArray[np.bool_]) -> Floats:
-    if skeleton != MPII:
+    if skeleton.joints != MPII.joints:
         return np.full(len(persons), np.nan)
     sizes = np.where(labelled[:, 8] & labelled[:, 9], stand_in_head_sizes(joints), np.nan)
     for row, person in enumerate(persons):

@@ -8,48 +8,68 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from noda_synth.errors import NodaError
+from noda_synth.formats.files import write_bytes
 from noda_synth.skeleton import Skeleton
 from train.data import Samples, read_image
 from train.pck import Floats, Truth, distances
 from train.predict import exact_crop, original_map
 
+Picture = NDArray[np.uint8]
+
 SIDE = 320
-RIGHT, LEFT, MIDDLE = (80, 130, 255), (255, 170, 60), (120, 220, 120)
-WRONG, COVERED = (0, 230, 255), (255, 255, 255)
-CAPTION = 28
+RIGHT, LEFT, MIDDLE = (60, 110, 255), (255, 160, 40), (110, 220, 110)
+WRONG, COVERED, EDGE = (0, 230, 255), (255, 255, 255), (25, 25, 25)
+CHOICES = ("different", "better", "worse")
 
 
 def sheet(
-    samples: Samples, truth: Truth, predictions: Mapping[str, Floats], rows: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """One row a person: the truth, then each named prediction (N, J, 2; 1-based). BGR uint8.
+    samples: Samples,
+    truth: Truth,
+    predictions: Mapping[str, Floats],
+    rows: NDArray[np.int64],
+    side: int = SIDE,
+    across: int = 1,
+) -> Picture:
+    """The truth, then each named prediction (N, J, 2; 1-based) of one person after another. BGR uint8.
 
     Covered joints are white in the truth; a yellow circle marks a prediction that is farther off than the followed
-    threshold (half a head size).
+    threshold (half a head size). Joints that the truth does not label are not shown.
+
+    Args:
+        samples: the persons.
+        truth: what is true of them.
+        predictions: by the names that stand above the columns.
+        rows: the persons shown.
+        side: of a panel, pixels.
+        across: persons beside one another.
     """
-    lines = [np.hstack([_caption(name) for name in ("truth", *predictions)])]
-    for row in rows:
-        image = read_image(samples.paths[row])
-        center, box = samples.center[row], samples.box[row] * 1.1
-        crop, to_crop = exact_crop(image, center, box, SIDE), original_map(center, box, SIDE)
-        known = truth.labelled[row]
-        covered = known & (truth.visible[row] == 0) if truth.visible is not None else np.zeros_like(known)
-        panels = [_pose(crop, samples.skeleton, _in_crop(truth.joints[row], to_crop), known, covered=covered)]
-        for joints in predictions.values():
-            off = np.linalg.norm(joints[row] - truth.joints[row], axis=1) > truth.followed * truth.unit[row]
-            panels.append(
-                _pose(
-                    crop,
-                    samples.skeleton,
-                    _in_crop(joints[row], to_crop),
-                    np.ones_like(known),
-                    wrong=off & known & truth.counted,
-                )
-            )
-        lines.append(np.hstack(panels))
-    return np.vstack(lines)
+    names = ("ground truth", *predictions)
+    persons = [_person(samples, truth, predictions, int(row), side) for row in rows]
+    blank = [np.full((side, side, 3), 255, np.uint8)] * len(names)
+    gap = max(4, side // 60)
+    captions = _apart([_caption(name, side) for name in names], gap)
+    lines = [_apart([captions] * across, 4 * gap)]
+    for start in range(0, len(persons), across):
+        group = [*persons[start : start + across], *([blank] * (across - len(persons[start : start + across])))]
+        lines.append(_apart([_apart(panels, gap) for panels in group], 4 * gap))
+    return _apart(lines, gap, axis=0)
+
+
+def _person(samples: Samples, truth: Truth, predictions: Mapping[str, Floats], row: int, side: int) -> list[Picture]:
+    """A person's panels: the truth, then the predictions."""
+    center, box = samples.center[row], samples.box[row] * 1.1
+    crop, to_crop = exact_crop(read_image(samples.paths[row]), center, box, side), original_map(center, box, side)
+    known = truth.labelled[row]
+    none = np.zeros_like(known)
+    covered = known & (truth.visible[row] == 0) if truth.visible is not None else none
+    panels = [_pose(crop, samples.skeleton, _in_crop(truth.joints[row], to_crop), known, covered, none)]
+    for joints in predictions.values():
+        in_crop, wrong = _in_crop(joints[row], to_crop), wrong_joints(joints, truth)[row]
+        panels.append(_pose(crop, samples.skeleton, in_crop, known, none, wrong))
+    return panels
 
 
 def most_occluded(truth: Truth, count: int) -> NDArray[np.int64]:
@@ -58,18 +78,31 @@ def most_occluded(truth: Truth, count: int) -> NDArray[np.int64]:
     return np.sort(np.argsort(-hidden, kind="stable")[:count])
 
 
-def most_different(truth: Truth, predictions: Mapping[str, Floats], count: int) -> NDArray[np.int64]:
-    """The persons on whom two predictions differ most in joints that are right at the followed threshold."""
-    counted = truth.labelled & truth.counted
-    right = [(distances(joints, truth) <= truth.followed) & counted for joints in predictions.values()]
-    return np.sort(np.argsort(-(right[0] != right[1]).sum(1), kind="stable")[:count])
+def wrong_joints(joints: Floats, truth: Truth) -> NDArray[np.bool_]:
+    """(N, J) bool: farther off than the followed threshold; MPII's pelvis and thorax too, which PCKh leaves out."""
+    wrong: NDArray[np.bool_] = ~(distances(joints, truth) <= truth.followed) & truth.labelled
+    return wrong
 
 
-def write(path: Path, picture: NDArray[np.uint8]) -> None:
-    done, data = cv2.imencode(path.suffix, picture)
+def most_different(
+    truth: Truth, other: Floats, ours: Floats, count: int, choose: str = "different"
+) -> NDArray[np.int64]:
+    """The persons on whom two predictions differ most in joints that are wrong, the most different first.
+
+    Only persons on whom they do differ; "better" and "worse" take those alone where ours has fewer or more.
+    """
+    theirs, own = wrong_joints(other, truth), wrong_joints(ours, truth)
+    gain = theirs.sum(1) - own.sum(1)
+    rank = {"different": (theirs != own).sum(1), "better": gain, "worse": -gain}[choose]
+    order = np.argsort(-rank, kind="stable")[:count]
+    return np.asarray(order[rank[order] > 0], dtype=np.int64)
+
+
+def write(path: Path, picture: Picture) -> None:
+    done, data = cv2.imencode(path.suffix or ".png", picture)
     if not done:
         raise NodaError(f"{path}: OpenCV cannot write this kind of picture")
-    path.write_bytes(data.tobytes())
+    write_bytes(path, data.tobytes())
 
 
 def _in_crop(joints: Floats, to_crop: Floats) -> Floats:
@@ -78,25 +111,33 @@ def _in_crop(joints: Floats, to_crop: Floats) -> Floats:
 
 
 def _pose(
-    crop: NDArray[np.uint8],
+    crop: Picture,
     skeleton: Skeleton,
     joints: Floats,
     shown: NDArray[np.bool_],
-    covered: NDArray[np.bool_] | None = None,
-    wrong: NDArray[np.bool_] | None = None,
-) -> NDArray[np.uint8]:
-    picture = (crop * 0.7).astype(np.uint8)
-    points = [(round(float(x)), round(float(y))) for x, y in np.clip(joints, -2 * SIDE, 3 * SIDE)]
-    for a, b in skeleton.limb_pairs:
-        if shown[a] and shown[b]:
-            cv2.line(picture, points[a], points[b], _colour(skeleton.joints[b]), 3, cv2.LINE_AA)
+    covered: NDArray[np.bool_],
+    wrong: NDArray[np.bool_],
+) -> Picture:
+    """A person's crop with its limbs and joints, edged so that they show on any ground. Sizes go with the panel's."""
+    picture = (crop * 0.8).astype(np.uint8)
+    side = len(crop)
+    unit = side / SIDE
+    thick, dot, ring = round(3 * unit), round(4.5 * unit), round(13 * unit)
+    points = [
+        (round(float(x)), round(float(y))) for x, y in np.clip(np.nan_to_num(joints, nan=-side), -2 * side, 3 * side)
+    ]
+    shown = shown & np.isfinite(joints).all(1)
+    limbs = [(a, b) for a, b in skeleton.limb_pairs if shown[a] and shown[b]]
+    for a, b in limbs:
+        cv2.line(picture, points[a], points[b], EDGE, thick + 2, cv2.LINE_AA)
+    for a, b in limbs:
+        cv2.line(picture, points[a], points[b], _colour(skeleton.joints[b]), thick, cv2.LINE_AA)
     for joint in np.flatnonzero(shown).tolist():
-        hidden = covered is not None and covered[joint]
-        cv2.circle(picture, points[joint], 5, COVERED if hidden else _colour(skeleton.joints[joint]), -1, cv2.LINE_AA)
-        if hidden:
-            cv2.circle(picture, points[joint], 6, (0, 0, 0), 1, cv2.LINE_AA)
-        if wrong is not None and wrong[joint]:
-            cv2.circle(picture, points[joint], 13, WRONG, 2, cv2.LINE_AA)
+        cv2.circle(picture, points[joint], dot + 1, EDGE, -1, cv2.LINE_AA)
+        colour = COVERED if covered[joint] else _colour(skeleton.joints[joint])
+        cv2.circle(picture, points[joint], dot, colour, -1, cv2.LINE_AA)
+    for joint in np.flatnonzero(shown & wrong).tolist():
+        cv2.circle(picture, points[joint], ring, WRONG, max(2, thick - 1), cv2.LINE_AA)
     return picture
 
 
@@ -104,7 +145,19 @@ def _colour(name: str) -> tuple[int, int, int]:
     return RIGHT if name.startswith("right") else LEFT if name.startswith("left") else MIDDLE
 
 
-def _caption(text: str) -> NDArray[np.uint8]:
-    strip = np.full((CAPTION, SIDE, 3), 255, np.uint8)
-    cv2.putText(strip, text[:40], (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
-    return strip
+def _caption(text: str, side: int) -> Picture:
+    """The name of a column, about its middle, cut where it is too long."""
+    font = ImageFont.load_default(max(15, side // 18))
+    while font.getlength(text) > side - 4 and len(text) > 4:
+        text = text[:-4] + "..." if text.endswith("...") else text[:-3] + "..."
+    strip = Image.new("RGB", (side, side // 9), "white")
+    ImageDraw.Draw(strip).text((side / 2, side / 18), text, (20, 20, 20), font, anchor="mm")
+    return np.asarray(strip, dtype=np.uint8)
+
+
+def _apart(pictures: list[Picture], gap: int, axis: int = 1) -> Picture:
+    """Pictures side by side, or one below the other, with white between them."""
+    height, width = pictures[0].shape[:2]
+    shape = (height, gap, 3) if axis == 1 else (gap, width, 3)
+    parts = [part for picture in pictures for part in (np.full(shape, 255, np.uint8), picture)]
+    return np.concatenate(parts[1:], axis=axis)

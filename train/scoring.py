@@ -15,7 +15,7 @@ from train.data import Ids, annotated
 from train.pck import Floats, Truth
 from train.predict import Prediction
 from train.results import assigned, ignored_in, poses_of, read_results
-from train.truth import read_predictions, read_scores, read_truth
+from train.truth import read_attributes, read_predictions, read_scores, read_truth
 
 PREDICTIONS = "predictions.h5"
 
@@ -59,6 +59,12 @@ def _file_of(place: Path) -> Path:
     if not (place / PREDICTIONS).is_file():
         raise NodaError(f"{place}: not evaluated yet; `python -m train eval --run {place}` does it")
     return place / PREDICTIONS
+
+
+def data_of(place: Path) -> Path | None:
+    """The data set that predictions of a run were made on, where they say so and it is there."""
+    data = read_attributes(_file_of(place)).get("data")
+    return Path(data) if isinstance(data, str) and Path(data).exists() else None
 
 
 def found_in(place: Path, judge: Judge) -> Found:

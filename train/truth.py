@@ -62,6 +62,14 @@ def read_scores(path: Path) -> Floats | None:
     return None if scores is None else np.asarray(scores, dtype=np.float64)
 
 
+def read_attributes(path: Path) -> dict[str, Any]:
+    """What an HDF5 file says of itself; nothing for files of another kind."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return {}
+    with h5py.File(path) as file:
+        return dict(file.attrs)
+
+
 def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """The named arrays that an HDF5 or MATLAB file has; which of the two is told by content."""
     if not path.is_file():

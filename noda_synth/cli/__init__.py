@@ -18,6 +18,7 @@ COMMANDS = {
     "convert": "Convert annotations: MPII .mat, MPII JSON, COCO keypoints.",
     "preview": "Draw contact sheets of a pool or of a rendered data set.",
     "stats": "Count joints by kind and state, and what renders cover.",
+    "validate": "Check a data set for what a trainer would trip over.",
     "replay": "Render one image again from its line in the manifest.",
 }
 

@@ -53,6 +53,7 @@ def command(
 
     The .mat does not say who is for validation. --split names a valid.json, an hourglass valid.h5 or a list of image
     names; without it, a valid.json beside the .mat or in annot/ is taken; --holdout draws; --all-train does without.
+    Of a COCO file without validation part --holdout makes two.
 
     \b
     Examples:
@@ -60,6 +61,7 @@ def command(
       noda-synth convert mpii_human_pose_v1_u12_1.mat data/mine --holdout 0.1 --seed 0
       noda-synth convert train.json seen.json --visibility-from mpii_human_pose_v1_u12_1.mat
       noda-synth convert data/mpii data/mpii_coco --to coco
+      noda-synth convert person_keypoints.json data/coco/annotations --to coco --holdout 0.2
       noda-synth convert valid.json gt_valid.mat
     """
     if sum((split is not None, holdout is not None, all_train)) > 1:

@@ -12,7 +12,7 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.carry import carry_validation
 from noda_synth.formats.coco_write import coco_annotation, coco_image, write_coco
 from noda_synth.formats.detect import KINDS, detect
-from noda_synth.formats.files import write_text
+from noda_synth.formats.files import read_json, write_text
 from noda_synth.formats.gt_valid import write_gt_valid
 from noda_synth.formats.layout import Layout, find_annotations, likely_images, own_skeleton
 from noda_synth.formats.mpii_json import write_mpii_json
@@ -103,6 +103,8 @@ def convert(
     _refuse_overwriting(files, source.layout, overwrite)
     if to == "gt-valid":
         problems = _write_truth(source.dataset, files[0])
+    elif to == "coco" and source.dataset.source == "coco":
+        problems = _split_coco(source, *files)
     elif to == "coco":
         problems = _write_coco_parts(source, files, images or source.layout.images)
     elif output.suffix == ".json":
@@ -118,8 +120,8 @@ def refuse_impossible(source: Source, to: str) -> None:
     """NodaError if the target cannot hold the source at all."""
     dataset, file = source.dataset, source.layout.annotations
     if to == "coco":
-        if dataset.source == "coco":
-            raise NodaError(f"{file} is COCO already: nothing to convert.")
+        if dataset.source == "coco" and (source.layout.valid is not None or not dataset.valid):
+            raise NodaError(f"{file} is COCO already: nothing to convert, unless --holdout takes a part out.")
     elif dataset.skeleton.joints != MPII.joints:
         missing = [joint for joint in MPII.joints if joint not in dataset.skeleton.index]
         why = f"there is no {', '.join(missing)}" if missing else "they stand in another order"
@@ -140,7 +142,7 @@ def losses(dataset: Dataset, to: str) -> tuple[str, ...]:
     lost = []
     if dataset.source == "mpii_mat":
         lost.append("activities, video and frame times of the .mat")
-    if dataset.source == "coco":
+    if dataset.source == "coco" and to != "coco":
         lost.append("person boxes, outlines and areas; crowds")
     if to == "mpii-json" and any(person.head_box is not None for person in dataset.persons):
         lost.append("head boxes of the training people (JSON has no place for them)")
@@ -233,6 +235,18 @@ def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> li
     for file, (images, persons) in zip(files, parts, strict=False):
         problems += _write_coco_part(file, dataset.skeleton, list(images), persons, folder)
     return problems
+
+
+def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
+    """The two parts of a COCO file, its entries as they stand, crowds included, each with its image."""
+    content = read_json(source.layout.annotations)
+    held = {person.record["image_id"] for person in source.dataset.valid}
+    header = {key: value for key, value in content.items() if key not in ("images", "annotations")}
+    for file, is_held in ((train, False), (valid, True)):
+        images = [entry for entry in content["images"] if (entry.get("id") in held) == is_held]
+        annotations = [entry for entry in content["annotations"] if (entry.get("image_id") in held) == is_held]
+        write_coco(file, images, annotations, source.dataset.skeleton, header)
+    return []
 
 
 def _write_coco_part(

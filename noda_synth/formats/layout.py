@@ -22,12 +22,13 @@ _TRAIN_NAMES = (
 )
 _VALID_NAMES = ("valid.json", "mpii_val.json")
 _GT_NAMES = ("gt_valid.mat", "mpii_gt_val.mat")
+_WRITTEN_COCO = "annot/coco_train_topdown.json"
 _COCO_PATTERNS = (
+    _WRITTEN_COCO,  # before the validation file that `render` carries along beside it
     "annotations/person_keypoints_train*.json", "annot/person_keypoints_train*.json", "person_keypoints_train*.json",
     "annotations/person_keypoints*.json", "annot/person_keypoints*.json", "person_keypoints*.json",
     "annotations/*crowdpose_train.json", "json/crowdpose_train.json", "annot/crowdpose_train.json",
     "crowdpose_train.json",
-    "annot/coco_train_topdown.json",
 )  # fmt: skip
 SKELETON_NAME = "skeleton.toml"
 """A data set's own skeleton file, beside its annotations."""
@@ -143,6 +144,8 @@ def _is_release(path: Path) -> bool:
 
 
 def _coco_valid(train: Path) -> Path | None:
+    if train.name == Path(_WRITTEN_COCO).name:
+        return _first(sorted(train.parent.glob("*_val*.json")))
     if "train" not in train.name:
         return None
     return _first(train.with_name(train.name.replace("train", part)) for part in ("val", "valid"))

@@ -69,8 +69,8 @@ def kind_of(joint: str) -> str:
 def kinds(skeleton: Skeleton) -> tuple[str, ...]:
     """The kinds of joints from head to foot, arms first."""
     order = (
-        "head_top", "nose", "eye", "ear", "upper_neck", "thorax", "shoulder", "elbow", "wrist", "pelvis", "hip", "knee",
-        "ankle",
+        "head_top", "head", "nose", "eye", "ear", "upper_neck", "neck", "thorax", "shoulder", "elbow", "wrist",
+        "pelvis", "hip", "knee", "ankle",
     )  # fmt: skip
     found = list(dict.fromkeys(map(kind_of, skeleton.joints)))
     return tuple(sorted(found, key=lambda kind: order.index(kind) if kind in order else len(order)))

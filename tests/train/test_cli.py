@@ -69,7 +69,7 @@ def test_fit_leaves_everything_in_its_folder(a_run: Path, drawn: Path) -> None:
     expected = pckh.evaluate(predictions, read_truth(drawn / "annot" / "gt_valid.mat"))
     assert scores["thresholds"] == expected["thresholds"]
     picture = cv2.imread(str(a_run / "predictions.png"))
-    assert picture is not None and picture.shape[1] == 2 * 320
+    assert picture is not None and picture.shape[1] == 2 * 320 + 5
 
 
 def test_a_used_run_folder_is_only_for_resume(
@@ -107,7 +107,7 @@ def test_eval_repeats_the_numbers_and_compares(
     assert numbers["thresholds"] == first["thresholds"]
     assert numbers["against"]["thresholds"]["0.5"]["all"]["mean"]["difference"] < 0
     assert numbers["mean_pose"]["0.5"]["all"]["mean"] > 20, "upright figures are near their mean"
-    assert cv2.imread(str(a_run / "comparison.png")).shape[1] == 3 * 320
+    assert cv2.imread(str(a_run / "comparison.png")).shape[1] == 3 * 320 + 2 * 5
     assert "the training set's mean pose" in capsys.readouterr().out
     assert python_m_train("eval", "--run", a_run, "--decode", "dark", "--set", "flip_test=false") == 0
     assert python_m_train("eval", "--run", a_run, "--set", "epochs=3") == 2
@@ -203,3 +203,40 @@ def test_an_interruption_says_how_to_go_on(
     sets = ["--set", "size=32", "--set", "device=cpu", "--set", f"cache_dir={tmp_path}"]
     assert python_m_train("fit", "demo", "--data", drawn, "--run", tmp_path / "run", *sets) == 130
     assert "--resume --run" in capsys.readouterr().out
+
+
+def test_the_figure_needs_predictions_only(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("last.pt", "best.pt"):
+        (a_run / name).unlink()
+    exact = tmp_path / "exact.h5"
+    with h5py.File(exact, "w") as file:
+        file["preds"] = read_truth(drawn / "annot" / "gt_valid.mat").joints
+    out = tmp_path / "new" / "fig4.png"
+    two = ("figure", "--against", a_run, "--data", drawn, "--out", out, "--side", 120, "--persons", 3)
+    assert python_m_train(*two, "--run", exact, "--across", 2, "--choose", "better") == 0
+    said = capsys.readouterr().out
+    assert said.count("against 0 with exact.h5") == 3
+    picture = cv2.imread(str(out))
+    assert picture is not None and picture.shape[:2] == (13 + 2 * 124, 2 * (3 * 120 + 2 * 4) + 16)
+    yellow = (np.abs(picture.astype(int) - (0, 230, 255)) < 12).all(2)
+    first = yellow[13:137, :368]
+    assert first[:, 124:244].any() and not first[:, :120].any() and not first[:, 248:].any()
+    assert python_m_train(*two, "--run", exact, "--choose", "worse") == 2
+    assert "nobody on whom the run is worse" in capsys.readouterr().err
+    assert python_m_train(*two, "--run", exact, "--person", "v9.jpg#0") == 2
+    assert "ids look like v0.jpg#0" in capsys.readouterr().err
+
+
+def test_a_run_says_where_its_predictions_were_made(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exact = tmp_path / "exact.h5"
+    with h5py.File(exact, "w") as file:
+        file["preds"] = read_truth(drawn / "annot" / "gt_valid.mat").joints
+    out = tmp_path / "fig4.png"
+    assert python_m_train("figure", "--run", a_run, "--against", exact, "--out", out, "--person", "v1.jpg#0") == 0
+    assert "fig4.png: 1 person" in capsys.readouterr().out
+    assert python_m_train("figure", "--run", exact, "--against", a_run, "--out", out) == 2
+    assert "name it with --data" in capsys.readouterr().err

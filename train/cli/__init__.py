@@ -1,4 +1,4 @@
-"""The command line: `python -m train fit|eval|export|bench|models`. Each command is a thin module of this package."""
+"""The command line: `python -m train fit|eval|figure|export|bench|models`. Each command is a thin module."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import click
 
 from noda_synth.errors import NodaError
-from train.cli import bench, evaluate, export, fit, models
+from train.cli import bench, evaluate, export, figure, fit, models
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -24,7 +24,7 @@ def cli() -> None:
     """
 
 
-for module in (fit, evaluate, export, bench, models):
+for module in (fit, evaluate, figure, export, bench, models):
     cli.add_command(module.command)
 
 

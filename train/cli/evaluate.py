@@ -109,6 +109,7 @@ def _evaluate_network(
         settings = subject.settings
         who = evaluate.subject(parts, settings)
         origin = {"checkpoint": subject.source.name, "epoch": str(subject.epoch), "run": folder.name}
+        origin["data"] = str(parts.data)
         prediction, result = evaluate.evaluate_network(subject.network, who, settings, world, folder, origin)
         say(f"{subject.source}, {settings.model}, on {parts.layout.valid}")
         report(who, prediction.joints, result, settings, folder, say, world)
@@ -121,9 +122,9 @@ def _evaluate_network(
             other = scoring.found_in(against, who.judge)
             result["against"] = scoring.compare(scoring.found_by(prediction, who.judge), other, who.judge)
             say("\n" + scoring.format_comparison(result["against"]))
-            if world.is_first and settings.pictures:
-                both = {against.name: other.joints, folder.name: prediction.joints}
-                rows = pictures.most_different(who.truth, both, settings.pictures)
+            both = {against.name: other.joints, folder.name: prediction.joints}
+            rows = pictures.most_different(who.truth, other.joints, prediction.joints, settings.pictures)
+            if world.is_first and len(rows):
                 pictures.write(folder / "comparison.png", pictures.sheet(who.samples, who.truth, both, rows))
                 say(f"\npictures of both: {folder / 'comparison.png'}")
         if out is not None and world.is_first:

@@ -63,6 +63,7 @@ def command(
         if settings.validate_every:
             who = evaluate.subject(parts, settings)
             origin = {"checkpoint": "last", "epoch": str(state.epoch), "run": run.name}
+            origin["data"] = str(parts.data)
             prediction, result = evaluate.evaluate_network(state.evaluated, who, settings, world, run, origin)
             report(who, prediction.joints, result, settings, run, say, world)
             say(f"best epoch on the validation set: {state.best[1]} with {state.best[0]:.1f}; the table is of the last")

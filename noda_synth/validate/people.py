@@ -1,0 +1,121 @@
+"""People who are not where their image is, or not as large as their scale says."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from noda_synth.dataset import far_outside, inside, joint_box
+from noda_synth.skeleton import Skeleton
+from noda_synth.validate.entries import Entry
+from noda_synth.validate.findings import Finding
+from noda_synth.validate.records import names, without_coordinates
+
+SCALE_BY_HEAD, SCALE_BY_BOX = 2.5, 4.0
+"""A scale is an outlier if its ratio to the head size, or without a head to the joint box, is off the data set's median
+ratio by more than this factor; and by more than DEVIATIONS robust standard deviations (1.4826 MAD of the logarithm)."""
+DEVIATIONS = 6.0
+
+CENTER_OFF = 0.25
+"""A center is far off if it lies farther outside the joint box than this share of the person's height (200 x scale)."""
+
+NEAR, NEAR_JOINTS = 0.04, 6
+"""Two people on an image are nearly the same if half of at least NEAR_JOINTS joints of both lie closer together than
+this share of the diagonal of the smaller joint box."""
+
+_HEAD_PER_SEGMENT = 0.75
+
+
+def check_places(entries: Sequence[Entry], sizes: Mapping[tuple[str, str], tuple[int, int]], skeleton: Skeleton) \
+        -> Iterator[Finding]:  # fmt: skip
+    """Joints outside their image, centers off their person. `sizes`: (part, image) -> width, height, where known."""
+    for entry in entries:
+        person = entry.person
+        size = sizes.get((entry.part, person.image))
+        if size is not None and person.labelled.any():
+            far = far_outside(person, size)
+            near = person.labelled & ~inside(person.joints, size) & ~far
+            for kind, joints in (("joint-far-outside", far), ("joint-outside", near)):
+                joints &= ~without_coordinates(person)
+                if joints.any():
+                    spots = "; ".join(f"{x:.0f}, {y:.0f}" for x, y in person.joints[joints])
+                    frame = f"the image has {size[0]} x {size[1]} pixels"
+                    yield entry.finding(kind, f"{names(joints, skeleton)} at ({spots}); {frame}")
+        if person.center is not None and person.scale is not None and person.labelled.sum() >= 2:
+            box = joint_box(person.joints[person.labelled])
+            beyond = np.maximum(np.maximum(box[:2] - person.center, person.center - box[2:]), 0)
+            off = float(np.hypot(*beyond)) / (200 * person.scale)
+            if off > CENTER_OFF:
+                x, y = person.center
+                what = f"({x:.0f}, {y:.0f}) is {off:.2f} of the person's height outside the box of the joints"
+                yield entry.finding("center-off", what)
+
+
+def check_scales(entries: Sequence[Entry], skeleton: Skeleton) -> Iterator[Finding]:
+    """Scales that are outliers against head size or joint box."""
+    yield from _outliers(
+        [(entry, ratio) for entry in entries if (ratio := _by_head(entry, skeleton))], "head size", SCALE_BY_HEAD
+    )
+    yield from _outliers(
+        [(entry, ratio) for entry in entries if not _by_head(entry, skeleton) and (ratio := _by_box(entry))],
+        "diagonal of the joint box", SCALE_BY_BOX,
+    )  # fmt: skip
+
+
+def check_twice(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """People who stand nearly at the same place of an image; those with the very same joints are known already."""
+    by_image: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if not entry.person.duplicate:
+            by_image[entry.person.image].append(entry)
+    for group in by_image.values():
+        for first, second in combinations(group, 2):
+            a, b = first.person, second.person
+            both = a.labelled & b.labelled
+            if both.sum() < NEAR_JOINTS:
+                continue
+            smaller = min(math.hypot(*(box[2:] - box[:2])) for box in (joint_box(p.joints[p.labelled]) for p in (a, b)))
+            apart = float(np.median(np.hypot(*(a.joints[both] - b.joints[both]).T)))
+            if apart < NEAR * smaller:
+                yield second.finding("near-duplicate", f"half of the joints lie within {apart:.1f} px of {first.where}")
+
+
+def _outliers(ratios: Sequence[tuple[Entry, float]], measure: str, factor: float) -> Iterator[Finding]:
+    if not ratios:
+        return
+    logs = np.log([ratio for _, ratio in ratios])
+    middle = float(np.median(logs))
+    limit = max(math.log(factor), DEVIATIONS * 1.4826 * float(np.median(np.abs(logs - middle))))
+    for (entry, _), log in zip(ratios, logs, strict=True):
+        if abs(log - middle) > limit:
+            off = math.exp(log - middle)
+            much = f"{off:.1f} times what" if off > 1 else f"1 / {1 / off:.1f} of what"
+            what = f"scale {entry.person.scale:.3g} is {much} its {measure} has with others of this data set"
+            yield entry.finding("scale-outlier", what)
+
+
+def _by_head(entry: Entry, skeleton: Skeleton) -> float:
+    """Person height by the scale over head size; 0 where the one or the other is not known."""
+    person = entry.person
+    if person.scale is None:
+        return 0.0
+    size = 0.0
+    if person.head_box is not None:
+        size = 0.6 * math.hypot(*(person.head_box[2:] - person.head_box[:2]))
+    elif "head_top" in skeleton.index and "upper_neck" in skeleton.index:
+        top, neck = (person.joints[skeleton.index[joint]] for joint in ("head_top", "upper_neck"))
+        length = math.hypot(*(top - neck))
+        size = _HEAD_PER_SEGMENT * length if math.isfinite(length) else 0.0
+    return 200 * person.scale / size if size >= 1 else 0.0
+
+
+def _by_box(entry: Entry) -> float:
+    person = entry.person
+    if person.scale is None or person.labelled.sum() < NEAR_JOINTS:
+        return 0.0
+    box = joint_box(person.joints[person.labelled])
+    return 200 * person.scale / max(math.hypot(*(box[2:] - box[:2])), 1.0)

@@ -1,0 +1,87 @@
+"""Image files: there, whole, and of the size that the annotations state. Over all cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from noda_synth import jobs
+from noda_synth.errors import ItemError
+from noda_synth.images import image_path, image_size, read_image
+
+_BLOCK = 16
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image to look at: which part it is of, its name, its folder, the size that is annotated if any."""
+
+    part: str
+    name: str
+    folder: Path
+    size: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen: the size by the header if there is one, and what is wrong, by kind of finding."""
+
+    picture: Picture
+    size: tuple[int, int] | None
+    faults: tuple[tuple[str, str], ...]
+
+
+def look_at(
+    pictures: Sequence[Picture], *, decode: bool, max_pixels: int, workers: int, done: Callable[[int], None]
+) -> Iterator[Look]:
+    """Look at images in order; `done` is told how many more were looked at.
+
+    Args:
+        pictures: the images.
+        decode: decode them wholly; else read the header alone.
+        max_pixels: images whose header claims more are not decoded.
+        workers: worker processes.
+        done: called with the number of images of each block.
+    """
+    work = partial(_look_at_block, decode=decode, max_pixels=max_pixels)
+    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), jobs=workers):
+        done(len(block))
+        yield from block
+
+
+def _look_at_block(block: Sequence[Picture], *, decode: bool, max_pixels: int) -> list[Look]:
+    return [_look(picture, decode, max_pixels) for picture in block]
+
+
+def _look(picture: Picture, decode: bool, max_pixels: int) -> Look:
+    try:
+        path = image_path(picture.folder, picture.name)
+        if not path.exists():
+            broken = " (a link that leads nowhere)" if path.is_symlink() else ""
+            return Look(picture, None, (("missing-image", f"{path}: no such file{broken}"),))
+        size = image_size(path, max_pixels)
+        if decode:
+            read_image(path, max_pixels)
+    except ItemError as error:
+        return Look(picture, None, (("damaged-image", str(error)),))
+    faults = []
+    if picture.size is not None and picture.size != size:
+        stated = f"{picture.size[0]} x {picture.size[1]} annotated"
+        faults.append(("size-differs", f"{stated}, {size[0]} x {size[1]} in the file"))
+    if (turn := _orientation(path)) > 1:
+        faults.append(("turned-image", f"EXIF orientation {turn}"))
+    return Look(picture, size, tuple(faults))
+
+
+def _orientation(path: Path) -> int:
+    """EXIF's orientation, 1 where there is none or where it cannot be read."""
+    try:
+        with PillowImage.open(path) as image:
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # of EXIF's many ways to be damaged none keeps a trainer from decoding the image
+        return 1

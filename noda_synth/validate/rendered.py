@@ -1,0 +1,99 @@
+"""A rendered set: manifest, images and records know of each other, and covered joints are marked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from noda_synth.dataset import OCCLUDED, Dataset
+from noda_synth.errors import NodaError
+from noda_synth.formats import Layout
+from noda_synth.formats.files import read_json
+from noda_synth.formats.mpii_json import load_records
+from noda_synth.manifest import MANIFEST, numbered_lines
+from noda_synth.validate.entries import Entry
+from noda_synth.validate.findings import Finding
+
+
+def check_rendered(folder: Path, layout: Layout, dataset: Dataset, entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Findings about a set that has a manifest."""
+    lines: dict[str, dict[str, Any]] = {}
+    for number, line in numbered_lines(folder / MANIFEST):
+        if line is None:
+            yield Finding("manifest-line", f"{MANIFEST} line {number}", "no line that render wrote")
+        else:
+            lines[line["file"]] = line
+    yield from _count(folder / "report.json", len(lines))
+    listed = _listed_images(layout, dataset)
+    for file, line in lines.items():
+        if not (layout.images / file).exists():
+            yield Finding(
+                "no-copy", f"{MANIFEST} {line['id']}", f"{layout.images / file}: no such file", file, line["person"]
+            )
+        if file not in listed:
+            what = f"no training list names {file}"
+            yield Finding("no-record", f"{MANIFEST} {line['id']}", what, file, line["person"])
+    yield from _records(entries, lines, dataset)
+    yield from _strays(layout, dataset, lines, listed)
+
+
+def _count(report: Path, lines: int) -> Iterator[Finding]:
+    try:
+        stated = read_json(report)["counts"]["copies"]
+    except (NodaError, KeyError, TypeError) as error:
+        yield Finding("unusable-file", report.name, f"no report of render: {error}")
+        return
+    if stated != lines:
+        yield Finding(
+            "copies-missing", MANIFEST, f"{lines} lines that can be read, but report.json counts {stated} copies"
+        )
+
+
+def _listed_images(layout: Layout, dataset: Dataset) -> set[str]:
+    """Names in all training lists: of several copies only the first stands in the list that is read."""
+    listed = set(dataset.images)
+    for path in sorted(layout.annotations.parent.glob("train_*.json")):
+        try:
+            listed |= {str(record.get("image")) for record in load_records(path) if isinstance(record, dict)}
+        except NodaError:
+            continue
+    for path in sorted(layout.annotations.parent.glob("coco_train_topdown_*.json")):
+        try:
+            listed |= {str(image["file_name"]) for image in read_json(path)["images"]}
+        except (NodaError, KeyError, TypeError):
+            continue
+    return listed
+
+
+def _records(entries: Sequence[Entry], lines: Mapping[str, dict[str, Any]], dataset: Dataset) -> Iterator[Finding]:
+    """Rendered records without a line, and those whose covered joints are not marked."""
+    for entry in entries:
+        person = entry.person
+        line = lines.get(person.image)
+        if line is None:
+            if _is_copy(entry, dataset):
+                yield entry.finding("no-line", f"stands on {person.image}, which the manifest does not know")
+            continue
+        covered = dataset.skeleton.at(*line["covered"])
+        wrong = [dataset.skeleton.joints[j] for j in covered if person.labelled[j] and person.visible[j] != OCCLUDED]
+        if wrong:
+            yield entry.finding("covered-visible", f"{', '.join(wrong)}: covered in the manifest, not occluded here")
+
+
+def _is_copy(entry: Entry, dataset: Dataset) -> bool:
+    image = dataset.images.get(entry.person.image)
+    noda = image.record.get("noda") if image else None
+    return "synth" in entry.person.record or (isinstance(noda, Mapping) and "source" in noda)
+
+
+def _strays(
+    layout: Layout, dataset: Dataset, lines: Mapping[str, dict[str, Any]], listed: set[str]
+) -> Iterator[Finding]:
+    known = {*listed, *lines, *(line["source"] for line in lines.values()), *(p.image for p in dataset.valid)}
+    for folder, _, files in os.walk(layout.images):
+        for file in sorted(files):
+            name = (Path(folder) / file).relative_to(layout.images).as_posix()
+            if name not in known:
+                yield Finding("stray-image", f"{layout.images.name}/{name}", "no record and no line names it", name)

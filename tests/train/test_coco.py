@@ -1,0 +1,229 @@
+"""The trainer on sets in COCO's form, of 17 joints and of 14: read, trained on, resumed, evaluated, refused."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from noda_synth.errors import NodaError
+from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton
+from tests.train.coco_set import write_set
+from train import geometry, results, scoring
+from train.cli import main
+from train.config import Settings
+from train.data import load
+from train.models import build, weights
+from train.results import Results, assigned
+
+Run = Callable[..., int]
+SET_OF = {skeleton.name: skeleton for skeleton in (COCO, SKELETONS["crowdpose14"])}
+
+
+@pytest.fixture(scope="session", params=list(SET_OF))
+def coco_set(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Skeleton]:
+    """A drawn set and its joints."""
+    skeleton = SET_OF[request.param]
+    return write_set(tmp_path_factory.mktemp("coco") / skeleton.name, skeleton), skeleton
+
+
+@pytest.fixture
+def python_m_train(monkeypatch: pytest.MonkeyPatch, quick: Callable[..., Settings]) -> Run:
+    """Runs `python -m train ...` in this process, new trainings with small settings; the exit code."""
+    sets = ["size=32", "batch=4", "pictures=2", "device=cpu", f"cache_dir={quick().cache_dir}"]
+
+    def run(*arguments: object) -> int:
+        is_new = arguments[0] == "fit" and "--resume" not in arguments
+        small = [word for one in sets for word in ("--set", one)] if is_new else []
+        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments), *small])
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
+
+
+@pytest.fixture
+def a_run(coco_set: tuple[Path, Skeleton], tmp_path: Path, python_m_train: Run, tiny: None) -> Path:
+    short = ["--set", "epochs=1", "--set", "steps=1"]
+    assert python_m_train("fit", "demo", "--data", coco_set[0], "--run", tmp_path / "one", *short) == 0
+    return tmp_path / "one"
+
+
+def valid_file(data: Path) -> Path:
+    return data / "annotations" / "person_keypoints_val.json"
+
+
+def test_people_and_crops_are_those_of_the_boxes(coco_set: tuple[Path, Skeleton]) -> None:
+    data, skeleton = coco_set
+    parts = load(data)
+    assert (len(parts.train), len(parts.valid)) == (12, 8), "crowds and people without keypoints are left out"
+    first = json.loads(valid_file(data).read_text())["annotations"][0]
+    x, y, width, height = first["bbox"]
+    samples = parts.valid
+    assert samples.joints.shape == (8, len(skeleton), 2) and samples.skeleton == skeleton
+    np.testing.assert_allclose(samples.center[0], (x + (width - 1) / 2, y + (height - 1) / 2))
+    assert samples.box[0] == 1.25 * (max(width, height) - 1)
+    assert samples.area[0] == first["area"] and samples.names[0] == (200, 2000, 1)
+
+
+def test_a_person_without_box_is_cut_by_the_joints(tmp_path: Path) -> None:
+    data = write_set(tmp_path / "set", COCO, train=1, valid=1)
+    path = valid_file(data)
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"]:
+        del annotation["bbox"], annotation["area"]
+    path.write_text(json.dumps(content))
+    samples = load(data).valid
+    low, high = (getattr(samples.joints[0][samples.labelled[0]], end)(axis=0) for end in ("min", "max"))
+    np.testing.assert_allclose(samples.center[0], (low + high) / 2)
+    np.testing.assert_allclose(samples.person_box[0], [*low, *(high - low + 1)])
+    assert samples.area[0] == pytest.approx(0.53 * np.prod(high - low + 1))
+
+
+def test_mirroring_swaps_the_sides_of_any_skeleton() -> None:
+    for skeleton in SKELETONS.values():
+        order = geometry.flip_order(skeleton)
+        assert (order[order] == np.arange(len(skeleton))).all()
+        for joint, name in enumerate(skeleton.joints):
+            swapped = name.replace("left", "?").replace("right", "left").replace("?", "right")
+            assert skeleton.joints[order[joint]] == swapped
+
+
+def test_a_run_leaves_its_joints_and_results(a_run: Path, coco_set: tuple[Path, Skeleton]) -> None:
+    _, skeleton = coco_set
+    content = torch.load(a_run / "last.pt", weights_only=True)
+    assert content["skeleton"]["joints"] == list(skeleton.joints)
+    assert content["network"]["final_layer.weight"].shape[0] == len(skeleton)
+    line = json.loads((a_run / "metrics.jsonl").read_text().splitlines()[0])
+    assert set(line["pck@0.1"]) == {"all", "visible", "occluded"} and (a_run / "best.pt").is_file()
+    with h5py.File(a_run / "predictions.h5") as file:
+        assert file["preds"].shape == (8, len(skeleton), 2)
+        found = np.asarray(file["preds"])
+    entries = json.loads((a_run / "predictions.json").read_text())
+    np.testing.assert_allclose(np.array(entries[3]["keypoints"]).reshape(-1, 3)[:, :2], found[3] - 1)
+    scores = json.loads((a_run / "scores.json").read_text())
+    assert scores["metric"] == "PCK" and set(scores["thresholds"]) == {"0.2", "0.1", "0.05"}
+    assert set(scores["thresholds"]["0.1"]["all"]["counts"]) == set(skeleton.groups)
+
+
+def test_ap_of_a_run_is_what_pycocotools_says_of_its_files(a_run: Path, coco_set: tuple[Path, Skeleton]) -> None:
+    """On the file as it stands, crowd and all."""
+    from pycocotools.coco import COCO as Api
+    from pycocotools.cocoeval import COCOeval
+
+    data, skeleton = coco_set
+    with contextlib.redirect_stdout(io.StringIO()):
+        there = Api(str(valid_file(data)))
+        run = COCOeval(there, there.loadRes(str(a_run / "predictions.json")), "keypoints")
+        run.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    ap = json.loads((a_run / "scores.json").read_text())["oks"]["ap"]["all"]
+    assert [-1 if value is None else value / 100 for value in ap.values()] == pytest.approx(list(run.stats))
+
+
+def test_anybodys_results_are_scored_and_compared(
+    a_run: Path,
+    coco_set: tuple[Path, Skeleton],
+    tmp_path: Path,
+    python_m_train: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, _ = coco_set
+    own, out = json.loads((a_run / "scores.json").read_text()), tmp_path / "numbers.json"
+    words = ["eval", "--predictions", a_run / "predictions.json", "--truth", valid_file(data), "--json", out]
+    assert python_m_train(*words, "--against", a_run) == 0
+    numbers = json.loads(out.read_text())
+    assert numbers["thresholds"] == own["thresholds"] and numbers["oks"] == own["oks"]
+    assert numbers["against"]["oks"]["ap"]["visible"]["AP"] == 0
+    said = capsys.readouterr().out
+    assert "PCK@0.2" in said and "AP50" in said and "mean OKS" in said
+    assert python_m_train(*words, "--visible", tmp_path / "visible.h5") == 2
+    assert "leave --visible out" in capsys.readouterr().err
+
+
+def test_a_run_is_evaluated_again_and_resumed(
+    a_run: Path, coco_set: tuple[Path, Skeleton], python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = json.loads((a_run / "scores.json").read_text())["oks"]
+    assert python_m_train("eval", "--run", a_run, "--mean-pose", "--against", a_run / "predictions.json") == 0
+    assert json.loads((a_run / "scores.json").read_text())["oks"] == before
+    said = capsys.readouterr().out
+    assert "the training set's mean pose" in said and "+0.0" in said
+    assert python_m_train("fit", "--resume", "--run", a_run, "--set", "epochs=2") == 0
+    said = capsys.readouterr().out
+    assert "going on after epoch 1 of 2" in said and "PCK@0.1" in said
+
+
+def test_other_joints_are_refused_by_name(
+    a_run: Path,
+    coco_set: tuple[Path, Skeleton],
+    drawn: Path,
+    python_m_train: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert python_m_train("eval", "--run", a_run, "--data", drawn) == 2
+    said = capsys.readouterr().err
+    assert coco_set[1].name in said and "mpii16" in said and "train.json" in said
+    assert python_m_train("fit", "--resume", "--run", a_run, "--data", drawn) == 2
+    assert f"the {len(coco_set[1])} joints of {coco_set[1].name}" in capsys.readouterr().err
+
+
+def test_a_head_for_other_joints_starts_anew_and_the_report_says_so() -> None:
+    state = build("simple_r18", len(MPII)).state_dict()
+    report = weights.load(build("simple_r18", len(COCO)), state, "mpii.pth")
+    assert "the file's is for 16 joints, this network's for 17" in str(report)
+    assert "final_layer.weight" in report.fresh and "conv1.weight" in report.loaded
+    assert "joints" not in str(weights.load(build("simple_r18", len(MPII)), state, "mpii.pth"))
+
+
+def poses_of_truth(data: Path) -> tuple[scoring.Judge, Results]:
+    """Perfect poses, in reverse order and without a word on whose they are."""
+    judge = scoring.judge_of(valid_file(data))
+    ones = np.ones(judge.truth.labelled.shape)
+    poses = results.poses_of(judge.truth.joints, ones, judge.names)
+    return judge, Results(tuple(poses[::-1]), (None,) * len(poses))
+
+
+def test_poses_without_name_go_to_whom_they_fit(coco_set: tuple[Path, Skeleton]) -> None:
+    judge, found = poses_of_truth(coco_set[0])
+    truth: Any = judge.truth
+    np.testing.assert_allclose(assigned(found, truth, judge.names), truth.joints)
+    fewer = Results(found.poses[1:], found.annotations[1:])
+    joints = assigned(fewer, truth, judge.names)
+    assert np.isnan(joints[-1]).all() and not np.isnan(joints[:-1]).any()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"images": []}, "not a list of COCO results"),
+        ([{"image_id": 1}], "entry 0: no image_id, keypoints and score"),
+        ([{"image_id": 1, "keypoints": [1, 2, 3], "score": 1}], "entry 0: 1 keypoints, but the truth has 17"),
+        (["text"], "entry 0"),
+    ],
+)
+def test_results_that_are_none_are_named(tmp_path: Path, content: Any, says: str) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(NodaError, match=f"{path.name}.*{says}"):
+        results.read_results(path, 17)
+
+
+def test_coco_results_need_a_coco_truth(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text("[]")
+    with pytest.raises(NodaError, match="need a truth in COCO's form"):
+        scoring.score_file(tmp_path / "r.json", drawn / "annot" / "gt_valid.mat")

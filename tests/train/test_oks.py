@@ -1,0 +1,200 @@
+"""OKS, AP and PCK in box sizes: equal to pycocotools where it has them, and honest where it has not."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from noda_synth.errors import NodaError
+from noda_synth.skeleton import COCO, SKELETONS, Skeleton
+from train import oks, pck
+from train.average_precision import NUMBERS, Pose, average_precision, pose_scores
+from train.data import Ids
+from train.scoring import Found, Judge, format_comparison, format_numbers, numbers
+from train.scoring import compare as compare_found
+
+CROWDPOSE = SKELETONS["crowdpose14"]
+BOTH = pytest.mark.parametrize("skeleton", [COCO, CROWDPOSE], ids=lambda skeleton: skeleton.name)
+
+
+def people(skeleton: Skeleton = COCO, n: int = 12, off: float = 6, seed: int = 0) -> tuple[Found, Judge]:
+    """n persons on n / 2 images, and poses some pixels off, the last joint of all being occluded."""
+    rng = np.random.default_rng(seed)
+    corner, sides = rng.uniform(0, 200, (n, 1, 2)), rng.uniform(60, 150, (n, 1, 2))
+    joints = corner + sides * rng.random((n, len(skeleton), 2))
+    labelled = rng.random(joints.shape[:2]) < 0.8
+    labelled[:, -1] = labelled[:, 0] = True
+    visible = np.where(labelled, 1, -1).astype(np.int8)
+    visible[:, -1] = 0
+    box = np.concatenate([corner, sides], axis=2)[:, 0]
+    truth = oks.Truth(joints, labelled, box, 0.6 * box[:, 2] * box[:, 3], skeleton, visible)
+    names = tuple(Ids(1 + row // 2, 100 + row, 1) for row in range(n))
+    found = joints + rng.normal(0, off, joints.shape)
+    scores = rng.uniform(0.3, 1, n)
+    poses = [
+        Pose(name.image, np.column_stack([one - 1, np.full(len(one), score)]), float(score))
+        for name, one, score in zip(names, found, scores, strict=True)
+    ]
+    return Found(found, poses), Judge(truth, names)
+
+
+def constants_of(skeleton: Skeleton) -> pck.Floats:
+    found = oks.sigmas(skeleton)
+    assert found is not None
+    return found
+
+
+def pycocotools_run(found: Found, judge: Judge) -> Any:
+    """pycocotools on the same people, put into its form here and not by the trainer."""
+    from pycocotools.coco import COCO as Api
+    from pycocotools.cocoeval import COCOeval
+
+    truth = judge.truth
+    assert isinstance(truth, oks.Truth) and found.poses is not None and truth.visible is not None
+    flags = np.where(truth.labelled, 1 + truth.visible, 0)
+    there = Api()
+    there.dataset = {
+        "images": [{"id": image} for image in sorted({name.image for name in judge.names})],  # type: ignore[type-var]
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [
+            {
+                "id": name.annotation, "image_id": name.image, "category_id": 1, "iscrowd": 0, "area": area,
+                "bbox": list(box), "num_keypoints": int((flag > 0).sum()),
+                "keypoints": np.column_stack([joints - 1, flag]).ravel().tolist(),
+            }
+            for name, joints, flag, box, area in zip(
+                judge.names, truth.joints, flags, truth.box, truth.area, strict=True
+            )
+        ],
+    }  # fmt: skip
+    results = [
+        {"image_id": p.image, "category_id": 1, "keypoints": p.joints.ravel().tolist(), "score": p.score}
+        for p in found.poses
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        there.createIndex()
+        run = COCOeval(there, there.loadRes(results), "keypoints")
+        run.params.kpt_oks_sigmas = constants_of(truth.skeleton)
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    return run
+
+
+@BOTH
+def test_our_oks_is_that_of_pycocotools(skeleton: Skeleton) -> None:
+    found, judge = people(skeleton)
+    assert isinstance(judge.truth, oks.Truth) and found.poses is not None
+    ours = oks.of_persons(found.joints, judge.truth, constants_of(skeleton))
+    theirs = pycocotools_run(found, judge).ious
+    for row, (name, pose) in enumerate(zip(judge.names, found.poses, strict=True)):
+        here = [r for r, other in enumerate(judge.names) if other.image == name.image]
+        by_score = sorted(here, key=lambda r: -found.poses[r].score)  # type: ignore[index]
+        value = theirs[name.image, 1][by_score.index(row), here.index(row)]
+        assert ours[row] == pytest.approx(value, abs=1e-9)
+        assert oks.of_pose(pose.joints[:, :2] + 1, row, judge.truth, constants_of(skeleton)) == pytest.approx(value)
+    assert 0.05 < ours.min() < ours.max() < 1
+
+
+@BOTH
+def test_ap_of_all_joints_is_that_of_pycocotools(skeleton: Skeleton) -> None:
+    found, judge = people(skeleton, off=4)
+    table = numbers(found, judge)["oks"]["ap"]["all"]
+    expected = [None if value < 0 else 100 * value for value in pycocotools_run(found, judge).stats]
+    assert list(table.values()) == pytest.approx(expected) and tuple(table) == NUMBERS
+    assert 5 < table["AP"] < 95
+
+
+def test_visible_and_occluded_joints_are_told_apart() -> None:
+    """Only the last joint, which is the occluded one, is found in a wrong place."""
+    found, judge = people(off=0)
+    assert isinstance(judge.truth, oks.Truth) and found.poses is not None
+    moved = found.joints.copy()
+    moved[:, -1] += 1000
+    poses = [
+        replace(pose, joints=np.column_stack([j - 1, j[:, 0]])) for pose, j in zip(found.poses, moved, strict=True)
+    ]
+    result = numbers(Found(moved, poses), judge)
+    mean, ap = result["oks"]["mean"], result["oks"]["ap"]
+    assert (mean["visible"]["mean"], mean["occluded"]["mean"]) == (100, 0)
+    shares = [1 - 1 / count for count in judge.truth.labelled.sum(axis=1)]
+    assert mean["all"]["mean"] == pytest.approx(100 * np.mean(shares))
+    assert (ap["visible"]["AP"], ap["occluded"]["AP"]) == pytest.approx((100, 0))
+    tables = result["thresholds"]["0.2"]
+    assert (tables["visible"]["mean"], tables["occluded"]["mean"], tables["occluded"]["n"]) == (100, 0, 12)
+    assert "(visible, occluded)" in format_numbers(result)
+
+
+def test_who_has_no_joint_of_a_kind_does_not_count() -> None:
+    found, judge = people()
+    truth = judge.truth
+    assert isinstance(truth, oks.Truth) and truth.visible is not None
+    truth.visible[3:, -1] = 1
+    table = oks.evaluate(found.joints, truth, constants_of(COCO))["occluded"]
+    expected = oks.similarities(found.joints, truth, constants_of(COCO))[:3, -1].mean()
+    assert table["persons"] == 3 and table["mean"] == pytest.approx(100 * expected)
+    truth.visible[:, -1] = 1
+    result = numbers(found, judge)["oks"]
+    assert result["mean"]["occluded"]["mean"] is None and result["ap"]["occluded"]["AP"] is None
+
+
+def test_pck_is_measured_in_longer_sides_of_the_box() -> None:
+    _, judge = people()
+    truth = judge.truth
+    assert isinstance(truth, oks.Truth)
+    side = truth.box[:, 2:].max(axis=1)
+    for factor, right in ((0.099, 100), (0.101, 0)):
+        off = truth.joints + np.array([factor, 0]) * side[:, None, None]
+        tables = pck.evaluate(off, truth, bootstrap=0)["thresholds"]
+        assert tables["0.1"]["all"]["mean"] == right and tables["0.2"]["all"]["mean"] == 100
+    assert set(truth.groups) == set(COCO.groups)
+
+
+def test_a_joint_that_was_not_found_is_worth_nothing() -> None:
+    found, judge = people(off=0)
+    joints = found.joints.copy()
+    joints[0] = np.nan
+    assert isinstance(judge.truth, oks.Truth)
+    values = oks.of_persons(joints, judge.truth, constants_of(COCO))
+    assert values[0] == 0 and (values[1:] == 1).all()
+
+
+def test_a_comparison_is_paired() -> None:
+    found, judge = people(n=60)
+    worse, _ = people(n=60, off=12)
+    result = compare_found(found, worse, judge)
+    mean = result["oks"]["mean"]["all"]
+    assert 0 < mean["interval"][0] < mean["difference"] < mean["interval"][1]
+    ours, theirs = (numbers(one, judge)["oks"]["ap"]["all"]["AP"] for one in (found, worse))
+    assert result["oks"]["ap"]["all"]["AP"] == pytest.approx(ours - theirs)
+    assert "mean OKS" in format_comparison(result)
+
+
+def test_a_pose_scores_the_mean_of_its_sure_joints() -> None:
+    assert pose_scores(np.array([[0.9, 0.1, 0.5], [0.1, 0.2, 0.0]])).tolist() == pytest.approx([0.7, 0])
+
+
+def test_nobody_found_is_an_ap_of_nothing() -> None:
+    _, judge = people()
+    assert isinstance(judge.truth, oks.Truth)
+    images = [name.image for name in judge.names]
+    assert average_precision([], judge.truth, images, constants_of(COCO))["all"]["AP"] == 0
+
+
+def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, judge = people()
+    assert isinstance(judge.truth, oks.Truth)
+    without = replace(judge, truth=replace(judge.truth, skeleton=replace(COCO, sigmas=None)))
+    assert "has no sigmas" in format_numbers(numbers(found, without))
+    assert "no scores" in format_numbers(numbers(Found(found.joints), judge))
+    monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
+    said = format_numbers(numbers(found, judge))
+    assert "pip install 'noda-synth[coco]'" in said and "mean OKS" in said
+    with pytest.raises(NodaError, match="pycocotools"):
+        average_precision([], judge.truth, [], constants_of(COCO))
