@@ -60,7 +60,7 @@ _PART_LENGTHS: tuple[tuple[float, tuple[tuple[tuple[str, ...], tuple[str, ...]],
 _HEAD_TO_SHOULDERS = 0.53
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pose:
     """Keypoints of one person in some frame, looked up by name.
 

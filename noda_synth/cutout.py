@@ -60,9 +60,7 @@ def pose_of(person: Person, skeleton: Skeleton, size: tuple[int, int]) -> Pose:
 
 def body_extent(pose: Pose, size: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
     """The box (x1, y1, x2, y2) of the cardboard body, not cut off at the image's borders, and the body size S."""
-    scale = pose.size
-    frame = (0.0, 0.0, float(size[0]), float(size[1]))
-    return extent(body_parts(pose, scale, frame)), scale
+    return extent(body_parts(pose, (0.0, 0.0, float(size[0]), float(size[1])))), pose.size
 
 
 def is_truncated(pose: Pose, size: tuple[int, int]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -80,15 +81,19 @@ class Torso:
     pads: tuple[float, float]
 
 
-def body_parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) -> Iterator[Capsule | Torso]:
-    """The parts of a body.
+@lru_cache(maxsize=256)
+def body_parts(pose: Pose, frame: tuple[float, float, float, float]) -> tuple[Capsule | Torso, ...]:
+    """The parts of a body; kept for the last poses, since the rules and all mask levels ask for them.
 
     Args:
         pose: the keypoints; an occluded joint shortens its limb by half and pulls in its corner of the torso.
-        size: the body size S in pixels.
         frame: x1, y1, x2, y2 of the image in the pose's coordinates: a leg without a labelled end runs on to a border
             that is near.
     """
+    return tuple(_parts(pose, pose.size, frame))
+
+
+def _parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) -> Iterator[Capsule | Torso]:
     widths = WIDTHS[fitted_like(pose.skeleton)]
 
     def capsule(start: Point, end: Point, radii: tuple[float, float]) -> Capsule:

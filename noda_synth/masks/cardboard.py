@@ -23,7 +23,7 @@ def cardboard_mask(view: View) -> Mask:
     small = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     x = ((np.arange(small[0], dtype=np.float32) + 0.5) * (width / small[0]) - 0.5)[None, :]
     y = ((np.arange(small[1], dtype=np.float32) + 0.5) * (height / small[1]) - 0.5)[:, None]
-    parts = body_parts(view.pose, view.pose.size, view.frame)
+    parts = body_parts(view.pose, view.frame)
     distance = cv2.resize(signed_distance(parts, x, y), (width, height), interpolation=cv2.INTER_LINEAR)
     return Mask(np.asarray(distance <= 0))
 

@@ -48,7 +48,7 @@ def _joints_on(body: Pose, other: Pose, frame: tuple[float, float, float, float]
     if not len(joints):
         return 0
     x, y = joints[None, :, 0], joints[None, :, 1]
-    return int((signed_distance(body_parts(body, body.size, frame), x, y) < 0).sum())
+    return int((signed_distance(body_parts(body, frame), x, y) < 0).sum())
 
 
 def border_share(view: View, inside: NDArray[np.bool_]) -> float:

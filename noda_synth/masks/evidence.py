@@ -6,6 +6,7 @@ Log-odds are natural logarithms of (person : not person); lengths are in body si
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -121,7 +122,7 @@ def evidence_of(view: View) -> Evidence:
     """The evidence in a view; kept for the last view, since the mask and its quality both ask for it."""
     weights = WEIGHTS[fitted_like(view.pose.skeleton)]
     size = view.pose.size
-    parts = list(body_parts(view.pose, size, view.frame))
+    parts = body_parts(view.pose, view.frame)
     window = _window(view, parts, weights.margin * size)
     x1, y1, x2, y2 = window
     shrink = min(1.0, weights.side / max(x2 - x1, y2 - y1))
@@ -144,7 +145,7 @@ def evidence_of(view: View) -> Evidence:
     return Evidence(window, image, lab, size * shrink, distance, colour, logodds, weights.bias)
 
 
-def _window(view: View, parts: list[Capsule | Torso], margin: float) -> tuple[int, int, int, int]:
+def _window(view: View, parts: Sequence[Capsule | Torso], margin: float) -> tuple[int, int, int, int]:
     """The part of the view around the axes of the body's parts."""
     points = np.concatenate(
         [part.corners if isinstance(part, Torso) else np.stack([part.start, part.end]) for part in parts]
@@ -177,8 +178,7 @@ def _penalty(view: View, size: float, x: Field, y: Field, weights: Weights) -> F
             continue
         joints.append(points)
         if other.labelled.sum() >= 3:
-            scale = other.size
-            distance = signed_distance(body_parts(other, scale, view.frame), x, y) / np.float32(size)
+            distance = signed_distance(body_parts(other, view.frame), x, y) / np.float32(size)
             rank = _depth_weight(view.pose, other, size, weights) if unknown else 1.0
             bodies = np.maximum(bodies, rank * sigmoid(-weights.slope * distance))
     if joints:
