@@ -151,7 +151,7 @@ def test_other_methods_are_counted_and_left_out_where_they_do_not_say_where(rend
     renders = json.loads((tmp_path / "stats" / "stats.json").read_text())["renders"]
     assert renders["methods"] == {"cutout": -(-len(lines) // 2), "grid": len(lines) // 2}
     assert renders["placed"] == -(-len(lines) // 2)
-    assert f"of {len(lines) // 2} renders the manifest does not say in which place" in said
+    assert f"of {len(lines) // 2} renders the manifest does not say where" in said
     with Image.open(tmp_path / "stats" / "renders.png") as picture:
         assert picture.width > 1000
 

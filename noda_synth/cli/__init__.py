@@ -17,6 +17,7 @@ COMMANDS = {
     "merge": "Put together what `--shard` runs of build-pool or render have done.",
     "convert": "Convert annotations: MPII .mat, MPII JSON, COCO keypoints.",
     "preview": "Draw contact sheets of a pool or of a rendered data set.",
+    "levels": "Draw people of a pool at all mask levels, for print (the paper's Fig. 3).",
     "stats": "Count joints by kind and state, and what renders cover.",
     "validate": "Check a data set for what a trainer would trip over.",
     "replay": "Render one image again from its line in the manifest.",

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from noda_synth.compositing import COVERING
 from noda_synth.dataset import Person, joint_box
 from noda_synth.errors import NodaError
+from noda_synth.methods import METHODS, Sources
 from noda_synth.pool import Pool
+from noda_synth.replay import stamp_of
 from noda_synth.skeleton import Skeleton
 from noda_synth.stats.joints import kind_of, kinds
 
-REACH, CELLS, SECTORS = 2.0, 24, 24
+REACH, CELLS, SECTORS = 2.0, 16, 24
 """The heat map goes to twice the half sides of the target's box and has CELLS x CELLS cells; the rose has SECTORS."""
 
 SIZE_STEP, SIZES = 0.2, 15
@@ -66,8 +69,9 @@ def measure(
     Raises:
         NodaError: a line was rendered from another pool, or from none.
 
-    A method's placement counts if it is one rectangle (left, top, width, height); noda's has the distance and angle
-    between the boxes' middles besides, which are taken where they are there.
+    Where something lies is the rectangle of the placement (left, top, width, height), or else that of the method's
+    stamp, if that can be made without pool or objects. Noda's placements have the distance and angle between the boxes'
+    middles besides; these are taken where they are there.
     """
     covered, labelled = Counter[str](), Counter[str]()
     spots = []
@@ -77,7 +81,8 @@ def measure(
         if person is None or not person.labelled.any():
             continue
         labelled.update(kind_of(skeleton.joints[joint]) for joint in np.flatnonzero(person.labelled))
-        if (spot := _spot(line.get("placement"), person)) is not None:
+        if (rectangle := _rectangle(line)) is not None:
+            spot = _spot(rectangle, line["placement"], person)
             spots.append((*spot, _body_size(line, pool, person) if pool else spot[-1]))
     table = np.array(spots, np.float64).reshape(-1, 5)
     return Renders(
@@ -94,13 +99,30 @@ def measure(
 _RECTANGLE = ("left", "top", "width", "height")
 
 
-def _spot(placement: object, person: Person) -> tuple[float, float, float, float] | None:
-    """Offset x and y, angle and size of one placement, or None where it does not say."""
+def _rectangle(line: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """Left, top, width and height of what lies over the picture; None where nothing does, or where it is not known."""
+    placement = line.get("placement")
     if not isinstance(placement, Mapping):
         return None
-    if not all(isinstance(placement.get(key), int | float) for key in _RECTANGLE):
+    if all(isinstance(placement.get(key), int | float) for key in _RECTANGLE):
+        left, top, width, height = (float(placement[key]) for key in _RECTANGLE)
+        return left, top, width, height
+    try:
+        stamp = stamp_of(line, Sources()) if line.get("method") in METHODS else None
+    except NodaError:  # it takes a pool or objects
+        stamp = None
+    covering = None if stamp is None else np.argwhere(stamp.alpha >= COVERING)
+    if stamp is None or covering is None or not len(covering):
         return None
-    left, top, width, height = (float(placement[key]) for key in _RECTANGLE)
+    (y1, x1), (y2, x2) = covering.min(axis=0), covering.max(axis=0)
+    return float(stamp.left + x1), float(stamp.top + y1), float(x2 - x1 + 1), float(y2 - y1 + 1)
+
+
+def _spot(
+    rectangle: tuple[float, float, float, float], placement: Mapping[str, Any], person: Person
+) -> tuple[float, float, float, float]:
+    """Offset x and y, angle and size of one placement."""
+    left, top, width, height = rectangle
     x1, y1, x2, y2 = joint_box(person.joints[person.labelled])
     half = np.maximum([(x2 - x1) / 2, (y2 - y1) / 2], 0.5)
     radius, angle = placement.get("radius"), placement.get("angle")

@@ -82,7 +82,7 @@ def summarise(
         series = [Series("after rendering", *_counted(series[0]))]
         renders = measure(manifest_lines(folder), people_by_first_id(dataset), skeleton, pool)
         if renders.elsewhere:
-            notes.append(f"of {renders.elsewhere} renders the manifest does not say in which place they are covered")
+            notes.append(f"of {renders.elsewhere} renders the manifest does not say where they are covered")
         if against is None:
             try:
                 series.insert(0, Series("before rendering", None, _before(folder / "report.json", skeleton)))
@@ -156,7 +156,7 @@ def words(summary: Summary) -> Iterator[str]:
         if len(renders.size):
             low, middle, high = np.percentile(renders.size, (5, 50, 95))
             yield (
-                f"  {'bodies are' if renders.by_bodies else 'the rectangles that are pasted are'} {middle:.2f} times "
+                f"  {'bodies are' if renders.by_bodies else 'the covering rectangles are'} {middle:.2f} times "
                 f"as large as the box of the target's joints (median; nine of ten between {low:.2f} and {high:.2f})"
             )
     if (scores := summary.scores) is not None:
