@@ -9,7 +9,8 @@ Knows nothing of masks or pools: it shares with `noda_synth` the joint order and
     models/               Simple Baselines (ResNet) and HRNet; weight files
     fit.py                the training loop; checkpoint.py, distributed.py
     predict.py            a network's predictions on the original images
-    pckh.py, truth.py     the metric, and the files that it reads
+    pck.py, pckh.py, oks.py, average_precision.py   the metrics; scoring.py, all of them for anybody's predictions
+    truth.py, results.py  the files that they read and write
     evaluate.py           numbers, tables, comparisons; pictures.py
     bench.py, export.py   samples/s; ONNX and slim weight files
     cli/                  the commands: a thin module each

@@ -6,6 +6,7 @@ import contextlib
 import io
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from train.average_precision import NUMBERS, Pose, average_precision, pose_score
 from train.data import Ids
 from train.scoring import Found, Judge, format_comparison, format_numbers, numbers
 from train.scoring import compare as compare_found
+from train.truth import read_truth
 
 CROWDPOSE = SKELETONS["crowdpose14"]
 BOTH = pytest.mark.parametrize("skeleton", [COCO, CROWDPOSE], ids=lambda skeleton: skeleton.name)
@@ -198,3 +200,11 @@ def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "pip install 'noda-synth[coco]'" in said and "mean OKS" in said
     with pytest.raises(NodaError, match="pycocotools"):
         average_precision([], judge.truth, [], constants_of(COCO))
+
+
+def test_half_a_head_size_in_sides_of_the_box(noda_data: Path) -> None:
+    """Where PCKh@0.5 lies among the thresholds of PCK: a figure of docs/evaluation.md."""
+    truth = read_truth(noda_data / "mpii-val-golden" / "gt_valid.mat")
+    joints = np.where(truth.labelled[:, :, None], truth.joints, np.nan)
+    sides = (np.nanmax(joints, axis=1) - np.nanmin(joints, axis=1)).max(axis=1)
+    assert np.median(0.5 * truth.unit / sides) == pytest.approx(0.08, abs=0.005)
