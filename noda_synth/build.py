@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from noda_synth.masks import LEVELS, Mask, MaskSettings, View, mask_functions
 from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
 from noda_synth.seeding import item_seed
 from noda_synth.skeleton import Skeleton
+from noda_synth.spool import Spool
 from noda_synth.staging import Outcome, Part, Staging, check_output, settings_json
 from noda_synth.version import __version__
 
@@ -109,7 +110,7 @@ class BuildReport:
     people: int
     left_out: dict[str, int]
     fallbacks: dict[str, int]
-    problems: list[Problem]
+    problems: Sequence[Problem]
     seconds: dict[str, float]
 
 
@@ -157,14 +158,14 @@ def build_pool(
         staging.leftover()
         return None
     attributes = pool.pool_attributes(dataset.skeleton, settings.levels, settings_json(every), __version__)
-    groups = [(name, people) for name, people in dataset.by_image.items() if people]
-    shards = [
+    groups = ((name, people) for name, people in dataset.by_image.items() if people)
+    shards = (
         jobs.Shard(f"{number:06d}", _Task(images, dataset.skeleton, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
-    ]
+    )
     with staging.opened(every, overwrite):
         work = partial(_cut_images, settings=settings, attributes=attributes)
-        with jobs.Progress(len(groups), "build-pool", "image", quiet=quiet) as progress:
+        with jobs.Progress(dataset.by_image.inhabited, "build-pool", "image", quiet=quiet) as progress:
             outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
         report = _summary(outcomes, dataset)
         if part:
@@ -173,7 +174,7 @@ def build_pool(
             reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
             raise NodaError(f"nobody can be cut out ({reasons}); the rules are options, --everyone drops them")
         whole = staging.folder / "pool.h5"
-        pool.merge_parts([staging.data(shard.name) for shard in shards], whole, attributes)
+        pool.merge_parts([staging.data(shard) for shard in outcomes.shards], whole, attributes)
         staging.finish(whole)
     return report
 
@@ -270,21 +271,22 @@ def _cut_image(
     return chosen
 
 
-def _summary(outcomes: Sequence[Outcome], dataset: Dataset) -> BuildReport:
-    def total(key: str) -> dict[str, Any]:
-        counts: Counter[str] = Counter()
-        for outcome in outcomes:
-            counts.update(outcome[key])
-        return dict(counts)
-
-    problems = [Problem(**problem) for outcome in outcomes for problem in outcome["problems"]]
+def _summary(outcomes: Iterable[Outcome], dataset: Dataset) -> BuildReport:
+    counts = {key: Counter[str]() for key in ("left_out", "fallbacks", "seconds")}
+    bodies = people = 0
+    problems = Spool(dataset.problems)
+    for outcome in outcomes:
+        bodies, people = bodies + outcome["bodies"], people + outcome["people"]
+        for key, count in counts.items():
+            count.update(outcome[key])
+        problems.extend(Problem(**problem) for problem in outcome["problems"])
     return BuildReport(
-        bodies=sum(outcome["bodies"] for outcome in outcomes),
-        people=sum(outcome["people"] for outcome in outcomes),
-        left_out=dict(sorted(total("left_out").items(), key=lambda item: (-item[1], item[0]))),
-        fallbacks=total("fallbacks"),
-        problems=[*dataset.problems, *problems],
-        seconds=total("seconds"),
+        bodies=bodies,
+        people=people,
+        left_out=dict(sorted(counts["left_out"].items(), key=lambda item: (-item[1], item[0]))),
+        fallbacks=dict(counts["fallbacks"]),
+        problems=problems,
+        seconds=dict(counts["seconds"]),
     )
 
 

@@ -96,7 +96,7 @@ def render_copies(
     *,
     workers: int,
     progress: jobs.Progress,
-) -> tuple[list[Path], list[Outcome]]:
+) -> tuple[list[Path], Sequence[Outcome]]:
     """Draw all copies of a plan into the staging folder.
 
     Args:

@@ -6,10 +6,11 @@ in `noda_synth.formats` convert at the edge of MPII's 1-based files.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from noda_synth.errors import Problem
 from noda_synth.skeleton import Skeleton
+from noda_synth.spool import HELD, Index, Spool, View, key_hash
 
 VISIBLE, OCCLUDED, UNKNOWN = 1, 0, -1
 """What is known of a joint. *Unknown* is a state of its own; a joint without label is always unknown."""
@@ -54,6 +56,23 @@ class Person:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
     duplicate: bool = False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # NumPy takes 20 microseconds to pickle these few small arrays and to read them back; their bytes take two.
+        boxes = [None if array is None else array.tobytes() for array in (self.center, self.head_box)]
+        arrays = self.joints.tobytes(), self.labelled.tobytes(), self.visible.tobytes(), *boxes
+        return _person, (self.image, self.person_id, arrays, self.scale, self.record, self.duplicate)
+
+
+def _person(
+    image: str, person_id: str, arrays: tuple[Any, ...], scale: float | None, record: Mapping[str, Any], duplicate: bool
+) -> Person:
+    joints, labelled, visible, *boxes = arrays
+    center, head_box = (None if box is None else np.frombuffer(box, np.float64) for box in boxes)
+    return Person(
+        image, person_id, np.frombuffer(joints, np.float64).reshape(-1, 2), np.frombuffer(labelled, np.bool_),
+        np.frombuffer(visible, np.int8), center, scale, head_box, record, duplicate,
+    )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Image:
@@ -65,9 +84,113 @@ class Image:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+class People(Spool[Person]):
+    """Persons, with what is asked of all of them at once: on which images they are, and who has a labelled joint."""
+
+    def __init__(self, persons: Iterable[Person] = (), *, held: int = HELD) -> None:
+        self._image_hashes = array("Q")
+        self._labelled = bytearray()
+        super().__init__(persons, held=held)
+
+    def append(self, person: Person) -> None:
+        self._image_hashes.append(key_hash(person.image))
+        self._labelled.append(bool(person.labelled.any()))
+        super().append(person)
+
+    @property
+    def image_hashes(self) -> NDArray[np.uint64]:
+        """(N,) uint64, the hash of each one's image name."""
+        return np.array(self._image_hashes, np.uint64)
+
+    @property
+    def samples(self) -> NDArray[np.intp]:
+        """The rows of the training samples: people with at least one labelled joint."""
+        return np.flatnonzero(np.frombuffer(self._labelled, np.bool_).copy())
+
+
+class Images(Mapping[str, Image]):
+    """Images by name, in the order in which their names came first; of one name the last image counts."""
+
+    def __init__(self, images: Iterable[Image] = ()) -> None:
+        self._images: Spool[Image] = Spool()
+        self._later: dict[int, Image] = {}
+        self._numbers = Index()
+        self._hashes = array("Q")
+        for image in images:
+            self.add(image)
+
+    def add(self, image: Image) -> int:
+        """The image's number, counted from 0."""
+        number = self._numbers.setdefault(image.name, len(self))
+        if number < len(self):
+            self._later[number] = image
+        else:
+            self._images.append(image)
+            self._hashes.append(key_hash(image.name))
+        return number
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[str]:
+        return (image.name for image in self._images)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._numbers.get(name) is not None
+
+    def __getitem__(self, name: str) -> Image:
+        return self.at(self.number(name))
+
+    def at(self, number: int) -> Image:
+        """The image of a number, counted from 0."""
+        return self._later.get(number) or self._images[number]
+
+    def number(self, name: str) -> int:
+        """The number of the image of a name. Raises KeyError."""
+        number = self._numbers.get(name)
+        if number is None:
+            raise KeyError(name)
+        return number
+
+    def numbers(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """The numbers of images whose names have these hashes."""
+        own = np.array(self._hashes, np.uint64)
+        order = np.argsort(own)
+        return np.asarray(order[np.searchsorted(own, hashes, sorter=order)])
+
+
+class ByImage(Mapping[str, tuple[Person, ...]]):
+    """People by image name, each in the order of the file; every image has an entry."""
+
+    def __init__(self, images: Images, persons: People) -> None:
+        self._images, self._persons = images, persons
+        numbers = images.numbers(persons.image_hashes)
+        self._rows = np.argsort(numbers, kind="stable")
+        self._starts = np.searchsorted(numbers[self._rows], np.arange(len(images) + 1))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._images)
+
+    def __getitem__(self, name: str) -> tuple[Person, ...]:
+        return tuple(self._persons[row] for row in self.rows(self._images.number(name)))
+
+    @property
+    def inhabited(self) -> int:
+        """The number of images that somebody is on."""
+        return int(np.count_nonzero(np.diff(self._starts)))
+
+    def rows(self, number: int) -> list[int]:
+        """The rows in `Dataset.persons` of those on an image, by the image's number."""
+        rows: list[int] = self._rows[self._starts[number] : self._starts[number + 1]].tolist()
+        return rows
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set read from its annotation files.
+    """A data set read from its annotation files. Of a large one nearly all lies on disk, see `noda_synth.spool`.
 
     Attributes:
         skeleton: the joints.
@@ -81,25 +204,32 @@ class Dataset:
     """
 
     skeleton: Skeleton
-    images: Mapping[str, Image]
-    persons: tuple[Person, ...]
-    valid: tuple[Person, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    images: Images
+    persons: People
+    valid: People = field(default_factory=People)
+    problems: Sequence[Problem] = ()
     source: str = "mpii_json"
     header: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def by_image(self) -> dict[str, tuple[Person, ...]]:
+    def by_image(self) -> ByImage:
         """People of the training part by image name, each in the order of the file; every image has an entry."""
-        groups: dict[str, list[Person]] = defaultdict(list)
-        for person in self.persons:
-            groups[person.image].append(person)
-        return {name: tuple(groups[name]) for name in self.images}
+        return ByImage(self.images, self.persons)
 
     @cached_property
-    def samples(self) -> tuple[Person, ...]:
+    def samples(self) -> Sequence[Person]:
         """The training samples: people with at least one labelled joint."""
-        return tuple(person for person in self.persons if person.labelled.any())
+        return View(self.persons, self.persons.samples)
+
+
+def stays_inside(name: str) -> bool:
+    """Whether an image name stays inside the images folder.
+
+    Backslashes, drive letters and NUL are refused on every system, so that a data set is as safe on one as on another.
+    """
+    path = PurePosixPath(name)
+    outside = path.is_absolute() or ".." in path.parts or not path.name
+    return not outside and "\\" not in name and ":" not in name[:2] and "\0" not in name
 
 
 def joint_box(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ import io
 import re
 import struct
 import warnings
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 import cv2
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
+from noda_synth.dataset import stays_inside
 from noda_synth.errors import ItemError
 
 BGRImage = NDArray[np.uint8]
@@ -39,24 +40,21 @@ _HEAD_BYTES = 1 << 16
 
 def image_path(folder: Path, name: str) -> Path:
     """The path of a named image. Raises ItemError for a name that leads out of the folder."""
-    pure = PurePosixPath(name)
-    if not name or pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name[:2] or "\0" in name:
+    if not stays_inside(name):
         raise ItemError(f"image name {name!r} leads out of the images folder; correct the name in the annotations")
-    return folder / pure
+    return folder / name
 
 
-def links_out(folder: Path, names: Iterable[str]) -> list[str]:
+def links_out(folder: Path, names: Iterable[str]) -> Iterator[str]:
     """The names behind which a symbolic link leads out of the folder; the folder itself may be one."""
     home = folder.resolve()
     parents: dict[Path, bool] = {}
-    found = []
     for name in names:
         path = home / name
         if path.parent not in parents:
             parents[path.parent] = path.parent.resolve().is_relative_to(home)
         if not parents[path.parent] or (path.is_symlink() and not path.resolve().is_relative_to(home)):
-            found.append(name)
-    return found
+            yield name
 
 
 def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

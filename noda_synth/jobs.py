@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from multiprocessing import current_process
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, overload
 
 import cv2
 import joblib
@@ -35,9 +36,11 @@ CLUSTER = -1
 """Number of workers that stands for all that the caller's `joblib.parallel_config` has."""
 
 
-def blocks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+def blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Items in runs of `size`: shards must not depend on the number of workers."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    rest = iter(items)
+    while block := list(islice(rest, size)):
+        yield block
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,11 @@ class Shard:
 def run_shards(
     staging: Staging,
     work: Callable[[Any, Path], Outcome],
-    shards: Sequence[Shard],
+    shards: Iterable[Shard],
     *,
     jobs: int,
     progress: Progress,
-) -> list[Outcome]:
+) -> Outcomes:
     """Do all shards that are not done yet, or those of this run's part; outcomes in the order of the shards.
 
     Args:
@@ -64,23 +67,52 @@ def run_shards(
         work: called as work(items, path) in a worker; writes the shard's data to `path` (a file, or a folder it makes)
             and returns what there is to say about it. It reports the failures of single items there and raises only
             for what makes going on pointless.
-        shards: the work.
+        shards: the work; drawn from one at a time, a little ahead of the workers, and perhaps by another thread.
         jobs: number of worker processes; 1 works in this process, CLUSTER takes the caller's.
         progress: told of each shard.
     """
-    if staging.part:
-        shards = shards[staging.part.number - 1 :: staging.part.of]
-    progress.expect(sum(shard.size for shard in shards))
-    done = {shard.name: outcome for shard in shards if (outcome := staging.finished(shard.name)) is not None}
-    progress.add(sum(shard.size for shard in shards if shard.name in done), resumed=True)
-    todo = [shard for shard in shards if shard.name not in done]
-    sizes = {shard.name: shard.size for shard in todo}
-    calls = (joblib.delayed(_do_shard)(work, shard, staging.temporary, Path.cwd()) for shard in todo)
-    for written in _results(calls, jobs, "generator_unordered"):
+    names: list[str] = []
+    sizes: dict[str, int] = {}
+
+    def calls() -> Iterator[Any]:
+        for number, shard in enumerate(shards):
+            if staging.part and number % staging.part.of != staging.part.number - 1:
+                progress.leave_out(shard.size)
+                continue
+            names.append(shard.name)
+            if staging.finished(shard.name) is not None:
+                progress.add(shard.size, resumed=True)
+            else:
+                sizes[shard.name] = shard.size
+                yield joblib.delayed(_do_shard)(work, shard, staging.temporary, Path.cwd())
+
+    for written in _results(calls(), jobs, "generator_unordered"):
         staging.keep(written.shard, written.path, written.files, written.outcome)
-        done[written.shard] = written.outcome
-        progress.add(sizes[written.shard])
-    return [done[shard.name] for shard in shards]
+        progress.add(sizes.pop(written.shard))
+    return Outcomes(staging, names)
+
+
+class Outcomes(Sequence[Outcome]):
+    """What was said of finished shards, in their order: read from where it is kept, whenever it is asked for.
+
+    Attributes:
+        shards: their names.
+    """
+
+    def __init__(self, staging: Staging, shards: Sequence[str]) -> None:
+        self._staging, self.shards = staging, shards
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    @overload
+    def __getitem__(self, place: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Outcome]: ...
+    def __getitem__(self, place: int | slice) -> Outcome | list[Outcome]:
+        if isinstance(place, slice):
+            return [self._staging.outcome(shard) for shard in self.shards[place]]
+        return self._staging.outcome(self.shards[place])
 
 
 def run_ordered(work: Callable[[Any], Any], items: Iterable[Any], *, jobs: int) -> Iterator[Any]:
@@ -236,9 +268,9 @@ class Progress:
             bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} {unit}s, {rate_fmt}, {remaining} left",
         )
 
-    def expect(self, total: int) -> None:
-        """Count up to another total."""
-        self._bar.total = total
+    def leave_out(self, count: int) -> None:
+        """Count up to less."""
+        self._bar.total = (self._bar.total or 0) - count
 
     def add(self, count: int, resumed: bool = False) -> None:
         if resumed and not self._bar.disable:  # a bar that is switched off has no counts

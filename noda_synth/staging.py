@@ -73,10 +73,11 @@ def remove(path: Path) -> None:
 def fingerprints(path: Path) -> dict[str, str]:
     """SHA-256 of every file under a path by its relative name; of a file that stands alone under "."."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): _fingerprint(file) for file in files}
+    return {str(file.relative_to(path)): fingerprint(file) for file in files}
 
 
-def _fingerprint(file: Path) -> str:
+def fingerprint(file: Path) -> str:
+    """SHA-256 of a file, a piece at a time."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -168,11 +169,16 @@ class Staging:
             note = json.loads(self._note(shard).read_text())
             for name, digest in note["files"].items():
                 file = self.data(shard) / name
-                if _fingerprint(file if file.exists() else self.result / name) != digest:
+                if fingerprint(file if file.exists() else self.result / name) != digest:
                     return None
             outcome: Outcome = note["outcome"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+        return outcome
+
+    def outcome(self, shard: str) -> Outcome:
+        """What was said of a shard that is done."""
+        outcome: Outcome = json.loads(self._note(shard).read_text())["outcome"]
         return outcome
 
     def keep(self, shard: str, temporary: Path, files: dict[str, str], outcome: Outcome) -> None:

@@ -21,7 +21,7 @@ from noda_synth.copies import RenderSettings
 from noda_synth.dataset import OCCLUDED, Dataset, Person
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, carry_validation, mpii_record
-from noda_synth.formats.files import json_list, write_text
+from noda_synth.formats.files import list_pieces, write_text
 from noda_synth.images import image_path
 from noda_synth.plan import Plan
 from noda_synth.stats.joints import count_states, total
@@ -106,7 +106,8 @@ def write_annotations(
     if dataset.source != "coco":
         for copy in range(settings.copies):
             name = f"train_{copy + 1}.json" if settings.copies > 1 else "train.json"
-            write_text(annot / name, json_list(training_records(dataset, copies.of(copy), settings.append)) + "\n")
+            records = training_records(dataset, copies.of(copy), settings.append)
+            write_text(annot / name, chain(list_pieces(records), "\n"))
         if settings.copies > 1:
             shutil.copyfile(annot / "train_1.json", annot / "train.json")
     return carry_validation(layout, dataset, annot)[1]

@@ -82,12 +82,16 @@ def test_a_disk_that_fills_up_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     write_gt_valid(path, persons)
     before = path.read_bytes()
 
-    def half(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:10])
-        raise OSError(errno.ENOSPC, "No space left on device")
+    usual = Path.open
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    def half(self: Path, mode: str = "r", **options: Any) -> Any:
+        if "w" in mode:
+            with usual(self, mode) as file:
+                file.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return usual(self, mode, **options)
+
+    monkeypatch.setattr(Path, "open", half)
     with pytest.raises(NodaError, match=r"gt\.mat: cannot be written \(No space left"):
         write_gt_valid(path, persons[:0])
     assert path.read_bytes() == before

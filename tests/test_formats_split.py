@@ -37,7 +37,7 @@ def test_without_a_split_the_way_out_is_told(mat: Layout) -> None:
 def test_everyone_for_training(mat: Layout) -> None:
     dataset = read_dataset(mat, all_train=True)
     assert len(dataset.persons) == 5
-    assert dataset.valid == ()
+    assert not dataset.valid
 
 
 def test_a_valid_json_gives_rows_verbatim_and_takes_whole_images_out_of_training(mat: Layout, tmp_path: Path) -> None:

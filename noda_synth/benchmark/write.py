@@ -20,7 +20,7 @@ from noda_synth.benchmark.hashes import HASHES, digest, hashes_of, write_hashes
 from noda_synth.benchmark.labels import clean_people, covered_person, write_labels
 from noda_synth.benchmark.protocol import CLEAN, SEVERITIES, VERSION, Settings
 from noda_synth.benchmark.work import Line, decided, painted
-from noda_synth.dataset import VISIBLE, Dataset
+from noda_synth.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files import write_atomically, write_text
@@ -97,7 +97,7 @@ def write_benchmark(
         passed += [{**_who(line), "reason": "the picture could not be made"} for line in twins if line["id"] in lost]
         twins = [line for line in twins if line["id"] not in lost]
         result = _cleared(staging.result)
-        only_valid = replace(dataset, images={})
+        only_valid = replace(dataset, images=Images())
         problems += link_originals(only_valid, layout, result / CLEAN, out / CLEAN, originals)
         problems += write_labels(dataset, clean_people(dataset), valid_sizes, result / CLEAN / "annot")
         for severity in SEVERITIES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import math
 import re
 import signal
@@ -142,6 +141,7 @@ def open_data(
     """The data set that the options name, and the hashes of its annotation files."""
     from noda_synth.formats import detect, find_layout, read_dataset
     from noda_synth.skeleton import skeleton_file
+    from noda_synth.staging import fingerprint
 
     # With a file named and no folder, the default folder has no say in where its neighbours are.
     context = click.get_current_context()
@@ -159,7 +159,7 @@ def open_data(
         "annotations": layout.annotations, "mat": layout.mat, "valid": layout.valid, "split": split,
         "skeleton": layout.skeleton,
     }  # fmt: skip
-    inputs = {role: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for role, file in files.items() if file}
+    inputs = {role: fingerprint(file)[:16] for role, file in files.items() if file}
     return layout, dataset, {**inputs, "all_train": str(all_train)}
 
 
@@ -169,9 +169,11 @@ def _refuse_links(layout: Layout, dataset: Dataset) -> None:
 
     valid = (layout.valid_images or layout.images, (person.image for person in dataset.valid))
     for folder, names in ((layout.images, dataset.images), valid):
-        if found := links_out(folder, names):
+        found = links_out(folder, names)
+        if first := next(found, None):
             raise NodaError(
-                f"{len(found)} images in {folder} are symbolic links that lead out of it, {found[0]} for one; "
+                f"{1 + sum(1 for _ in found)} images in {folder} are symbolic links that lead out of it, "
+                f"{first} for one; "
                 "if they are yours, as in a set that render wrote, say --follow-links"
             )
 

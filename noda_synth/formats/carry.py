@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from noda_synth.dataset import Dataset, Person
+from noda_synth.dataset import Dataset, People, Person
 from noda_synth.errors import Problem
-from noda_synth.formats.files import json_list, read_bytes, write_bytes, write_text
+from noda_synth.formats.files import copy_file, list_pieces, write_text
 from noda_synth.formats.gt_valid import add_visibility, anyone_known, read_gt_valid, write_gt_valid
 from noda_synth.formats.layout import SKELETON_NAME, Layout
-from noda_synth.formats.mpii_json import load_records, parse_records, write_mpii_json
+from noda_synth.formats.mpii_json import read_persons, read_records, write_mpii_json
 from noda_synth.formats.visibility import is_known
+from noda_synth.spool import Spool
 
 
 def carry_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple[list[Path], list[Problem]]:
@@ -30,32 +32,31 @@ def carry_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
         originals = {SKELETON_NAME: layout.skeleton, **({layout.valid.name: layout.valid} if layout.valid else {})}
         copies = {annot_dir / name: original for name, original in originals.items() if original}
         for copy, original in copies.items():
-            write_bytes(copy, read_bytes(original))
+            copy_file(original, copy)
         return list(copies), []
     if not dataset.valid:
         return [], []
     valid_json, gt_valid = annot_dir / "valid.json", annot_dir / "gt_valid.mat"
-    rows, records = _input_rows(layout, dataset)
-    if records is None:
+    rows = _input_rows(layout, dataset)
+    if rows is None or layout.valid is None:
         write_mpii_json(valid_json, dataset.valid)
-        rows = list(dataset.valid)
-    else:
-        kept = [_with_visibility(record, person) for record, person in zip(records, rows, strict=True)]
-        write_text(valid_json, json_list(kept) + "\n")
-    return _carry_truth(None if records is None else layout.gt_valid, gt_valid, rows, [valid_json])
+        return _carry_truth(None, gt_valid, dataset.valid, [valid_json])
+    kept = (_with_visibility(record, row) for record, row in zip(read_records(layout.valid), rows, strict=True))
+    write_text(valid_json, chain(list_pieces(kept), "\n"))
+    return _carry_truth(layout.gt_valid, gt_valid, rows, [valid_json])
 
 
-def _input_rows(layout: Layout, dataset: Dataset) -> tuple[list[Person | None], list[Any] | None]:
-    """The records of the input's valid.json and the person of each; no records where the part comes from elsewhere."""
+def _input_rows(layout: Layout, dataset: Dataset) -> Sequence[Person | None] | None:
+    """The person of each record of the input's valid.json; None where the validation part comes from elsewhere."""
     if layout.valid is None:
-        return [], None
-    records = load_records(layout.valid)
-    parsed, _ = parse_records(records, layout.valid.name)
-    usable = [dict(person.record) for person in parsed if person is not None]
-    if usable != [dict(person.record) for person in dataset.valid]:
-        return [], None
-    people = iter(dataset.valid)
-    return [None if person is None else next(people) for person in parsed], records
+        return None
+    people, rows = iter(dataset.valid), Spool[Person | None]()
+    for read in read_persons(layout.valid):
+        person = next(people, None) if read else None
+        if read and (person is None or dict(read.record) != dict(person.record)):
+            return None
+        rows.append(person)
+    return rows if next(people, None) is None else None
 
 
 def _with_visibility(record: Any, person: Person | None) -> Any:
@@ -67,7 +68,7 @@ def _with_visibility(record: Any, person: Person | None) -> Any:
 def _carry_truth(
     source: Path | None, path: Path, rows: Sequence[Person | None], written: list[Path]
 ) -> tuple[list[Path], list[Problem]]:
-    people = [person for person in rows if person is not None]
+    people = People(person for person in rows if person is not None)
     if source is None:
         if all(person.head_box is None for person in people):
             return written, []
@@ -80,7 +81,7 @@ def _carry_truth(
     truth = read_gt_valid(source)
     problems: list[Problem] = []
     if truth.visible is not None or truth.rows != len(rows) or not anyone_known(people):
-        write_bytes(path, read_bytes(source))
+        copy_file(source, path)
     else:
         add_visibility(source, path, rows)
     if truth.rows != len(rows):

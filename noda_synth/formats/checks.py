@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import Person
+from noda_synth.dataset import People, Person, stays_inside
 from noda_synth.errors import ItemError, Problem
+from noda_synth.spool import Index, Spool
 
 
 def image_name(value: object) -> str:
-    """An image name that stays inside the images folder; ItemError otherwise.
-
-    Backslashes, drive letters and NUL are refused on every system, so that a data set is as safe on one as on another.
-    """
+    """An image name that stays inside the images folder; ItemError otherwise."""
     if not isinstance(value, str) or not value:
         raise ItemError("has no image name")
-    path = PurePosixPath(value)
-    if path.is_absolute() or ".." in path.parts or not path.name or any(sign in value for sign in "\\:\0"):
+    if not stays_inside(value):
         raise ItemError(f"its image name {value!r} leads out of the images folder")
     return value
 
@@ -60,31 +56,52 @@ def own_mpii(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return _mapping(own_part(record).get("mpii"))
 
 
-def mark_duplicates(persons: Iterable[Person], file: str) -> tuple[list[Person], list[Problem]]:
-    """Mark whoever has the very joints of a person before on the same image; ids are made unique as well."""
-    marked: list[Person] = []
-    problems: list[Problem] = []
-    seen: dict[tuple[str, bytes], str] = {}
-    taken: set[str] = set()
-    for person in persons:
-        fresh = replace(person, person_id=_unused(person.person_id, taken))
-        taken.add(fresh.person_id)
-        if fresh.labelled.any():
-            first = seen.setdefault((fresh.image, fresh.joints.tobytes()), fresh.person_id)
-            if first != fresh.person_id:
-                fresh = replace(fresh, duplicate=True)
-                reason = f"has the same joints as person {first}: carried along, but neither covered nor pasted"
-                problems.append(Problem("read", f"{file} person {fresh.person_id}", reason, failed=False))
-        marked.append(fresh)
-    return marked, problems
+class Register:
+    """Everyone of a data set, part by part: ids are made unique, and whoever has the very joints of a person before on
+    the same image is marked as a duplicate.
+
+    Attributes:
+        problems: a note on each duplicate.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.problems: Spool[Problem] = Spool()
+        self._file = file
+        self._parts: list[tuple[int, People]] = []
+        self._ids, self._joints = Index(), Index()
+        self._count = 0
+
+    def enter(self, persons: Iterable[Person]) -> People:
+        """The persons of one more part, as they are to stand in the data set."""
+        people = People()
+        self._parts.append((self._count, people))
+        for person in persons:
+            people.append(self._entered(person))
+            self._count += 1
+        return people
+
+    def _entered(self, person: Person) -> Person:
+        person_id = self._unused(person.person_id)
+        if person_id != person.person_id:
+            person = replace(person, person_id=person_id)
+        if not person.labelled.any():
+            return person
+        key = person.image.encode("utf-8", "surrogatepass") + b"\0" + person.joints.tobytes()
+        first = self._joints.setdefault(key, self._count)
+        if first == self._count:
+            return person
+        start, people = next((start, people) for start, people in reversed(self._parts) if start <= first)
+        reason = f"has the same joints as person {people[first - start].person_id}"
+        note = f"{reason}: carried along, but neither covered nor pasted"
+        self.problems.append(Problem("read", f"{self._file} person {person_id}", note, failed=False))
+        return replace(person, duplicate=True)
+
+    def _unused(self, person_id: str) -> str:
+        count, name = 2, person_id
+        while self._ids.setdefault(name, self._count) != self._count:
+            count, name = count + 1, f"{person_id}~{count}"
+        return name
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _unused(person_id: str, taken: set[str]) -> str:
-    count, name = 2, person_id
-    while name in taken:
-        count, name = count + 1, f"{person_id}~{count}"
-    return name

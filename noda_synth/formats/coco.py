@@ -8,20 +8,21 @@ joint of the person is known to be visible), or "mixed", and then `noda.joints_v
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Image, Person
+from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Image, Images, Person
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats.checks import identity, image_name, mark_duplicates, numbers, own_mpii, own_part
-from noda_synth.formats.detect import KINDS, detect_json
-from noda_synth.formats.files import read_json
+from noda_synth.formats.checks import Register, identity, image_name, numbers, own_mpii, own_part
+from noda_synth.formats.detect import COCO_LISTS, KINDS, detect, not_coco
+from noda_synth.formats.json_pieces import open_json
 from noda_synth.formats.person_category import person_categories
 from noda_synth.skeleton import Skeleton
+from noda_synth.spool import Index, Spool
 
 
 def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
@@ -36,66 +37,106 @@ def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
     Raises:
         NodaError: the file is unusable as a whole, or has no category with these joints.
     """
-    content = read_json(path)
-    if detect_json(content, path) != "coco":
-        raise NodaError(f"{path}: {KINDS['mpii_json']}, where COCO keypoints are expected.")
-    categories, skeleton = person_categories(content["categories"], skeleton, path)
-    images, problems = _images(content["images"], path.name)
-    persons: list[Person] = []
-    left_out: Counter[str] = Counter()
-    for row, annotation in enumerate(content["annotations"]):
-        try:
-            if not isinstance(annotation, dict):
-                raise ItemError("not an object")
-            if identity(annotation, "category_id") not in categories:
-                left_out["annotations of other categories"] += 1
-            elif annotation.get("iscrowd"):
-                left_out["crowds"] += 1
-            else:
-                persons.append(_person(annotation, images, skeleton))
-        except ItemError as error:
-            number = f" (id {annotation['id']})" if isinstance(annotation, dict) and "id" in annotation else ""
-            problems.append(Problem("read", f"{path.name} annotation {row}{number}", str(error)))
-    problems += [
+    content = _Content(path)
+    categories, found = person_categories(content.header["categories"], skeleton, path)
+    problems, left_out = content.problems, Counter[str]()
+
+    def persons() -> Iterator[Person]:
+        for row, annotation in enumerate(content.annotations):
+            try:
+                if not isinstance(annotation, dict):
+                    raise ItemError("not an object")
+                if identity(annotation, "category_id") not in categories:
+                    left_out["annotations of other categories"] += 1
+                elif annotation.get("iscrowd"):
+                    left_out["crowds"] += 1
+                else:
+                    yield _person(annotation, content, found)
+            except ItemError as error:
+                number = f" (id {annotation['id']})" if isinstance(annotation, dict) and "id" in annotation else ""
+                problems.append(Problem("read", f"{path.name} annotation {row}{number}", str(error)))
+
+    register = Register(path.name)
+    people = register.enter(persons())
+    problems.extend(
         Problem("read", path.name, f"{count} {what} left out", failed=False) for what, count in left_out.items()
-    ]
-    marked, duplicates = mark_duplicates(persons, path.name)
+    )
+    problems.extend(register.problems)
     return Dataset(
-        skeleton=skeleton,
-        images={image.name: image for image in images.values()},
-        persons=tuple(marked),
-        problems=(*problems, *duplicates),
+        skeleton=found,
+        images=content.images,
+        persons=people,
+        problems=problems,
         source="coco",
-        header={key: value for key, value in content.items() if key not in ("images", "annotations")},
+        header=content.header,
     )
 
 
-def _images(entries: Sequence[Any], file: str) -> tuple[dict[int | str, Image], list[Problem]]:
-    """Images by id, in the order of the file."""
-    images: dict[int | str, Image] = {}
-    problems: list[Problem] = []
-    for row, entry in enumerate(entries):
-        try:
-            if not isinstance(entry, dict):
-                raise ItemError("not an object")
-            number = identity(entry, "id")
-            name = image_name(entry.get("file_name"))
-            size = None
-            if "width" in entry and "height" in entry:
-                width, height = numbers([entry["width"], entry["height"]], (2,), "width and height")
-                size = (int(width), int(height))
-            images[number] = Image(name, size, record=entry)
-        except ItemError as error:
-            problems.append(Problem("read", f"{file} image {row}", str(error)))
-    return images, problems
+class _Content:
+    """What a COCO file holds, in whatever order.
+
+    Attributes:
+        images: those that can be used.
+        annotations: unchecked; they are looked at once the categories are known, which stand behind them.
+        header: all that stands in the file beside these two.
+        problems: images that cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file. NodaError if it is damaged or no COCO."""
+        if detect(path) != "coco":
+            raise NodaError(f"{path}: {KINDS['mpii_json']}, where COCO keypoints are expected.")
+        self.header: dict[str, Any] = {}
+        self.images, self._by_id = Images(), Index()
+        self.annotations: Spool[Any] = Spool()
+        self.problems: Spool[Problem] = Spool()
+        lists = set()
+        with open_json(path) as file:
+            for key, value in file.items():
+                if isinstance(value, Iterator):
+                    lists.add(key)
+                if key == "images" and isinstance(value, Iterator):
+                    self._add_images(value, path.name)
+                elif key == "annotations" and isinstance(value, Iterator):
+                    self.annotations = Spool(value)
+                else:
+                    self.header[key] = list(value) if isinstance(value, Iterator) else value
+            file.end()
+        if not lists.issuperset(COCO_LISTS):
+            raise not_coco(path)
+
+    def image_of(self, image_id: int | str) -> Image | None:
+        """The image of an id."""
+        number = self._by_id.get(_id_key(image_id))
+        return None if number is None else self.images.at(number)
+
+    def _add_images(self, entries: Iterable[Any], file: str) -> None:
+        for row, entry in enumerate(entries):
+            try:
+                if not isinstance(entry, dict):
+                    raise ItemError("not an object")
+                image_id = identity(entry, "id")
+                name = image_name(entry.get("file_name"))
+                size = None
+                if "width" in entry and "height" in entry:
+                    width, height = numbers([entry["width"], entry["height"]], (2,), "width and height")
+                    size = (int(width), int(height))
+                self._by_id[_id_key(image_id)] = self.images.add(Image(name, size, record=entry))
+            except ItemError as error:
+                self.problems.append(Problem("read", f"{file} image {row}", str(error)))
 
 
-def _person(annotation: Mapping[str, Any], images: Mapping[int | str, Image], skeleton: Skeleton) -> Person:
+def _id_key(image_id: int | str) -> str:
+    """A key that tells 7 from "7"."""
+    return f'"{image_id}' if isinstance(image_id, str) else str(int(image_id))
+
+
+def _person(annotation: Mapping[str, Any], content: _Content, skeleton: Skeleton) -> Person:
     missing = [key for key in ("id", "image_id", "keypoints") if key not in annotation]
     if missing:
         raise ItemError(f"lacks {', '.join(missing)}")
     number, image_id = identity(annotation, "id"), identity(annotation, "image_id")
-    image = images.get(image_id)
+    image = content.image_of(image_id)
     if image is None:
         raise ItemError(f"its image {image_id} is not among the images, or could not be used")
     table = numbers(annotation["keypoints"], (3 * len(skeleton),), "keypoints").reshape(-1, 3)

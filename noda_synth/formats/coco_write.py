@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, padded_box
 from noda_synth.formats.checks import own_part
-from noda_synth.formats.files import json_list, write_text
+from noda_synth.formats.files import list_pieces, write_text
 from noda_synth.formats.rle import rle_area
 from noda_synth.skeleton import Skeleton
 
@@ -101,9 +102,9 @@ def write_coco(
     """Write a COCO file; `header` is the rest of an input's file, whose categories are kept if it has any."""
     top = {**(header or {})}
     top.setdefault("categories", [coco_category(skeleton)])
-    parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in top.items()]
-    parts += [f'"images": {json_list(images)}', f'"annotations": {json_list(annotations)}']
-    write_text(path, "{\n" + ",\n".join(parts) + "\n}\n")
+    head = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in top.items())
+    lists = ['"images": '], list_pieces(images), [',\n"annotations": '], list_pieces(annotations)
+    write_text(path, chain(["{\n", head], *lists, ["\n}\n"]))
 
 
 def _keypoints(person: Person, seen: NDArray[np.int8], source: Mapping[str, Any]) -> list[float | int]:

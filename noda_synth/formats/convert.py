@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from noda_synth.dataset import Dataset, Image, Person
+import numpy as np
+
+from noda_synth.dataset import Dataset, Image, Images, Person
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.carry import carry_validation
 from noda_synth.formats.coco_write import coco_annotation, coco_image, write_coco
@@ -20,6 +24,7 @@ from noda_synth.formats.read import read_dataset
 from noda_synth.formats.split import hold_out
 from noda_synth.formats.visibility import is_known
 from noda_synth.skeleton import MPII, Skeleton
+from noda_synth.spool import Spool, View
 
 TARGETS = ("mpii-json", "gt-valid", "coco")
 
@@ -38,7 +43,7 @@ class Conversion:
 
     written: tuple[tuple[Path, str], ...]
     lost: tuple[str, ...]
-    problems: tuple[Problem, ...]
+    problems: Sequence[Problem]
 
 
 def read_source(
@@ -113,7 +118,7 @@ def convert(
     else:
         problems = _write_mpii_parts(source, output)
     written = tuple((file, _word_on(file, source.dataset)) for file in files if file.exists())
-    return Conversion(written, losses(source.dataset, to), (*source.dataset.problems, *problems))
+    return Conversion(written, losses(source.dataset, to), Spool(chain(source.dataset.problems, problems)))
 
 
 def refuse_impossible(source: Source, to: str) -> None:
@@ -129,10 +134,10 @@ def refuse_impossible(source: Source, to: str) -> None:
             f"{file}: the {len(dataset.skeleton)} joints of {dataset.skeleton.name} do not map to MPII's {len(MPII)} "
             f"({why}), so it cannot be written as MPII."
         )
-    failed = [problem for problem in dataset.problems if problem.failed]
+    failed = next((problem for problem in dataset.problems if problem.failed), None)
     if to == "gt-valid" and failed:
         raise NodaError(
-            f"{failed[0].item}: {failed[0].reason}.\n"
+            f"{failed.item}: {failed.reason}.\n"
             "The rows of gt_valid.mat belong to the records one by one: correct this record or take it out."
         )
 
@@ -216,7 +221,7 @@ def _write_mpii_parts(source: Source, folder: Path) -> list[Problem]:
         return carry_validation(source.layout, dataset, folder)[1]
     if not dataset.valid:
         return []
-    people = [person for person in dataset.valid if person.labelled.any()]
+    people = View(dataset.valid, dataset.valid.samples)
     write_mpii_json(folder / "valid.json", people)
     return write_gt_valid(folder / "gt_valid.mat", people)
 
@@ -229,11 +234,11 @@ def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> li
     if not folder.is_dir():
         raise NodaError(f"No images folder at {folder}, and COCO needs the size of every image: name it with --images.")
     dataset = source.dataset
-    valid_images = {person.image: Image(person.image) for person in dataset.valid}
+    valid_images = Images(Image(person.image) for person in dataset.valid)
     parts = ((dataset.images, dataset.persons), (valid_images, dataset.valid))
     problems: list[Problem] = []
     for file, (images, persons) in zip(files, parts, strict=False):
-        problems += _write_coco_part(file, dataset.skeleton, list(images), persons, folder)
+        problems += _write_coco_part(file, dataset.skeleton, images, persons, folder)
     return problems
 
 
@@ -250,26 +255,32 @@ def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
 
 
 def _write_coco_part(
-    path: Path, skeleton: Skeleton, names: list[str], persons: Sequence[Person], folder: Path
+    path: Path, skeleton: Skeleton, names: Images, persons: Sequence[Person], folder: Path
 ) -> list[Problem]:
     from noda_synth.images import image_path, image_size
 
-    sizes: dict[str, tuple[int, int]] = {}
+    sized: Images = Images()
     problems: list[Problem] = []
     for name in names:
         try:
-            sizes[name] = image_size(image_path(folder, name))
+            sized.add(Image(name, image_size(image_path(folder, name))))
         except ItemError as error:
             problems.append(Problem("write", f"{path.name} image {name}", f"left out with everyone on it: {error}"))
-    ids = {name: number for number, name in enumerate(sizes, start=1)}
-    images = [coco_image(name, ids[name], size) for name, size in sizes.items()]
-    annotations = [
-        coco_annotation(person, annotation_id=number, image_id=ids[person.image], size=sizes[person.image])
-        for number, person in enumerate((p for p in persons if p.image in ids), start=1)
-    ]
-    if not images:
+    if not sized:
         raise NodaError(f"{path}: none of {len(names)} images is in {folder}; name the right one with --images.")
-    write_coco(path, images, annotations, skeleton)
+    images = (
+        coco_image(name, number, image.size)
+        for number, (name, image) in enumerate(sized.items(), start=1)
+        if image.size
+    )
+
+    def annotations() -> Iterator[dict[str, Any]]:
+        for number, person in enumerate((p for p in persons if p.image in sized), start=1):
+            image_id, size = sized.number(person.image) + 1, sized[person.image].size
+            if size:
+                yield coco_annotation(person, annotation_id=number, image_id=image_id, size=size)
+
+    write_coco(path, images, annotations(), skeleton)
     return problems
 
 
@@ -277,7 +288,7 @@ def _word_on(file: Path, dataset: Dataset) -> str:
     of_valid = file.name in ("valid.json", "gt_valid.mat", "person_keypoints_val.json") and dataset.valid
     people = dataset.valid if of_valid else dataset.persons
     known = sum(is_known(person) for person in people)
-    images = len({person.image for person in people})
+    images = len(np.unique(people.image_hashes))
     return f"{len(people)} people on {images} images; visibility known of {known}"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files import read_bytes, read_json
+from noda_synth.formats.files import read_bytes
+from noda_synth.formats.json_pieces import JsonPieces, open_json
 
 KINDS = {
     "mpii_mat": "the original MPII .mat",
@@ -17,36 +18,51 @@ KINDS = {
 }
 
 
+COCO_LISTS = ("images", "annotations", "categories")
+
+
 def detect(path: Path) -> str:
-    """The kind of an annotation file, a key of KINDS.
+    """The kind of an annotation file, a key of KINDS; told from as little of its start as will do.
 
     Raises:
         NodaError: the file is missing, empty, damaged or none of these; the message says what it was found to be.
     """
-    start = read_bytes(path)[:8]
+    start = read_bytes(path, 8)
     if start.startswith(b"MATLAB"):
         return _detect_mat(path)
     if start == b"\x89HDF\r\n\x1a\n":
         return _detect_h5(path)
-    return detect_json(read_json(path), path)
+    with open_json(path) as file:
+        return _detect_json(file, path)
 
 
-def detect_json(content: Any, path: Path) -> str:
-    """The kind of a parsed JSON file: "mpii_json" or "coco"; NodaError for anything else."""
-    if isinstance(content, dict):
-        if all(isinstance(content.get(key), list) for key in ("images", "annotations", "categories")):
+def not_coco(path: Path) -> NodaError:
+    return NodaError(
+        f"{path}: a JSON object, but not COCO keypoints (images, annotations and categories are expected); "
+        "nor a list of MPII records."
+    )
+
+
+def _detect_json(file: JsonPieces, path: Path) -> str:
+    """A list with a record is MPII's, an object with one of COCO's lists is COCO's; its reader looks for the others."""
+    if file.kind == "{":
+        if any(key in COCO_LISTS and isinstance(value, Iterator) for key, value in file.items()):
             return "coco"
-        raise NodaError(
-            f"{path}: a JSON object, but not COCO keypoints (images, annotations and categories are expected); "
-            "nor a list of MPII records."
-        )
-    if not isinstance(content, list):
+        file.end()
+        raise not_coco(path)
+    if file.kind != "[":
+        file.value()
+        file.end()
         raise NodaError(f"{path}: not a list of records, as MPII JSON is, nor a COCO object.")
-    if not content:
+    count = 0
+    for record in file.elements():
+        if isinstance(record, dict):
+            return "mpii_json"
+        count += 1
+    file.end()
+    if not count:
         raise NodaError(f"{path}: an empty list, without any record.")
-    if not any(isinstance(record, dict) for record in content):
-        raise NodaError(f"{path}: a list, but not of records with image, center, scale, joints and joints_vis.")
-    return "mpii_json"
+    raise NodaError(f"{path}: a list, but not of records with image, center, scale, joints and joints_vis.")
 
 
 def _detect_mat(path: Path) -> str:

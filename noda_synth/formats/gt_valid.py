@@ -73,21 +73,27 @@ def write_gt_valid(path: Path, persons: Sequence[Person]) -> list[Problem]:
     Returns:
         One note for the persons whose head box was estimated.
     """
-    records = [mpii_record(person) for person in persons]
-    missing = np.array([[1 - known for known in record["joints_vis"]] for record in records], np.uint8).reshape(-1, 16)
-    joints = np.array([record["joints"] for record in records], np.float64).reshape(-1, 16, 2)
-    boxes = [one_based(_head_box(person)) for person in persons]
+    missing = np.zeros((len(persons), 16), np.uint8)
+    joints = np.zeros((len(persons), 16, 2))
+    boxes = np.zeros((len(persons), 2, 2))
+    estimated = 0
+    for row, person in enumerate(persons):
+        record = mpii_record(person)
+        missing[row] = [1 - known for known in record["joints_vis"]]
+        joints[row] = record["joints"]
+        boxes[row] = one_based(_head_box(person)).reshape(2, 2)
+        estimated += person.head_box is None
+    joints[missing > 0] = 0.0
     names = np.empty((1, len(MPII)), object)
     names[0, :] = _JOINT_NAMES
     values = {
         "dataset_joints": names,
         "jnt_missing": missing.T,
-        "pos_gt_src": np.where(missing[..., None] > 0, 0.0, joints).transpose(1, 2, 0),
-        "headboxes_src": np.array(boxes, np.float64).reshape(-1, 2, 2).transpose(1, 2, 0),
+        "pos_gt_src": joints.transpose(1, 2, 0),
+        "headboxes_src": boxes.transpose(1, 2, 0),
         "jnt_visible": visible_rows(persons),
     }
     save_mat(path, values)
-    estimated = sum(person.head_box is None for person in persons)
     reason = (
         f"{estimated} head boxes estimated: from head top and upper neck, or where these are missing from the scale"
     )
@@ -102,8 +108,8 @@ def add_visibility(source: Path, path: Path, persons: Sequence[Person | None]) -
 
 def visible_rows(persons: Iterable[Person | None]) -> NDArray[np.uint8] | NDArray[np.int8]:
     """`jnt_visible`, (16, N): 1 visible, 0 occluded or missing, -1 unknown; unsigned where nothing is unknown."""
-    rows = [_visible_row(person) for person in persons]
-    table = np.array(rows, np.int8).reshape(-1, len(MPII)).T
+    rows = np.frombuffer(b"".join(_visible_row(person).tobytes() for person in persons), np.int8)
+    table = rows.reshape(-1, len(MPII)).T
     return table if (table < 0).any() else table.astype(np.uint8)
 
 

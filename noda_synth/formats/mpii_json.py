@@ -6,9 +6,10 @@ The numbers are 1-based pixels; `joints_vis` says labelled or not, never visible
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, joint_box
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.checks import image_name, numbers, own_mpii, own_part
-from noda_synth.formats.detect import KINDS, detect_json
-from noda_synth.formats.files import json_list, read_json, write_text
+from noda_synth.formats.detect import KINDS, detect
+from noda_synth.formats.files import list_pieces, write_text
+from noda_synth.formats.json_pieces import open_json
 from noda_synth.skeleton import MPII
+from noda_synth.spool import Index, Spool
 
 ESTIMATED_SCALE_FROM_HEAD = 8 / 200
 """MPII's scale per pixel of head size (0.6 x diagonal of the head box): people are 8 heads tall (203 of 203)."""
@@ -31,32 +34,31 @@ ESTIMATED_SCALE_FROM_BOX = 1.05 / 200
 _DECIMALS = 9
 
 
-def load_records(path: Path) -> list[Any]:
+def read_records(path: Path) -> Iterator[Any]:
     """The records of an MPII JSON file, unchecked. NodaError if it is anything else than a list of records."""
-    content = read_json(path)
-    kind = detect_json(content, path)
+    kind = detect(path)
     if kind != "mpii_json":
         raise NodaError(f"{path}: {KINDS[kind]}, where a list of MPII JSON records is expected.")
-    records: list[Any] = content
-    return records
+    with open_json(path) as file:
+        yield from file.elements()
+        file.end()
 
 
-def parse_records(records: Sequence[object], file: str) -> tuple[list[Person | None], list[Problem]]:
-    """Every record as a person, None where it cannot be used; and what was wrong with those, by number from 0.
+def read_persons(path: Path, problems: Spool[Problem] | None = None) -> Iterator[Person | None]:
+    """Every record of an MPII JSON file as a person, None where it cannot be used; what is wrong with those, by number
+    from 0, goes to `problems`.
 
-    Persons without a `person_id` of their own get an empty one; see `with_ids`.
+    Persons without a `person_id` of their own get an empty one; see `Ids`.
     """
-    persons: list[Person | None] = []
-    problems: list[Problem] = []
-    for row, record in enumerate(records):
+    for row, record in enumerate(read_records(path)):
         try:
-            persons.append(parse_record(record))
+            yield parse_record(record)
         except ItemError as error:
             image = record.get("image") if isinstance(record, dict) else None
             named = f" (image {image})" if isinstance(image, str) else ""
-            problems.append(Problem("read", f"{file} record {row}{named}", str(error)))
-            persons.append(None)
-    return persons, problems
+            if problems is not None:
+                problems.append(Problem("read", f"{path.name} record {row}{named}", str(error)))
+            yield None
 
 
 def parse_record(record: object) -> Person:
@@ -89,16 +91,20 @@ def parse_record(record: object) -> Person:
     )
 
 
-def with_ids(persons: Iterable[Person | None], counts: Counter[str]) -> list[Person | None]:
-    """Give each person without an id "image#n", n from 0 among the people of its image; `counts` goes on counting."""
-    named: list[Person | None] = []
-    for person in persons:
-        if person is not None:
-            person_id = person.person_id or f"{person.image}#{counts[person.image]}"
-            counts[person.image] += 1
-            person = replace(person, person_id=person_id)
-        named.append(person)
-    return named
+class Ids:
+    """Names people "image#n", n from 0 among the people of an image, as they come."""
+
+    def __init__(self) -> None:
+        self._images = Index()
+        self._counts = array("I")
+
+    def named(self, person: Person) -> Person:
+        """The person with an id, unless it has one."""
+        image = self._images.setdefault(person.image, len(self._counts))
+        if image == len(self._counts):
+            self._counts.append(0)
+        place, self._counts[image] = self._counts[image], self._counts[image] + 1
+        return person if person.person_id else replace(person, person_id=f"{person.image}#{place}")
 
 
 def mpii_record(person: Person) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def write_mpii_json(path: Path, persons: Iterable[Person], *, extra: bool = True
     own = ("joints_visible", "person_id")
     records = (mpii_record(person) for person in persons)
     kept = ({key: record[key] for key in record if extra or key not in own} for record in records)
-    write_text(path, json_list(kept) + "\n")
+    write_text(path, chain(list_pieces(kept), "\n"))
 
 
 def file_record(

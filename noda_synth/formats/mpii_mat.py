@@ -5,7 +5,7 @@ Its people come in the order of the file, with the joints, center and scale of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from noda_synth.formats.checks import image_name, numbers
 from noda_synth.formats.mat_structs import Matrix, read_variable
 from noda_synth.formats.mpii_json import file_record
 from noda_synth.skeleton import MPII
+from noda_synth.spool import Spool
 
 Struct = Mapping[str, Matrix]
 
@@ -33,8 +34,8 @@ class Release:
     """
 
     images: dict[str, Image]
-    persons: tuple[Person, ...]
-    problems: tuple[Problem, ...]
+    persons: Sequence[Person]
+    problems: Sequence[Problem]
 
 
 def read_release(path: Path) -> Release:
@@ -46,8 +47,8 @@ def read_release(path: Path) -> Release:
         raise NodaError(f"{path}: no RELEASE.annolist in this .mat; it is not MPII's original annotation file.")
     in_training = _flags(release, "img_train", len(entries))
     images: dict[str, Image] = {}
-    persons: list[Person] = []
-    problems: list[Problem] = []
+    persons: Spool[Person] = Spool()
+    problems: Spool[Problem] = Spool()
     without_joints = estimated = 0
     for entry, train in zip(entries, in_training, strict=True):
         if not train:
@@ -71,8 +72,8 @@ def read_release(path: Path) -> Release:
                 continue
             estimated += "estimated" in person.record
             persons.append(person)
-    problems += _notes(path, len(entries) - sum(in_training), without_joints, estimated)
-    return Release(images, tuple(persons), tuple(problems))
+    problems.extend(_notes(path, len(entries) - sum(in_training), without_joints, estimated))
+    return Release(images, persons, problems)
 
 
 def _notes(path: Path, test_images: int, without_joints: int, estimated: int) -> Iterator[Problem]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from noda_synth.dataset import Dataset, Image, Person
+from noda_synth.dataset import Dataset, Image, Images, People, Person
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.checks import mark_duplicates
+from noda_synth.formats.checks import Register
 from noda_synth.formats.coco import read_coco
-from noda_synth.formats.gt_valid import read_gt_valid
+from noda_synth.formats.gt_valid import Truth, read_gt_valid
 from noda_synth.formats.layout import Layout
-from noda_synth.formats.mpii_json import load_records, parse_records, with_ids
+from noda_synth.formats.mpii_json import Ids, read_persons
 from noda_synth.formats.mpii_mat import Release, read_release
 from noda_synth.formats.split import Split, read_split
 from noda_synth.formats.visibility import is_known, match, states_visibility, with_visibility
 from noda_synth.skeleton import MPII, Skeleton, load_skeleton
+from noda_synth.spool import Spool
 
 
 def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool = False) -> Dataset:
@@ -44,31 +45,32 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
     else:
         dataset = _as(skeleton, _from_mat(layout, None if all_train else split or layout.valid, all_train), layout)
     if not dataset.samples:
-        failed = [problem for problem in dataset.problems if problem.failed]
-        first = f" The first of {len(failed)} faults: {failed[0].item}: {failed[0].reason}." if failed else ""
+        count = sum(problem.failed for problem in dataset.problems)
+        fault = next((problem for problem in dataset.problems if problem.failed), None)
+        first = f" The first of {count} faults: {fault.item}: {fault.reason}." if fault else ""
         raise NodaError(f"{layout.annotations}: nobody with a labelled joint to train with.{first}")
     return dataset
 
 
 def _from_json(layout: Layout) -> Dataset:
-    counts: Counter[str] = Counter()
-    train, problems = _json_rows(layout.annotations, counts)
+    ids, problems = Ids(), Spool[Problem]()
+    release = read_release(layout.mat) if layout.mat else None
+    draft = _Draft(layout, release.images if release else {})
+    people: Iterator[Person] = (ids.named(person) for person in read_persons(layout.annotations, problems) if person)
+    if release is None:
+        draft.enter(people)
+    else:
+        people = _seen_by(Spool(people), release, layout, problems)
     valid: Sequence[Person | None] = ()
     if layout.valid is not None:
-        valid, faults = _json_rows(layout.valid, counts)
-        problems += faults
-    release = read_release(layout.mat) if layout.mat else None
-    people = [person for person in train if person is not None]
-    if release is not None and layout.mat is not None:
-        people, notes = _seen_by(people, release, layout.annotations, layout.mat)
-        problems += notes
-        rows = _match_rows(valid, release)
-        valid = [with_visibility(p, known) if p else None for p, known in zip(valid, rows, strict=True)]
+        valid = Spool(person and ids.named(person) for person in read_persons(layout.valid, problems))
+    if release is not None:
+        draft.enter(people)
+        seen = zip(valid, _match_rows(valid, release), strict=True)
+        valid = Spool(row and with_visibility(row, known) for row, known in seen)
     if layout.gt_valid is not None and layout.valid is not None:
-        valid, notes = _with_truth(valid, layout.gt_valid, layout.valid)
-        problems += notes
-    videos = release.images if release else {}
-    return _dataset(people, [p for p in valid if p], videos, problems, layout, "mpii_json")
+        valid = _with_truth(valid, layout.gt_valid, layout.valid, problems)
+    return draft.dataset(valid, problems, "mpii_json")
 
 
 def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Dataset:
@@ -79,17 +81,17 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
             "(or put valid.json into annot/ beside it), or take everyone for training with --all-train."
         )
     release = read_release(layout.annotations)
-    problems = list(release.problems)
+    problems, draft = Spool(release.problems), _Draft(layout, release.images)
     if split_file is None:
-        return _dataset(release.persons, [], release.images, problems, layout, "mpii_mat")
+        draft.enter(release.persons)
+        return draft.dataset((), problems, "mpii_mat")
     split = read_split(split_file)
-    valid, notes = _valid_of(release, split, split_file)
+    problems.extend(split.problems)
+    valid = _valid_of(release, split, split_file, problems)
     if split_file == layout.valid and layout.gt_valid is not None and split.rows is not None:
-        valid, more = _with_truth(valid, layout.gt_valid, split_file)
-        notes += more
-    train = [person for person in release.persons if person.image not in split.images]
-    problems += [*split.problems, *notes]
-    return _dataset(train, [p for p in valid if p], release.images, problems, layout, "mpii_mat")
+        valid = _with_truth(valid, layout.gt_valid, split_file, problems)
+    draft.enter(person for person in release.persons if person.image not in split.images)
+    return draft.dataset(valid, problems, "mpii_mat")
 
 
 def _as(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:
@@ -113,101 +115,114 @@ def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
         raise NodaError(
             f"{layout.valid}: its keypoints are others than those of {layout.annotations}, or in another order."
         )
-    return replace(dataset, valid=valid.persons, problems=(*dataset.problems, *valid.problems))
+    return replace(dataset, valid=valid.persons, problems=Spool(chain(dataset.problems, valid.problems)))
 
 
-def _dataset(
-    train: Iterable[Person],
-    valid: Sequence[Person],
-    known: Mapping[str, Image],
-    problems: list[Problem],
-    layout: Layout,
-    source: str,
-) -> Dataset:
-    """Make ids unique, mark duplicates, and collect the images."""
-    train = list(train)
-    people, notes = mark_duplicates([*train, *valid], layout.annotations.name)
-    problems = [*problems, *notes]
-    persons, rest = people[: len(train)], people[len(train) :]
-    images = {p.image: known.get(p.image) or Image(p.image) for p in persons}
-    shared = sorted({p.image for p in rest} & set(images))
-    if shared:
-        reason = f"{len(shared)} images stand in the training and in the validation part, {shared[0]} for one"
-        problems.append(Problem("read", layout.annotations.name, reason, failed=False))
-    return Dataset(MPII, images, tuple(persons), tuple(rest), tuple(problems), source)
+class _Draft:
+    """A data set in the making: the training part is entered before the validation part."""
+
+    def __init__(self, layout: Layout, known: Mapping[str, Image]) -> None:
+        self._file, self._known = layout.annotations.name, known
+        self._register = Register(self._file)
+        self._images = Images()
+        self._train = People()
+
+    def enter(self, persons: Iterable[Person]) -> None:
+        """Enter the training part, and note its images."""
+        self._train = self._register.enter(self._noted(persons))
+
+    def _noted(self, persons: Iterable[Person]) -> Iterator[Person]:
+        for person in persons:
+            if person.image not in self._images:
+                self._images.add(self._known.get(person.image) or Image(person.image))
+            yield person
+
+    def dataset(self, valid: Iterable[Person | None], problems: Spool[Problem], source: str) -> Dataset:
+        """The whole, with the usable people of the validation part."""
+        rest = self._register.enter(person for person in valid if person is not None)
+        problems.extend(self._register.problems)
+        if shared := sorted({person.image for person in rest if person.image in self._images}):
+            reason = f"{len(shared)} images stand in the training and in the validation part, {shared[0]} for one"
+            problems.append(Problem("read", self._file, reason, failed=False))
+        return Dataset(MPII, self._images, self._train, rest, problems, source)
 
 
-def _json_rows(path: Path, counts: Counter[str]) -> tuple[list[Person | None], list[Problem]]:
-    rows, problems = parse_records(load_records(path), path.name)
-    return with_ids(rows, counts), problems
-
-
-def _seen_by(people: list[Person], release: Release, file: Path, mat: Path) -> tuple[list[Person], list[Problem]]:
+def _seen_by(people: Sequence[Person], release: Release, layout: Layout, problems: Spool[Problem]) -> Iterator[Person]:
     """The people with what the .mat knows of them, and a note on how many it does not know."""
-    found = match(people, release.persons)
-    lost = sum(known is None and not states_visibility(p) for p, known in zip(people, found, strict=True))
-    reason = f"{lost} of {len(people)} records have no counterpart in {mat.name}: their visibility stays unknown"
-    notes = [Problem("read", file.name, reason, failed=False)] if lost else []
-    return [with_visibility(p, known) for p, known in zip(people, found, strict=True)], notes
+    lost = 0
+    for person, known in zip(people, match(people, release.persons), strict=True):
+        lost += known is None and not states_visibility(person)
+        yield with_visibility(person, known)
+    if lost and layout.mat is not None:
+        reason = f"{lost} of {len(people)} records have no counterpart in {layout.mat.name}"
+        note = f"{reason}: their visibility stays unknown"
+        problems.append(Problem("read", layout.annotations.name, note, failed=False))
 
 
-def _match_rows(rows: Sequence[Person | None], release: Release) -> list[Person | None]:
+def _match_rows(rows: Sequence[Person | None], release: Release) -> Iterator[Person | None]:
     """For each row its counterpart in the .mat; None for a row that could not be used."""
-    found = iter(match([person for person in rows if person is not None], release.persons))
-    return [None if person is None else next(found) for person in rows]
+    found = iter(match(Spool(row for row in rows if row is not None), release.persons))
+    return (None if row is None else next(found) for row in rows)
 
 
-def _valid_of(release: Release, split: Split, file: Path) -> tuple[list[Person | None], list[Problem]]:
+def _valid_of(release: Release, split: Split, file: Path, problems: Spool[Problem]) -> Sequence[Person | None]:
     """The validation people of the .mat, in the order of the split where it has one."""
     if split.rows is not None:
-        matched = _match_rows(split.rows, release)
+        matched = Spool(_match_rows(split.rows, release))
         lost = sum(known is None and row is not None for row, known in zip(split.rows, matched, strict=True))
         reason = f"{lost} of {len(split.rows)} records have no counterpart in the .mat: their visibility stays unknown"
-        notes = [Problem("read", file.name, reason, failed=False)] if lost else []
-        return _named_by(split.rows, matched), notes
+        if lost:
+            problems.append(Problem("read", file.name, reason, failed=False))
+        return Spool(_named_by(split.rows, matched))
     if not split.images & set(release.images):
         example = sorted(split.images)[0]
         raise NodaError(f"{file}: none of its images is a training image of the .mat (the first is {example!r}).")
     if split.places is not None:
-        return _at(split.places, release, file)
-    return [person for person in release.persons if person.image in split.images], []
+        return _at(split.places, release, file, problems)
+    return Spool(person for person in release.persons if person.image in split.images)
 
 
-def _named_by(rows: Sequence[Person | None], matched: Sequence[Person | None]) -> list[Person | None]:
+def _named_by(rows: Iterable[Person | None], matched: Iterable[Person | None]) -> Iterator[Person | None]:
     """The rows of a valid.json, verbatim, with the ids and the visibility of the .mat."""
-    named = [
-        replace(row, person_id=known.person_id) if row and known and not row.person_id else row
-        for row, known in zip(rows, matched, strict=True)
-    ]
-    seen = [with_visibility(p, known) if p else None for p, known in zip(named, matched, strict=True)]
-    return with_ids(seen, Counter())
+    ids = Ids()
+    for row, known in zip(rows, matched, strict=True):
+        if row is None:
+            yield None
+            continue
+        own = row if row.person_id or known is None else replace(row, person_id=known.person_id)
+        yield ids.named(with_visibility(own, known))
 
 
-def _at(places: Sequence[tuple[str, int]], release: Release, file: Path) -> tuple[list[Person | None], list[Problem]]:
-    by_id = {person.person_id: person for person in release.persons}
-    found = [by_id.get(f"{image}#{place}") for image, place in places]
-    problems = [
-        Problem("read", f"{file.name} row {row} (image {image})", f"the .mat has no person {place} with joints there")
-        for row, ((image, place), person) in enumerate(zip(places, found, strict=True))
-        if person is None
-    ]
-    return found, problems
+def _at(
+    places: Sequence[tuple[str, int]], release: Release, file: Path, problems: Spool[Problem]
+) -> Sequence[Person | None]:
+    by_id = {person.person_id: place for place, person in enumerate(release.persons)}
+    found: Spool[Person | None] = Spool()
+    for row, (image, place) in enumerate(places):
+        known = by_id.get(f"{image}#{place}")
+        found.append(None if known is None else release.persons[known])
+        if known is None:
+            reason = f"the .mat has no person {place} with joints there"
+            problems.append(Problem("read", f"{file.name} row {row} (image {image})", reason))
+    return found
 
 
 def _with_truth(
-    valid: Sequence[Person | None], gt_valid: Path, file: Path
-) -> tuple[list[Person | None], list[Problem]]:
+    valid: Sequence[Person | None], gt_valid: Path, file: Path, problems: Spool[Problem]
+) -> Sequence[Person | None]:
     """Fill in head boxes and visibility from gt_valid.mat, row by row, where they are not known yet."""
     truth = read_gt_valid(gt_valid)
     if truth.rows != len(valid):
         reason = f"has {truth.rows} rows, but {file.name} {len(valid)}: not used"
-        return list(valid), [Problem("read", gt_valid.name, reason, failed=False)]
-    filled: list[Person | None] = []
-    for row, person in enumerate(valid):
-        if person is not None and person.head_box is None and truth.head_boxes is not None:
-            box = truth.head_boxes[row]
-            person = replace(person, head_box=box if np.isfinite(box).all() else None)
-        if person is not None and truth.visible is not None and not is_known(person) and not states_visibility(person):
-            person = replace(person, visible=np.where(person.labelled, truth.visible[row], -1).astype(np.int8))
-        filled.append(person)
-    return filled, []
+        problems.append(Problem("read", gt_valid.name, reason, failed=False))
+        return valid
+    return Spool(_filled(person, row, truth) for row, person in enumerate(valid))
+
+
+def _filled(person: Person | None, row: int, truth: Truth) -> Person | None:
+    if person is not None and person.head_box is None and truth.head_boxes is not None:
+        box = truth.head_boxes[row]
+        person = replace(person, head_box=box if np.isfinite(box).all() else None)
+    if person is not None and truth.visible is not None and not is_known(person) and not states_visibility(person):
+        person = replace(person, visible=np.where(person.labelled, truth.visible[row], -1).astype(np.int8))
+    return person

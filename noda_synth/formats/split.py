@@ -6,18 +6,22 @@ valid.h5 (image name and person number), or a list of image names as text or JSO
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from noda_synth.dataset import Dataset, Image, Person
+from noda_synth.dataset import Dataset, Image, Images, People, Person
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.detect import KINDS, detect_json
-from noda_synth.formats.files import read_bytes, read_json
-from noda_synth.formats.mpii_json import parse_records
+from noda_synth.formats.detect import KINDS, detect
+from noda_synth.formats.files import read_bytes
+from noda_synth.formats.json_pieces import open_json
+from noda_synth.formats.mpii_json import read_persons
+from noda_synth.spool import Spool
+
+_START_BYTES = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,14 @@ class Split:
     """
 
     images: frozenset[str]
-    rows: tuple[Person | None, ...] | None = None
+    rows: Sequence[Person | None] | None = None
     places: tuple[tuple[str, int], ...] | None = None
-    problems: tuple[Problem, ...] = ()
+    problems: Sequence[Problem] = ()
 
 
 def read_split(path: Path) -> Split:
     """Read a split file of any kind, told by content. NodaError if it is none or names nobody."""
-    start = read_bytes(path)[:8]
+    start = read_bytes(path, 8)
     if start.startswith(b"MATLAB"):
         raise NodaError(f"{path}: a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.")
     if start == b"\x89HDF\r\n\x1a\n":
@@ -71,9 +75,9 @@ def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
         raise NodaError("The hold-out leaves nobody to train with: all are in the videos or images drawn.")
     return replace(
         dataset,
-        images={name: image for name, image in dataset.images.items() if name not in held},
-        persons=tuple(person for person in dataset.persons if person.image not in held),
-        valid=tuple(person for person in dataset.persons if person.image in held),
+        images=Images(image for name, image in dataset.images.items() if name not in held),
+        persons=People(person for person in dataset.persons if person.image not in held),
+        valid=People(person for person in dataset.persons if person.image in held),
     )
 
 
@@ -86,23 +90,33 @@ def _groups(images: Mapping[str, Image]) -> list[list[str]]:
 
 
 def _from_text(path: Path) -> Split:
-    data = read_bytes(path).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if data[:1] not in (b"[", b"{"):
-        return _names(data.decode("utf-8", errors="replace").splitlines(), path)
-    content: Any = read_json(path)
-    if isinstance(content, list) and content and all(isinstance(name, str) for name in content):
-        return _names(content, path)
-    kind = detect_json(content, path)
+    if read_bytes(path, _START_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"[", b"{"):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return _names(file, path)
+    with open_json(path) as content:
+        if content.kind == "[" and isinstance(next(content.elements(), None), str):
+            return _names(_json_names(path), path)
+    kind = detect(path)
     if kind != "mpii_json":
         raise NodaError(f"{path}: {KINDS[kind]} is no split; a valid.json or a list of image names is expected.")
-    rows, problems = parse_records(content, path.name)
+    problems: Spool[Problem] = Spool()
+    rows = Spool(read_persons(path, problems))
     images = frozenset(person.image for person in rows if person is not None)
     if not images:
         raise NodaError(f"{path}: no usable record in this split; the first: {problems[0].reason}.")
-    return Split(images, rows=tuple(rows), problems=tuple(problems))
+    return Split(images, rows=rows, problems=problems)
 
 
-def _names(lines: Sequence[str], path: Path) -> Split:
+def _json_names(path: Path) -> Iterator[str]:
+    with open_json(path) as content:
+        for name in content.elements():
+            if not isinstance(name, str):
+                raise NodaError(f"{path}: a list of image names in which not all are names.")
+            yield name
+        content.end()
+
+
+def _names(lines: Iterable[str], path: Path) -> Split:
     names = frozenset(line.strip() for line in lines) - {""}
     if not names:
         raise NodaError(f"{path}: no image names in this split.")

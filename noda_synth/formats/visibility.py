@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,7 @@ TOLERANCE_PX = 0.5
 """Joints of the same person differ by the rounding of the file they stand in, and by no more."""
 
 
-def match(persons: Sequence[Person], known: Sequence[Person]) -> list[Person | None]:
+def match(persons: Sequence[Person], known: Sequence[Person]) -> Iterator[Person | None]:
     """For each person the one of `known` with the same image, labels and joints; nobody of `known` is given twice."""
     by_image: dict[str, list[int]] = defaultdict(list)
     for place, candidate in enumerate(known):
@@ -25,13 +25,13 @@ def match(persons: Sequence[Person], known: Sequence[Person]) -> list[Person | N
         for place in by_image.get(person.image, ())
         if (distance := _distance_px(person, known[place])) <= TOLERANCE_PX
     )
-    found: list[Person | None] = [None] * len(persons)
+    found = np.full(len(persons), -1)
     taken: set[int] = set()
     for _, row, place in pairs:
-        if found[row] is None and place not in taken:
-            found[row] = known[place]
+        if found[row] < 0 and place not in taken:
+            found[row] = place
             taken.add(place)
-    return found
+    return (None if place < 0 else known[int(place)] for place in found)
 
 
 def with_visibility(person: Person, known: Person | None) -> Person:

@@ -9,7 +9,7 @@ from pathlib import Path
 from noda_synth.dataset import Dataset, Person
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, read_dataset
-from noda_synth.formats.mpii_json import load_records, parse_records
+from noda_synth.formats.mpii_json import read_persons
 from noda_synth.validate.findings import Finding
 
 TRAINING, VALIDATION = "training", "validation"
@@ -67,7 +67,7 @@ def _part(persons: Sequence[Person], file: Path, kind: str, part: str) -> list[E
     if kind == "coco":
         return [Entry(p, f"{file.name} annotation {p.record.get('id', '?')}", part) for p in persons]
     if kind == "mpii_json":
-        rows = [row for row, person in enumerate(parse_records(load_records(file), file.name)[0]) if person]
+        rows = [row for row, person in enumerate(read_persons(file)) if person]
         if len(rows) == len(persons):
             return [Entry(p, f"{file.name} record {row}", part) for p, row in zip(persons, rows, strict=True)]
     return [Entry(p, f"{file.name} person {p.person_id}", part) for p in persons]

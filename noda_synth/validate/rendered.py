@@ -11,7 +11,7 @@ from noda_synth.dataset import OCCLUDED, Dataset
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout
 from noda_synth.formats.files import read_json
-from noda_synth.formats.mpii_json import load_records
+from noda_synth.formats.mpii_json import read_records
 from noda_synth.manifest import MANIFEST, numbered_lines
 from noda_synth.validate.entries import Entry
 from noda_synth.validate.findings import Finding
@@ -56,7 +56,7 @@ def _listed_images(layout: Layout, dataset: Dataset) -> set[str]:
     listed = set(dataset.images)
     for path in sorted(layout.annotations.parent.glob("train_*.json")):
         try:
-            listed |= {str(record.get("image")) for record in load_records(path) if isinstance(record, dict)}
+            listed |= {str(record.get("image")) for record in read_records(path) if isinstance(record, dict)}
         except NodaError:
             continue
     for path in sorted(layout.annotations.parent.glob("coco_train_topdown_*.json")):

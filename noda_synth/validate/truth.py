@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from noda_synth.formats.matlab import load_mat
-from noda_synth.formats.mpii_json import load_records, parse_records
+from noda_synth.formats.mpii_json import read_persons
 from noda_synth.skeleton import MPII
+from noda_synth.spool import Spool
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.records import names
 
@@ -23,7 +24,7 @@ def check_truth(valid: Path, gt_valid: Path) -> Iterator[Finding]:
     content = load_mat(gt_valid)
     missing = np.asarray(content["jnt_missing"]).T > 0
     joints = np.asarray(content["pos_gt_src"], np.float64).transpose(2, 0, 1)
-    rows = parse_records(load_records(valid), valid.name)[0]
+    rows = Spool(read_persons(valid))
     if len(rows) != len(missing):
         what = f"{len(missing)} rows, but {valid.name} has {len(rows)} records"
         yield Finding("row-count", gt_valid.name, what)
