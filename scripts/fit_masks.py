@@ -2,8 +2,8 @@
 
     python scripts/fit_masks.py --data data/coco-masks --jobs 2
 
-Any COCO file with keypoints and polygons will do; so will one with another skeleton, once `noda_synth.skeleton` and
-the tables `WIDTHS` and `WEIGHTS` have an entry for it to start from. What is printed has the form of these tables.
+Any COCO file with keypoints and polygons will do. Another skeleton starts from COCO's or MPII's constants where the
+tables `WIDTHS` and `WEIGHTS` have no entry for it. What is printed has the form of these tables.
 
 The fit climbs: one number after the other goes up and down by a tenth (the two radii of a part together), and stays
 where the mean intersection over union of posecut is best, over everybody twice: with the visibility of the joints and
@@ -25,7 +25,7 @@ import numpy as np
 from bench_masks import people_with_outlines, without_visibility
 from numpy.typing import NDArray
 
-from noda_synth.masks.body_parts import WIDTHS, Widths
+from noda_synth.masks.body_parts import WIDTHS, Widths, fitted_like
 from noda_synth.masks.evidence import WEIGHTS, Weights, evidence_of
 from noda_synth.masks.posecut import body_field
 
@@ -60,7 +60,8 @@ def main() -> None:
     seen = list(people_with_outlines(arguments.data))
     _people = seen + without_visibility(seen)
     skeleton = seen[0].view.pose.skeleton.name
-    start = Constants(WIDTHS[skeleton], WEIGHTS[skeleton])
+    like = fitted_like(seen[0].view.pose.skeleton)
+    start = Constants(WIDTHS[like], WEIGHTS[like])
     images = sorted({person.image for person in seen})
     order = np.random.default_rng(0).permutation(len(images)) % arguments.folds
     fold = np.array([order[images.index(person.image)] for person in _people])

@@ -83,7 +83,7 @@ def recast(source: Path, file: Path, joints: Mapping[str, Mapping[str, float]], 
         cast = _cast(person, dataset, joints)
         entry = coco_annotation(cast, annotation_id=number, image_id=ids[person.image], size=sizes[person.image])
         if dataset.source == "coco":
-            entry["segmentation"] = person.record["segmentation"]
+            entry |= {key: person.record[key] for key in ("segmentation", "area")}
             for joint in guessed:
                 place = 3 * list(joints).index(joint) + 2
                 entry["keypoints"][place] = min(1, entry["keypoints"][place])

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from noda_synth.anatomy import Pose, body_size, own_limbs
+from noda_synth.anatomy import Pose, own_limbs
 from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, coco_annotation, find_layout, read_dataset
@@ -128,17 +128,19 @@ def test_a_body_of_unknown_names_is_made_of_the_file_s_limbs(tmp_path: Path) -> 
     points = [(200, 40), (200, 100), (200, 120), (200, 170), (200, 220), (110, 200), (290, 200), (170, 380), (230, 380)]
     pose = Pose(skeleton, np.array(points, float), np.ones(9, bool), np.full(9, VISIBLE, np.int8))
     # The crown is 60 px above the chin, which the file calls .6 S; the arms and legs agree by a few per cent.
-    assert body_size(pose) == pytest.approx(100, rel=0.07)
-    parts = list(body_parts(pose, 100.0, FRAME))
-    assert all(isinstance(part, Capsule) for part in parts) and len(parts) == len(skeleton.limbs)
-    ends = {tuple(part.start) + tuple(part.end): part.radii for part in parts if isinstance(part, Capsule)}
-    assert ends[200, 120, 200, 170] == (40.0, 35.0)
-    assert ends[200, 220, 170, 380] == (22.5, 15.0)
-    head = [part for part in parts if isinstance(part, Capsule) and part.start[1] in (60.0, 80.0)]
-    assert len(head) == 1 and head[0].radii == (25.0, 25.0)
+    size = pose.size
+    assert size == pytest.approx(100, rel=0.07)
+    parts = body_parts(pose, FRAME)
+    assert len(parts) == len(skeleton.limbs)
+    capsules = {(*part.start, *part.end): part.radii for part in parts if isinstance(part, Capsule)}
+    assert capsules[200, 120, 200, 170] == pytest.approx((0.4 * size, 0.35 * size))
+    assert capsules[200, 220, 170, 380] == pytest.approx((0.225 * size, 0.15 * size))
+    (head,) = [(ends, radii) for ends, radii in capsules.items() if 40 < ends[1] < 100]
+    assert sorted(head[0][1::2]) == pytest.approx([40 + 0.2 * size, 100 - 0.2 * size])
+    assert head[1] == pytest.approx((0.25 * size, 0.25 * size))
     hidden = replace(pose, visible=np.array([1, 1, 1, 1, 1, 1, 1, 1, 0], np.int8))
     assert (200.0, 220.0, 215.0, 300.0) in {
-        (*part.start, *part.end) for part in body_parts(hidden, 100.0, FRAME) if isinstance(part, Capsule)
+        (*part.start, *part.end) for part in body_parts(hidden, FRAME) if isinstance(part, Capsule)
     }
 
 

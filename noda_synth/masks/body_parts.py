@@ -58,7 +58,9 @@ WIDTHS = {
 
 
 def fitted_like(skeleton: Skeleton) -> str:
-    """Which of the two fitted skeletons serves: COCO's where the head is known by the face, else MPII's."""
+    """Whose constants serve: its own if there are any, else COCO's where the head is known by the face, else MPII's."""
+    if skeleton.name in WIDTHS:
+        return skeleton.name
     return "coco17" if head_by(skeleton) == "face" else "mpii16"
 
 
