@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -92,7 +92,7 @@ def render_copies(
     plan: Plan,
     settings: RenderSettings,
     staging: Staging,
-    digest: str,
+    marks: Mapping[str, str],
     *,
     workers: int,
     progress: jobs.Progress,
@@ -106,7 +106,7 @@ def render_copies(
         plan: who gets covered, and how.
         settings: how.
         staging: opened by the caller.
-        digest: hash of the settings, for the manifest.
+        marks: hashes of the sources and of the settings, for the manifest.
         workers: worker processes.
         progress: told of each image.
 
@@ -121,7 +121,7 @@ def render_copies(
         jobs.Shard(f"{number:06d}", _Task(images, recipe, dataset.skeleton, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
     ]
-    work = partial(_render_images, settings=settings, digest=digest)
+    work = partial(_render_images, settings=settings, marks=marks)
     outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
     return [staging.data(shard.name) for shard in shards], outcomes
 
@@ -159,7 +159,7 @@ def encode(picture: BGRImage, suffix: str, quality: int) -> bytes:
 
 def manifest_line(
     order: Order, skeleton: Skeleton, covered: NDArray[np.bool_], method: Method[Any], settings: RenderSettings,
-    digest: str,
+    marks: Mapping[str, str],
 ) -> dict[str, Any]:  # fmt: skip
     """All that is to be known about a copy; `noda-synth replay` renders it again from this alone."""
     occluder = method.occluder(order.placement)
@@ -178,12 +178,11 @@ def manifest_line(
         **({} if smooth is None else {"smooth": smooth}),
         "format": settings.format,
         "quality": settings.quality,
-        **method.contents(),
-        "settings": digest,
+        **marks,
     }
 
 
-def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest: str) -> Outcome:
+def _render_images(task: _Task, path: Path, *, settings: RenderSettings, marks: Mapping[str, str]) -> Outcome:
     """Make the copies of a few images in the folder `path`."""
     method = task.recipe.open()
     path.mkdir()
@@ -202,7 +201,11 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
             start = time.perf_counter()
             # The last copy may have the decoded image itself.
             picture = image if order is group[-1] else image.copy()
-            stamp = compose(picture, method, order.placement)
+            try:
+                stamp = compose(picture, method, order.placement)
+            except ItemError as error:
+                problems.append(Problem("render", order.name, str(error)))
+                continue
             pasted = time.perf_counter()
             data = encode(picture, settings.format, settings.quality)
             seconds["paste"] += pasted - start
@@ -213,7 +216,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, digest:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
             subject = Subject(order.person, task.skeleton, (picture.shape[1], picture.shape[0]))
-            lines.append(manifest_line(order, task.skeleton, subject.under(stamp), method, settings, digest))
+            lines.append(manifest_line(order, task.skeleton, subject.under(stamp), method, settings, marks))
     (path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return {
         "copies": len(lines),

@@ -19,7 +19,7 @@ from noda_synth import jobs
 from noda_synth.dataset import Dataset, Person, far_outside_note
 from noda_synth.errors import ItemError, Problem
 from noda_synth.images import image_path, image_size
-from noda_synth.methods import Recipe
+from noda_synth.methods import Recipe, method_class
 from noda_synth.seeding import item_generator
 from noda_synth.skeleton import Skeleton
 
@@ -74,6 +74,12 @@ def draw_plan(
         _place_people, images=images, recipe=recipe, skeleton=dataset.skeleton, copies=copies,
         max_pixels=max_pixels, seed=seed,
     )  # fmt: skip
+    sees_others = method_class(recipe.method).sees_others
+
+    def others(row: int) -> tuple[Person, ...]:
+        person = dataset.persons[row]
+        return tuple(other for other in dataset.by_image[person.image] if other is not person) if sees_others else ()
+
     chosen: list[Planned] = []
     passed_over: Counter[str] = Counter()
     problems: list[Problem] = []
@@ -82,7 +88,7 @@ def draw_plan(
         # A wave is a little larger than what is missing; what it finds beyond that is dropped.
         wave = order[position : position + max(_WAVE, (wanted - len(chosen)) * 9 // 8)]
         position += len(wave)
-        blocks = [[(row, dataset.persons[row]) for row in block] for block in jobs.blocks(wave, _BLOCK)]
+        blocks = [[(row, dataset.persons[row], others(row)) for row in block] for block in jobs.blocks(wave, _BLOCK)]
         for planned, reason, problem in chain.from_iterable(jobs.run_ordered(work, blocks, jobs=workers)):
             if len(chosen) == wanted:
                 continue
@@ -99,7 +105,7 @@ def draw_plan(
 
 
 def _place_people(
-    people: Sequence[tuple[int, Person]],
+    people: Sequence[tuple[int, Person, tuple[Person, ...]]],
     *,
     images: Path,
     recipe: Recipe,
@@ -111,13 +117,13 @@ def _place_people(
     """For each person of a block: a plan or why there is none, and what is to be reported."""
     method = recipe.open()
     found: list[tuple[Planned | None, str, Problem | None]] = []
-    for row, person in people:
+    for row, person, others in people:
         try:
             size = image_size(image_path(images, person.image), max_pixels)
         except ItemError as error:
             found.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
             continue
-        subject = method.subject(person, skeleton, size)
+        subject = method.subject(person, skeleton, size, others)
         reason = subject.refusal
         placements: list[Any] = []
         while not reason and len(placements) < copies:

@@ -71,8 +71,10 @@ def render(
     started = time.perf_counter()
     recipe = recipe_of(settings, sources, dataset)
     method = recipe.open()
-    every = {"version": __version__, **asdict(settings), **method.contents(), "inputs": inputs}
+    contents = method.contents()
+    every = {"version": __version__, **asdict(settings), **contents, "inputs": inputs}
     digest = settings_hash(every)
+    marks = {**contents, "settings": digest}
     staging = Staging(out, part)
     if check_output(out, _made_with(out), every, overwrite):
         staging.leftover()
@@ -83,7 +85,7 @@ def render(
         images = len({dataset.persons[chosen.row].image for chosen in plan.chosen})
         with jobs.Progress(images, "render", "image", quiet=quiet) as progress:
             shards, outcomes = render_copies(
-                dataset, layout.images, recipe, plan, settings, staging, digest, workers=workers, progress=progress
+                dataset, layout.images, recipe, plan, settings, staging, marks, workers=workers, progress=progress
             )
         if part:
             return RenderReport({}, [*plan.problems, *_problems(outcomes)], _seconds(outcomes))

@@ -57,10 +57,13 @@ def stamp_of(line: Mapping[str, Any], sources: Sources) -> Stamp | None:
         The stamp, or None where nothing is covered (`recompress`). For labels and statistics; no image is read.
 
     Raises:
-        NodaError: the sources are missing, or not those of the line.
+        NodaError: the sources are missing, damaged, or not those of the line.
     """
     method = method_of(line, sources)
-    return method.stamp(method.placement_of(line["placement"]))
+    try:
+        return method.stamp(method.placement_of(line["placement"]))
+    except ItemError as error:
+        raise NodaError(str(error)) from error
 
 
 def method_of(line: Mapping[str, Any], sources: Sources) -> Method[Any]:

@@ -81,7 +81,7 @@ def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type
     staging = Staging(folder / "set")
     with staging.opened({}), jobs.Progress(0, "", "", quiet=True) as progress:
         start = time.process_time()
-        render_copies(dataset, layout.images, recipe, plan, settings, staging, "", workers=1, progress=progress)
+        render_copies(dataset, layout.images, recipe, plan, settings, staging, {}, workers=1, progress=progress)
         pipeline = time.process_time() - start
     stages = [stage for stage in ("rules", "read", *LEVELS, "write") if stage in report.seconds]
     return {

@@ -52,7 +52,7 @@ def main() -> None:
             staging = Staging(folder / "set")
             with staging.opened({}), jobs.Progress(0, "", "", quiet=True) as progress:
                 render_copies(
-                    dataset, layout.images, recipe, drawn, settings, staging, "", workers=workers, progress=progress
+                    dataset, layout.images, recipe, drawn, settings, staging, {}, workers=workers, progress=progress
                 )
             shutil.rmtree(staging.folder)
 

@@ -83,6 +83,16 @@ def data_options(command: Command) -> Command:
     return command
 
 
+def objects_options(command: Command) -> Command:
+    """--objects, --objects-images."""
+    for option in reversed((
+        path_option("--objects", help="For --method objects: a folder of PNG cut-outs, or a COCO instances file."),
+        path_option("--objects-images", help="The images of that COCO file."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def seed_option(command: Command) -> Command:
     return click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is drawn.")(command)
 

@@ -17,6 +17,7 @@ from noda_synth.cli.options import (
     data_options,
     going_on,
     leave,
+    objects_options,
     open_data,
     path_option,
     run_options,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @path_option(
     "--pool", default=Path("data/pool.h5"), show_default=True, help="The pool of bodies; not for every method."
 )
+@objects_options
 @path_option("--out", default=Path("data/mpii_noda"), show_default=True, help="The written data set.")
 @click.option(
     "--ratio",
@@ -155,6 +157,7 @@ if TYPE_CHECKING:
 def command(
     data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool,
     follow_links: bool, method: str, changes: tuple[str, ...], pool: Path,
+    objects: Path | None, objects_images: Path | None,
     out: Path, ratio: float, preset: str, mask: str | None, smooth: str | None, body_quality: float | None,
     radius: tuple[float, float], rescale: tuple[float, float],
     protect: str, protect_joints: str | None, min_covered: int, max_covered: int | None, tries: int,
@@ -185,7 +188,7 @@ def command(
             raise click.BadParameter(f"{low:g} is larger than {high:g}", param_hint=name)
     _check_options(method, changes)
     layout, dataset, inputs = open_data(data, images, annotations, split, all_train, follow_links)
-    sources = Sources(pool=pool)
+    sources = Sources(pool, objects, objects_images)
     placement: Any
     if method == "noda":
         basis = PRESETS[preset]

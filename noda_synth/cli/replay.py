@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import path_option
+from noda_synth.cli.options import objects_options, path_option
 
 
 @click.command("replay")
@@ -15,10 +15,20 @@ from noda_synth.cli.options import path_option
 @click.option("--id", "wanted", required=True, help="The image: its id or file name in the manifest.")
 @path_option("--images", required=True, help="The folder of the original images.")
 @path_option("--pool", help="The pool that the data set was rendered with, if its method needs one.")
+@objects_options
 @path_option("--out", required=True, help="The file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @exits
-def command(manifest: Path, wanted: str, images: Path, pool: Path | None, out: Path, overwrite: bool) -> None:
+def command(
+    manifest: Path,
+    wanted: str,
+    images: Path,
+    pool: Path | None,
+    objects: Path | None,
+    objects_images: Path | None,
+    out: Path,
+    overwrite: bool,
+) -> None:
     """Render one image again from its line in the manifest, byte for byte.
 
     \b
@@ -29,5 +39,5 @@ def command(manifest: Path, wanted: str, images: Path, pool: Path | None, out: P
     from noda_synth.methods import Sources
     from noda_synth.replay import find_line, replay
 
-    replay(find_line(manifest, wanted), images, Sources(pool=pool), out, overwrite=overwrite)
+    replay(find_line(manifest, wanted), images, Sources(pool, objects, objects_images), out, overwrite=overwrite)
     click.echo(f"{out} written")

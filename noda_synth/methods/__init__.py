@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 METHODS = {
     "noda": "Noda",
-    "recompress": "Recompress",
     "cutout": "Cutout",
+    "random-erasing": "RandomErasing",
+    "hide-and-seek": "HideAndSeek",
+    "gridmask": "GridMask",
+    "keypoint-masking": "KeypointMasking",
+    "objects": "Objects",
+    "parts": "Parts",
+    "recompress": "Recompress",
 }
 """Name on the command line -> class, in the module of the method's name. Nothing is imported before it is used."""
 

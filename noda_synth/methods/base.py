@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
@@ -28,12 +28,15 @@ class Subject:
         person: the person.
         skeleton: the joints.
         size: (width, height) of the image.
+        others: the other people of the image, for methods that say that they look at them.
         usable, inside: (J,) bool, joints that may be relied on, and those of them in the image.
         refusal: why the person cannot be occluded, or an empty string.
     """
 
-    def __init__(self, person: Person, skeleton: Skeleton, size: tuple[int, int]) -> None:
-        self.person, self.skeleton, self.size = person, skeleton, size
+    def __init__(
+        self, person: Person, skeleton: Skeleton, size: tuple[int, int], others: Sequence[Person] = ()
+    ) -> None:
+        self.person, self.skeleton, self.size, self.others = person, skeleton, size, others
         self.usable = usable_joints(person, size)
         self.inside = self.usable & inside(person.joints, size)
         self.refusal = ""
@@ -100,11 +103,13 @@ class Method(ABC, Generic[PlacementT]):
         settings_type: frozen dataclass of the method's parameters, the paper's as defaults.
         placement_type: frozen dataclass of what is drawn.
         takes: the sources it cannot do without: "pool", "objects".
+        sees_others: the other people of the image are told to it, too.
     """
 
     settings_type: ClassVar[type[Any]]
     placement_type: ClassVar[type[Any]]
     takes: ClassVar[frozenset[str]] = frozenset()
+    sees_others: ClassVar[bool] = False
 
     def __init__(self, settings: Any, sources: Sources) -> None:
         self.settings = settings
@@ -121,9 +126,11 @@ class Method(ABC, Generic[PlacementT]):
         """What there is to draw from, for report.json."""
         return {}
 
-    def subject(self, person: Person, skeleton: Skeleton, size: tuple[int, int]) -> Subject:
+    def subject(
+        self, person: Person, skeleton: Skeleton, size: tuple[int, int], others: Sequence[Person] = ()
+    ) -> Subject:
         """The person as this method sees them; its `refusal` says why not."""
-        return Subject(person, skeleton, size)
+        return Subject(person, skeleton, size, others)
 
     @abstractmethod
     def draw(self, subject: Any, rng: np.random.Generator) -> tuple[PlacementT | None, str]:

@@ -22,3 +22,8 @@ def fill_colours(fill: str, shape: tuple[int, ...], noise_seed: int = 0) -> NDAr
     if fill == "noise":
         return np.random.default_rng(noise_seed).integers(0, 256, (*shape[:2], 3), np.uint8)
     return np.full((*shape[:2], 3), _IMAGENET_MEAN if fill == "mean" else 0, np.uint8)
+
+
+def draw_seed(rng: np.random.Generator) -> int:
+    """A seed for the noise, to be kept in the placement."""
+    return int(rng.integers(1 << 32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +26,9 @@ class Noda(BodyMethod[Placement]):
     def counts(self) -> dict[str, int]:
         return {"bodies": len(self.occluders.rows), "pool_bodies": len(self.pool)}
 
-    def subject(self, person: Person, skeleton: Skeleton, size: tuple[int, int]) -> Target:
+    def subject(
+        self, person: Person, skeleton: Skeleton, size: tuple[int, int], others: Sequence[Person] = ()
+    ) -> Target:
         return Target(person, skeleton, size, self.settings)
 
     def draw(self, subject: Target, rng: np.random.Generator) -> tuple[Placement | None, str]:

@@ -1,0 +1,115 @@
+"""Keypoint masking (Ke et al. 2018, the NODA paper's [24]): patches of background copied over some of the joints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.anatomy import Pose, body_size
+from noda_synth.compositing import Stamp
+from noda_synth.dataset import OCCLUDED, UNKNOWN, Person, usable_joints
+from noda_synth.images import BGRImage
+from noda_synth.masks.body_parts import Capsule, Torso, body_parts
+from noda_synth.masks.cardboard import signed_distance
+from noda_synth.methods.base import Subject
+from noda_synth.methods.options import within
+from noda_synth.methods.pieces import PieceMethod, Pieces
+
+# Places looked at for a patch of background: around the person first, then anywhere in the picture.
+_NEAR, _ANYWHERE = 200, 400
+
+
+@dataclass(frozen=True)
+class KeypointMaskingSettings:
+    """How many joints and how large a patch; these numbers are ours.
+
+    Attributes:
+        joints: range of the number of joints that are masked.
+        side: range of the side of the square patch, in sides of the person's box (`base.Box.side`).
+    """
+
+    joints: tuple[int, int] = (1, 3)
+    side: tuple[float, float] = (0.15, 0.25)
+
+    def __post_init__(self) -> None:
+        within("joints", self.joints, 1, 100)
+        within("side", self.side, 0.01, 2)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square of the picture copied to another place of it: corners in pixels of the picture."""
+
+    joint: str
+    left: int
+    top: int
+    side: int
+    from_left: int
+    from_top: int
+
+
+class KeypointMasking(PieceMethod):
+    settings_type, piece_type = KeypointMaskingSettings, Patch
+    sees_others = True
+
+    def draw(self, subject: Subject, rng: np.random.Generator) -> tuple[Pieces | None, str]:
+        """Joints in the image, those not known to be occluded first; for each its patch of background."""
+        order = rng.permutation(np.flatnonzero(subject.inside))
+        order = order[np.argsort(subject.person.visible[order] == OCCLUDED, kind="stable")]
+        count = int(rng.integers(self.settings.joints[0], self.settings.joints[1] + 1))
+        people = list(_everybody(subject))
+        patches = []
+        for joint in order[:count]:
+            side = max(1, round(float(rng.uniform(*self.settings.side)) * subject.box.side))
+            corner = _background(subject, people, side, rng)
+            if corner is None:
+                return None, "no background to copy over a joint"
+            left, top = (int(value) for value in np.floor(subject.person.joints[joint] + 0.5) - side // 2)
+            patches.append(Patch(subject.skeleton.joints[joint], left, top, side, *corner))
+        return Pieces(tuple(patches)), ""
+
+    def piece_stamp(self, piece: Patch) -> Stamp:
+        return Stamp(np.full((piece.side, piece.side), 255, np.uint8), piece.left, piece.top)
+
+    def piece_colours(self, piece: Patch, stamp: Stamp, picture: BGRImage) -> BGRImage:
+        rows = slice(piece.from_top, piece.from_top + piece.side)
+        return picture[rows, piece.from_left : piece.from_left + piece.side].copy()
+
+
+def _everybody(subject: Subject) -> Iterator[Capsule | Torso]:
+    """The cardboard bodies of all people of the image."""
+    frame = (0.0, 0.0, float(subject.size[0]), float(subject.size[1]))
+    persons: list[Person] = [subject.person, *subject.others]
+    for person in persons:
+        # Occluded or not, a limb is no background: what covers it is mostly another body.
+        unknown = np.full(len(subject.skeleton), UNKNOWN, np.int8)
+        pose = Pose(subject.skeleton, person.joints, usable_joints(person, subject.size), unknown)
+        if pose.labelled.any():
+            yield from body_parts(pose, body_size(pose), frame)
+
+
+def _background(
+    subject: Subject, people: list[Capsule | Torso], side: int, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """Left and top of a square in the picture that touches nobody, within twice the person's box if there is one."""
+    room = np.array(subject.size) - side
+    if (room < 0).any():
+        return None
+    box = subject.box
+    low = np.clip([box.left - box.width // 2, box.top - box.height // 2], 0, room)
+    high = np.clip([box.left + box.width * 3 // 2 - side, box.top + box.height * 3 // 2 - side], low, room)
+    corners = np.concatenate([
+        rng.integers(low, high + 1, (_NEAR, 2)),
+        rng.integers(0, room + 1, (_ANYWHERE, 2)),
+    ])  # fmt: skip
+    free = np.flatnonzero(_distance(people, corners + (side - 1) / 2) > side / np.sqrt(2))
+    return None if not len(free) else (int(corners[free[0], 0]), int(corners[free[0], 1]))
+
+
+def _distance(people: list[Capsule | Torso], points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(P,) float32: pixels from points (P, 2) to the nearest body; infinite without bodies."""
+    x, y = points.astype(np.float32).T
+    return np.asarray(signed_distance(people, x[None, :], y[None, :])[0])

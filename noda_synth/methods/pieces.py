@@ -1,0 +1,83 @@
+"""Methods that lay several pieces over a person, each over those before it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.compositing import Stamp
+from noda_synth.errors import NodaError
+from noda_synth.images import BGRImage
+from noda_synth.methods.base import Method
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces in the order in which they are laid, each a frozen dataclass of the method's own."""
+
+    pieces: tuple[Any, ...]
+
+
+class PieceMethod(Method[Pieces]):
+    """A method that says for each piece where and what it is; here they become one stamp.
+
+    Attributes:
+        piece_type: frozen dataclass of one piece.
+    """
+
+    placement_type = Pieces
+    piece_type: ClassVar[type[Any]]
+
+    @abstractmethod
+    def piece_stamp(self, piece: Any) -> Stamp:
+        """What one piece covers."""
+
+    @abstractmethod
+    def piece_colours(self, piece: Any, stamp: Stamp, picture: BGRImage) -> BGRImage:
+        """The colours of a piece, (h, w, 3) uint8."""
+
+    def stamp(self, placement: Pieces) -> Stamp:
+        return _laid((self.piece_stamp(piece), None) for piece in placement.pieces)[0]
+
+    def colours(self, placement: Pieces, stamp: Stamp, picture: BGRImage) -> BGRImage:
+        stamps = [(piece, self.piece_stamp(piece)) for piece in placement.pieces]
+        if len(stamps) == 1:
+            return self.piece_colours(*stamps[0], picture)
+        colours = _laid((one, self.piece_colours(piece, one, picture)) for piece, one in stamps)[1]
+        assert colours is not None
+        return colours
+
+    @classmethod
+    def placement_of(cls, record: Mapping[str, Any]) -> Pieces:
+        try:
+            return Pieces(tuple(cls.piece_type(**piece) for piece in record["pieces"]))
+        except (TypeError, KeyError):
+            raise NodaError("the placement is not as render wrote it: it lacks keys, or has others") from None
+
+
+def _laid(layers: Iterable[tuple[Stamp, BGRImage | None]]) -> tuple[Stamp, NDArray[np.uint8] | None]:
+    """Stamps, with colours or without, laid over each other: one that looks the same on any picture."""
+    known = list(layers)
+    left, top = min(stamp.left for stamp, _ in known), min(stamp.top for stamp, _ in known)
+    right = max(stamp.left + stamp.alpha.shape[1] for stamp, _ in known)
+    bottom = max(stamp.top + stamp.alpha.shape[0] for stamp, _ in known)
+    opacity = np.zeros((bottom - top, right - left), np.float32)
+    mixed = np.zeros((*opacity.shape, 3), np.float32)
+    for stamp, colours in known:
+        height, width = stamp.alpha.shape
+        place = slice(stamp.top - top, stamp.top - top + height), slice(stamp.left - left, stamp.left - left + width)
+        share = stamp.alpha.astype(np.float32) / 255
+        opacity[place] += share * (1 - opacity[place])
+        if colours is not None:
+            mixed[place] += share[..., None] * (colours - mixed[place])
+    alpha = Stamp(np.rint(255 * opacity).astype(np.uint8), left, top)
+    if known[0][1] is None:
+        return alpha, None
+    # `mixed` is already weighted by opacity, because it began at zero.
+    plain = mixed / np.maximum(opacity, 1 / 512)[..., None]
+    return alpha, np.clip(np.rint(plain), 0, 255).astype(np.uint8)
