@@ -77,8 +77,10 @@ def draw_plan(
     sees_others = method_class(recipe.method).sees_others
 
     def others(row: int) -> tuple[Person, ...]:
+        if not sees_others:
+            return ()
         person = dataset.persons[row]
-        return tuple(other for other in dataset.by_image[person.image] if other is not person) if sees_others else ()
+        return tuple(other for other in dataset.by_image[person.image] if other.person_id != person.person_id)
 
     chosen: list[Planned] = []
     passed_over: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose, body_size
+from noda_synth.anatomy import Pose
 from noda_synth.compositing import Stamp
 from noda_synth.dataset import OCCLUDED, UNKNOWN, Person, usable_joints
 from noda_synth.images import BGRImage
@@ -88,7 +88,9 @@ def _everybody(subject: Subject) -> Iterator[Capsule | Torso]:
         unknown = np.full(len(subject.skeleton), UNKNOWN, np.int8)
         pose = Pose(subject.skeleton, person.joints, usable_joints(person, subject.size), unknown)
         if pose.labelled.any():
-            yield from body_parts(pose, body_size(pose), frame)
+            yield from body_parts(pose, frame)
+        # Of a skeleton that the cardboard model does not know all of, no joint is background either.
+        yield from (Capsule(joint, joint, (0.0, 0.0)) for joint in person.joints[pose.labelled])
 
 
 def _background(

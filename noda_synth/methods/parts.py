@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose, body_size
+from noda_synth.anatomy import Pose
 from noda_synth.compositing import SMOOTHINGS, Stamp, edge_alpha
 from noda_synth.dataset import OCCLUDED, UNKNOWN, joint_box
 from noda_synth.images import BGRImage
@@ -165,7 +165,7 @@ class Parts(BodyMethod[Pieces], PieceMethod):
         unknown = np.full(len(pool.skeleton), UNKNOWN, np.int8)
         pose = Pose(pool.skeleton, pool.joints[row], pool.labelled[row], unknown)
         frame = (0.0, 0.0, float(width), float(height))
-        limb = [shape for shape in body_parts(pose, body_size(pose), frame) if _belongs(shape, pose, PARTS[part])]
+        limb = [shape for shape in body_parts(pose, frame) if _belongs(shape, pose, PARTS[part])]
         x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
         return (signed_distance(limb, x, y) <= 0).astype(np.uint8) * np.uint8(255)
 
