@@ -127,22 +127,27 @@ def _pose(
         (round(float(x)), round(float(y))) for x, y in np.clip(np.nan_to_num(joints, nan=-side), -2 * side, 3 * side)
     ]
     shown = shown & np.isfinite(joints).all(1)
+    colours = _colours(skeleton)
     limbs = [(a, b) for a, b in skeleton.limb_pairs if shown[a] and shown[b]]
     for a, b in limbs:
         cv2.line(picture, points[a], points[b], EDGE, thick + 2, cv2.LINE_AA)
     for a, b in limbs:
-        cv2.line(picture, points[a], points[b], _colour(skeleton.joints[b]), thick, cv2.LINE_AA)
+        cv2.line(picture, points[a], points[b], colours[b], thick, cv2.LINE_AA)
     for joint in np.flatnonzero(shown).tolist():
         cv2.circle(picture, points[joint], dot + 1, EDGE, -1, cv2.LINE_AA)
-        colour = COVERED if covered[joint] else _colour(skeleton.joints[joint])
+        colour = COVERED if covered[joint] else colours[joint]
         cv2.circle(picture, points[joint], dot, colour, -1, cv2.LINE_AA)
     for joint in np.flatnonzero(shown & wrong).tolist():
         cv2.circle(picture, points[joint], ring, WRONG, max(2, thick - 1), cv2.LINE_AA)
     return picture
 
 
-def _colour(name: str) -> tuple[int, int, int]:
-    return RIGHT if name.startswith("right") else LEFT if name.startswith("left") else MIDDLE
+def _colours(skeleton: Skeleton) -> list[tuple[int, int, int]]:
+    """By the skeleton's pairs of right and left, which it may name as it likes."""
+    colours = [MIDDLE] * len(skeleton)
+    for right, left in skeleton.flip_pairs:
+        colours[right], colours[left] = RIGHT, LEFT
+    return colours
 
 
 def _caption(text: str, side: int) -> Picture:

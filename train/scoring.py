@@ -9,8 +9,8 @@ from typing import Any
 
 from noda_synth.errors import NodaError
 from noda_synth.formats import detect
-from train import oks, pck
-from train.average_precision import NUMBERS, Pose, average_precision
+from train import average_precision, oks, pck
+from train.average_precision import NUMBERS, Pose
 from train.data import Ids, annotated
 from train.pck import Floats, Truth
 from train.predict import Prediction
@@ -94,33 +94,33 @@ def _similarity(found: Found, judge: Judge, truth: oks.Truth) -> dict[str, Any]:
     constants = oks.sigmas(truth.skeleton)
     if constants is None:
         return {"why_not": f"the skeleton {truth.skeleton.name} has no sigmas"}
-    mean = oks.evaluate(found.joints, truth, constants)
+    result: dict[str, Any] = {"mean": oks.evaluate(found.joints, truth, constants)}
+    try:
+        return {**result, "ap": average_precision.evaluate(_rankings(found, judge, truth, constants))}
+    except NodaError as error:
+        return {**result, "why_no_ap": str(error)}
+
+
+def _rankings(found: Found, judge: Judge, truth: oks.Truth, constants: Floats) -> dict[str, average_precision.Ranking]:
     if found.poses is None:
-        return {"mean": mean, "why_no_ap": "these predictions have no scores"}
+        raise NodaError("these predictions have no scores")
     images = [name.image for name in judge.names]
     ignored = ignored_in(judge.file, set(images)) if judge.file else []
-    try:
-        return {"mean": mean, "ap": average_precision(found.poses, truth, images, constants, ignored)}
-    except NodaError as error:
-        return {"mean": mean, "why_no_ap": str(error)}
+    return average_precision.rank(found.poses, truth, images, constants, ignored)
 
 
 def compare(ours: Found, other: Found, judge: Judge) -> dict[str, Any]:
-    """Our predictions less another's on the same persons, with paired bootstrap intervals; of AP the difference."""
+    """Our predictions less another's on the same persons, with paired bootstrap intervals."""
     result = pck.compare(ours.joints, other.joints, judge.truth)
     truth = judge.truth
     if isinstance(truth, oks.Truth) and (constants := oks.sigmas(truth.skeleton)) is not None:
         result["oks"] = {"mean": oks.compare(ours.joints, other.joints, truth, constants)}
-        one, two = (_similarity(found, judge, truth).get("ap") for found in (ours, other))
-        if one and two:
-            result["oks"]["ap"] = {
-                name: {key: _less(value, two[name][key]) for key, value in table.items()} for name, table in one.items()
-            }
+        try:
+            one, two = (_rankings(found, judge, truth, constants) for found in (ours, other))
+            result["oks"]["ap"] = average_precision.compare(one, two)
+        except NodaError as error:
+            result["oks"]["why_no_ap"] = str(error)
     return result
-
-
-def _less(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else a - b
 
 
 def score_file(
@@ -147,27 +147,37 @@ def _format_similarity(similarity: Mapping[str, Any], has_split: bool) -> str:
     if "why_not" in similarity:
         return f"OKS and AP: n/a, {similarity['why_not']}"
     subsets = pck.SUBSETS if has_split else ("all",)
-    keys = NUMBERS if "ap" in similarity else ()
-    rows = [["OKS", *keys, "mean OKS", "95 % of mean", "persons"]]
+    tables: Mapping[str, Any] = similarity.get("ap", {})
+    keys = NUMBERS if tables else ()
+    rows = [["OKS", *keys, *(["95 % of AP"] if tables else []), "mean OKS", "95 % of mean", "persons"]]
     for name in subsets:
         mean = similarity["mean"][name]
-        shown = [pck.cell(similarity["ap"][name][key]) for key in keys]
-        rows.append([name, *shown, pck.cell(mean["mean"]), pck.span(mean["interval"]), str(mean["persons"])])
-    note = f"\n\nAP: n/a, {similarity['why_no_ap']}" if "why_no_ap" in similarity else ""
-    return pck.grid(rows) + note
+        shown = [pck.cell(tables[name][key]) for key in keys]
+        spans = [pck.span(tables[name]["interval"]["AP"])] if tables else []
+        rows.append([name, *shown, *spans, pck.cell(mean["mean"]), pck.span(mean["interval"]), str(mean["persons"])])
+    return pck.grid(rows) + _no_ap(similarity)
+
+
+def _no_ap(similarity: Mapping[str, Any]) -> str:
+    return f"\n\nAP: n/a, {similarity['why_no_ap']}" if "why_no_ap" in similarity else ""
 
 
 def format_comparison(result: Mapping[str, Any]) -> str:
     """The differences that a command prints."""
     parts = [pck.format_comparison(result)]
     if similarity := result.get("oks"):
-        keys = NUMBERS if "ap" in similarity else ()
-        rows = [["OKS", *keys, "mean OKS", "95 %"]]
+        tables: Mapping[str, Any] = similarity.get("ap", {})
+        keys = NUMBERS if tables else ()
+        rows = [["OKS", *keys, *(["95 % of AP"] if tables else []), "mean OKS", "95 % of mean"]]
         for name in pck.SUBSETS:
             mean = similarity["mean"][name]
-            shown = [pck.cell(similarity["ap"][name][key], sign=True) for key in keys]
-            low, high = mean["interval"]
-            interval = f"{pck.cell(low, sign=True)}..{pck.cell(high, sign=True)}"
-            rows.append([name, *shown, pck.cell(mean["difference"], sign=True), interval])
-        parts.append(pck.grid(rows))
+            shown = [pck.cell(tables[name][key], sign=True) for key in keys]
+            spans = [_signed(tables[name]["interval"]["AP"])] if tables else []
+            rows.append([name, *shown, *spans, pck.cell(mean["difference"], sign=True), _signed(mean["interval"])])
+        parts.append(pck.grid(rows) + _no_ap(similarity))
     return "\n\n".join(parts)
+
+
+def _signed(interval: Sequence[float | None]) -> str:
+    low, high = interval
+    return "n/a" if low is None else f"{low:+.1f}..{high:+.1f}"

@@ -17,8 +17,11 @@ import torch
 
 from noda_synth.errors import NodaError
 from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton
+from tests.drawn_set import write_mpii
+from tests.other_joints import NINE, NINE_TOML, recast
 from tests.train.coco_set import write_set
 from train import geometry, results, scoring
+from train.average_precision import NUMBERS
 from train.cli import main
 from train.config import Settings
 from train.data import load
@@ -132,7 +135,28 @@ def test_ap_of_a_run_is_what_pycocotools_says_of_its_files(a_run: Path, coco_set
         run.accumulate()
         run.summarize()
     ap = json.loads((a_run / "scores.json").read_text())["oks"]["ap"]["all"]
-    assert [-1 if value is None else value / 100 for value in ap.values()] == pytest.approx(list(run.stats))
+    assert [-1 if ap[name] is None else ap[name] / 100 for name in NUMBERS] == pytest.approx(list(run.stats))
+
+
+def test_a_skeleton_of_ones_own_goes_all_the_way(
+    tmp_path: Path, python_m_train: Run, tiny: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nine joints with names of their own and without sigmas, stated in a file beside the annotations."""
+    source, data = write_mpii(tmp_path / "mpii", images=5, valid_images=1), tmp_path / "nine"
+    for part in ("train", "val"):
+        images = recast(source, data / "annotations" / f"person_keypoints_{part}.json", NINE)
+    (data / "images").symlink_to(images)
+    (data / "annotations" / "skeleton.toml").write_text(NINE_TOML)
+    run = tmp_path / "run"
+    assert python_m_train("fit", "demo", "--data", data, "--run", run, "--set", "epochs=1", "--set", "steps=1") == 0
+    scores = json.loads((run / "scores.json").read_text())
+    assert "nine has no sigmas" in scores["oks"]["why_not"]
+    assert set(scores["thresholds"]["0.2"]["all"]["counts"]) == {"head", "hands", "feet"}
+    assert python_m_train("eval", "--predictions", run / "predictions.json", "--truth", valid_file(data)) == 0
+    assert "Hands" in capsys.readouterr().out
+    slim = tmp_path / "slim.pt"
+    assert python_m_train("export", "--run", run, "--slim", slim) == 0
+    assert python_m_train("eval", "--run", slim, "--data", data, "--set", "pictures=0") == 0
 
 
 def test_anybodys_results_are_scored_and_compared(

@@ -15,7 +15,7 @@ import pytest
 from noda_synth.errors import NodaError
 from noda_synth.skeleton import COCO, SKELETONS, Skeleton
 from train import oks, pck
-from train.average_precision import NUMBERS, Pose, average_precision, pose_scores
+from train.average_precision import NUMBERS, Pose, pose_scores, precision, rank
 from train.data import Ids
 from train.scoring import Found, Judge, format_comparison, format_numbers, numbers
 from train.scoring import compare as compare_found
@@ -109,8 +109,27 @@ def test_ap_of_all_joints_is_that_of_pycocotools(skeleton: Skeleton) -> None:
     found, judge = people(skeleton, off=4)
     table = numbers(found, judge)["oks"]["ap"]["all"]
     expected = [None if value < 0 else 100 * value for value in pycocotools_run(found, judge).stats]
-    assert list(table.values()) == pytest.approx(expected) and tuple(table) == NUMBERS
-    assert 5 < table["AP"] < 95
+    assert [table[name] for name in NUMBERS] == pytest.approx(expected)
+    assert 5 < table["interval"]["AP"][0] < table["AP"] < table["interval"]["AP"][1] < 95
+
+
+def test_ap_under_weights_is_pycocotools_on_images_that_stand_there_so_often() -> None:
+    found, judge = people(off=4)
+    assert isinstance(judge.truth, oks.Truth) and found.poses is not None
+    images = [name.image for name in judge.names]
+    ranking = rank(found.poses, judge.truth, images, constants_of(COCO))["all"]
+    assert precision(ranking, np.ones(6)) == pytest.approx(ranking.numbers["AP"])
+    weights = np.array([0, 2, 1, 3, 0, 1])
+    rows = [(row, time) for row, image in enumerate(images) for time in range(weights[image - 1])]  # type: ignore[operator]
+    take = [row for row, _ in rows]
+    names = [100 * time + images[row] for row, time in rows]  # type: ignore[operator]
+    truth = replace(
+        judge.truth,
+        **{key: getattr(judge.truth, key)[take] for key in ("joints", "labelled", "box", "area", "visible")},
+    )
+    poses = [replace(found.poses[row], image=name) for row, name in zip(take, names, strict=True)]
+    expected = rank(poses, truth, names, constants_of(COCO))["all"].numbers["AP"]
+    assert precision(ranking, weights.astype(np.float64)) == pytest.approx(expected)
 
 
 def test_visible_and_occluded_joints_are_told_apart() -> None:
@@ -174,7 +193,8 @@ def test_a_comparison_is_paired() -> None:
     mean = result["oks"]["mean"]["all"]
     assert 0 < mean["interval"][0] < mean["difference"] < mean["interval"][1]
     ours, theirs = (numbers(one, judge)["oks"]["ap"]["all"]["AP"] for one in (found, worse))
-    assert result["oks"]["ap"]["all"]["AP"] == pytest.approx(ours - theirs)
+    ap = result["oks"]["ap"]["all"]
+    assert ap["AP"] == pytest.approx(ours - theirs) and ap["interval"]["AP"][0] < ap["AP"] < ap["interval"]["AP"][1]
     assert "mean OKS" in format_comparison(result)
 
 
@@ -185,8 +205,8 @@ def test_a_pose_scores_the_mean_of_its_sure_joints() -> None:
 def test_nobody_found_is_an_ap_of_nothing() -> None:
     _, judge = people()
     assert isinstance(judge.truth, oks.Truth)
-    images = [name.image for name in judge.names]
-    assert average_precision([], judge.truth, images, constants_of(COCO))["all"]["AP"] == 0
+    ranking = rank([], judge.truth, [name.image for name in judge.names], constants_of(COCO))["all"]
+    assert ranking.numbers["AP"] == 0 and precision(ranking, np.ones(6)) == 0
 
 
 def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +219,7 @@ def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     said = format_numbers(numbers(found, judge))
     assert "pip install 'noda-synth[coco]'" in said and "mean OKS" in said
     with pytest.raises(NodaError, match="pycocotools"):
-        average_precision([], judge.truth, [], constants_of(COCO))
+        rank([], judge.truth, [], constants_of(COCO))
 
 
 def test_half_a_head_size_in_sides_of_the_box(noda_data: Path) -> None:
