@@ -105,6 +105,7 @@ def test_a_section_lies_over_the_table_and_its_rows(table: Path) -> None:
     assert grid.seeds == 1 and grid.data == Path("set")
     assert {row.settings for row in grid.rows} == {("epochs=2", "batch=4")}
     assert [row.against for row in grid.rows] == [None, "plain", "plain", "plain"]
+    assert grid.note == "Settings of this run that differ from the file: batch=4."
 
 
 def test_chosen_rows_come_with_their_baseline(table: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from noda_synth.errors import NodaError
 
 COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean")
-"""The columns of the paper's tables, by the names that `train/pckh.py` gives them."""
+"""The columns of the paper's tables, by the names that `train/pck.py` and `pckh.py` give them."""
 KEEP = ("all", "network", "predictions")
 """What stays of a finished run: everything, the network without its optimiser, or only what the table needs."""
 
@@ -108,8 +108,12 @@ def read(path: Path, wishes: Wishes, work: Path) -> Grid:
     if keep not in KEEP:
         raise NodaError(f"{path}: keep = {keep!r}{_near(keep, KEEP)}: one of {', '.join(KEEP)}")
     rows = _rows(path, values, wishes, _objects(values, wishes, data))
+    changed = (
+        f"Settings of this run that differ from the file: {', '.join(wishes.settings)}." if wishes.settings else ""
+    )
+    note = " ".join(text for text in (values.get("note", ""), changed) if text)
     return Grid(
-        path.stem, values.get("title", path.stem), values.get("source", ""), values.get("note", ""),
+        path.stem, values.get("title", path.stem), values.get("source", ""), note,
         data, None if demo is None else tuple(shlex.split(demo)), tuple(shlex.split(values.get("pool", ""))), seeds,
         keep, values.get("keep_renders", True), tuple(values.get("labels", ())), rows,
     )  # fmt: skip
