@@ -277,6 +277,13 @@ def test_truth_of_another_length(data: Path) -> None:
     assert "6 rows, but valid.json has 5" in only(findings(data), "row-count")["what"]
 
 
+def test_no_truth_at_all(data: Path) -> None:
+    (data / "annot" / "gt_valid.mat").unlink()
+    assert not findings(data)  # the .mat has the head boxes
+    next(data.glob("*.mat")).unlink()
+    assert "6 of 6 people have no head box" in only(findings(data), "no-truth")["what"]
+
+
 def test_truth_without_head_boxes(plain: Path) -> None:
     truth(plain, lambda content: content.pop("headboxes_src"))
     assert "headboxes_src" in only(findings(plain), "head-box")["what"]
@@ -329,6 +336,13 @@ def test_a_covered_joint_that_is_called_visible(rendered: Path) -> None:
     found = only(findings(rendered), "covered-visible")
     assert found["where"] == f"train.json record {row}"
     assert joint in found["what"]
+
+
+def test_originals_that_were_left_out_on_purpose(drawn: Made, tmp_path: Path) -> None:
+    out = drawn.render(tmp_path / "set", "--originals", "none", "--limit", 4)
+    assert "originals are not in" in only(findings(out), "originals-left-out")["what"]
+    next((out / "images").glob("*_noda*")).unlink()
+    assert set(findings(out)) == {"originals-left-out", "missing-image", "no-copy"}
 
 
 def test_an_image_that_nobody_knows(rendered: Path) -> None:

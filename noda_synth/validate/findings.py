@@ -51,6 +51,11 @@ KINDS = {
         "validation people without a usable head box",
         "PCKh needs one: take it from the original .mat, or let `noda-synth convert` estimate it",
     ),
+    "no-truth": Kind(
+        WARNING,
+        "validation parts without head boxes",
+        "PCKh then goes by the neck; put gt_valid.mat or the original .mat beside the lists",
+    ),
     # people
     "duplicate": Kind(
         WARNING,
@@ -94,6 +99,9 @@ KINDS = {
     "no-line": Kind(ERROR, "rendered records without a line in the manifest", "render the set again"),
     "covered-visible": Kind(
         ERROR, "records with covered joints that are not marked as occluded", "render the set again, or mark them"
+    ),
+    "originals-left-out": Kind(
+        WARNING, "rendered sets without their originals", "trainers have to look for them in the source's folder, too"
     ),
     "stray-image": Kind(WARNING, "images that neither records nor manifest know", "remove them if nobody needs them"),
 }

@@ -62,7 +62,7 @@ def _look(picture: Picture, decode: bool, max_pixels: int) -> Look:
     try:
         path = image_path(picture.folder, picture.name)
         if not path.exists():
-            broken = " (a link that leads nowhere)" if path.is_symlink() else ""
+            broken = " (a link that leads nowhere: was the original moved?)" if path.is_symlink() else ""
             return Look(picture, None, (("missing-image", f"{path}: no such file{broken}"),))
         size = image_size(path, max_pixels)
         if decode:

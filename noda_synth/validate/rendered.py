@@ -39,6 +39,22 @@ def check_rendered(folder: Path, layout: Layout, dataset: Dataset, entries: Sequ
     yield from _strays(layout, dataset, lines, listed)
 
 
+def without_left_out(folder: Path, layout: Layout, findings: Sequence[Finding]) -> list[Finding]:
+    """Missing originals become one finding where the set was rendered with `--originals none`."""
+    try:
+        left_out = read_json(folder / "report.json")["settings"]["originals"] == "none"
+    except (NodaError, KeyError, TypeError):
+        left_out = False
+    if not left_out:
+        return list(findings)
+    copies = {line["file"] for _, line in numbered_lines(folder / MANIFEST) if line}
+    kept = [f for f in findings if f.kind != "missing-image" or f.image in copies]
+    if missing := len(findings) - len(kept):
+        what = f"{missing} originals are not in {layout.images}, as `--originals none` has it"
+        kept.append(Finding("originals-left-out", "report.json", what))
+    return kept
+
+
 def _count(report: Path, lines: int) -> Iterator[Finding]:
     try:
         stated = read_json(report)["counts"]["copies"]

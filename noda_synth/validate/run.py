@@ -16,7 +16,7 @@ from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_places, check_scales, check_twice
 from noda_synth.validate.pictures import Picture, look_at
 from noda_synth.validate.records import check_record
-from noda_synth.validate.rendered import check_rendered
+from noda_synth.validate.rendered import check_rendered, without_left_out
 from noda_synth.validate.truth import check_truth
 
 
@@ -61,7 +61,8 @@ def validate(
     entries = entries_of(layout, dataset)
     for entry in entries:
         findings += check_record(entry, dataset.skeleton, dataset.source)
-    findings += _shared(entries)
+    if layout.valid_images is None:  # with a folder of its own the same name is another image
+        findings += _shared(entries)
     sizes, seen = _look(layout, dataset, entries, decode, max_pixels, workers, quiet)
     findings += seen
     findings += check_places(entries, sizes, dataset.skeleton)
@@ -69,7 +70,11 @@ def validate(
     findings += check_twice(entries)
     if layout.kind == "mpii_json" and layout.valid is not None and layout.gt_valid is not None:
         findings += check_truth(layout.valid, layout.gt_valid)
+    elif dataset.source != "coco" and (lacking := sum(person.head_box is None for person in dataset.valid)):
+        what = f"no gt_valid.mat, and {lacking} of {len(dataset.valid)} people have no head box"
+        findings.append(Finding("no-truth", (layout.valid or layout.annotations).name, what))
     if (folder / MANIFEST).is_file():
+        findings = without_left_out(folder, layout, findings)
         findings += check_rendered(folder, layout, dataset, entries)
     checked = {
         "set": str(folder),
