@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from noda_synth.dataset import Dataset, Person
 from noda_synth.errors import NodaError
+from noda_synth.formats import find_layout, read_dataset
 
 MANIFEST = "manifest.jsonl"
 
@@ -52,3 +54,30 @@ def people_by_first_id(dataset: Dataset) -> dict[str, Person]:
     anew; joints are the same everywhere.
     """
     return {person.record.get("noda", {}).get("person_id", person.person_id): person for person in dataset.persons}
+
+
+class CoveredPeople:
+    """The people of a rendered set by the lines of its manifest.
+
+    Attributes:
+        dataset: the written training list; of several copies the first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._layout = find_layout(folder)
+        self.dataset = read_dataset(self._layout)
+        self._by_copy: dict[int, dict[str, Person]] = {}
+
+    def of(self, line: Mapping[str, Any]) -> Person:
+        """Whom a line covers; joints beside the covered ones are as they were before. Raises KeyError."""
+        return self._of_copy(line.get("copy", 0))[line["person"]]
+
+    def _of_copy(self, copy: int) -> dict[str, Person]:
+        # Each of several copies has a list of its own, in which only what that copy covers is occluded anew.
+        if copy not in self._by_copy:
+            file = self._layout.annotations
+            own = file.with_name(f"{file.stem}_{copy + 1}{file.suffix}")
+            listed = copy > 0 and own.is_file()
+            dataset = read_dataset(replace(self._layout, annotations=own)) if listed else self.dataset
+            self._by_copy[copy] = people_by_first_id(dataset)
+        return self._by_copy[copy]

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from noda_synth.dataset import Dataset, Person, inside, joint_box, usable_joints
 from noda_synth.errors import ItemError, NodaError
-from noda_synth.formats import find_layout, read_dataset
 from noda_synth.formats.files import write_bytes
 from noda_synth.images import BGRImage, encode_png, read_image
-from noda_synth.manifest import manifest_lines, people_by_first_id
+from noda_synth.manifest import CoveredPeople, manifest_lines
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
 
 _PAPER = (245, 245, 245)
 _INK = (40, 40, 40)
 # Blue-green-red; told apart by brightness and shape too, for those who cannot tell the colours apart.
-_VISIBLE, _COVERED, _HIDDEN, _BONE = (60, 200, 60), (40, 40, 230), (230, 160, 40), (250, 250, 250)
+VISIBLE_COLOUR, COVERED_COLOUR, HIDDEN_COLOUR = (60, 200, 60), (40, 40, 230), (230, 160, 40)
+BONE_COLOUR = (250, 250, 250)
 
 
 def preview(
@@ -71,14 +71,12 @@ def _choose(
 def _render_tiles(
     folder: Path, number: int, side: int, wanted: Sequence[str], rng: np.random.Generator
 ) -> tuple[list[BGRImage], list[str]]:
-    lines = manifest_lines(folder)
-    dataset = read_dataset(find_layout(folder))
-    people = people_by_first_id(dataset)  # for of several copies only the first stand in the list
+    lines, people = manifest_lines(folder), CoveredPeople(folder)
     tiles, labels = [], []
     for place in _choose([line["id"] for line in lines], number, wanted, rng, folder):
         line = lines[place]
         try:
-            tiles.append(render_tile(folder / "images", line, people[line["person"]], dataset, side))
+            tiles.append(render_tile(folder / "images", line, people.of(line), people.dataset, side))
         except (ItemError, KeyError) as error:
             raise NodaError(f"{folder}: {line['id']} cannot be shown: {error}") from error
         labels.append(f"{line['id']}  covered: {', '.join(line['covered'])}")
@@ -99,13 +97,7 @@ def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: 
     after = read_image(images / line["file"])
     size = (after.shape[1], after.shape[0])
     before = read_image(images / line["source"]) if (images / line["source"]).exists() else np.full_like(after, 245)
-    known = usable_joints(person, size) & inside(person.joints, size)
-    x1, y1, x2, y2 = joint_box(person.joints[known])
-    margin = 0.35 * max(x2 - x1, y2 - y1)
-    window = (
-        slice(max(0, int(y1 - margin)), int(y2 + margin) + 1),
-        slice(max(0, int(x1 - margin)), int(x2 + margin) + 1),
-    )
+    known, window = person_window(person, size)
     covered = np.zeros(len(skeleton), np.bool_)
     covered[skeleton.at(*line["covered"])] = True
     shift = np.array([window[1].start, window[0].start])
@@ -114,6 +106,19 @@ def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: 
         skeleton, covered,
     )  # fmt: skip
     return np.hstack([fit(before[window], side), fit(after[window], side), drawn])
+
+
+def person_window(person: Person, size: tuple[int, int]) -> tuple[NDArray[np.bool_], tuple[slice, slice]]:
+    """The joints (J,) bool that can be shown in a picture of (width, height), and rows and columns around them."""
+    known = usable_joints(person, size) & inside(person.joints, size)
+    if not known.any():
+        return known, (slice(0, size[1]), slice(0, size[0]))
+    x1, y1, x2, y2 = joint_box(person.joints[known])
+    margin = 0.35 * max(x2 - x1, y2 - y1)
+    return known, (
+        slice(max(0, int(y1 - margin)), min(size[1], int(y2 + margin) + 1)),
+        slice(max(0, int(x1 - margin)), min(size[0], int(x2 + margin) + 1)),
+    )
 
 
 def body_tile(pool: Pool, row: int, side: int) -> BGRImage:
@@ -129,7 +134,7 @@ def body_tile(pool: Pool, row: int, side: int) -> BGRImage:
 
 def fit(picture: BGRImage, side: int) -> BGRImage:
     """A picture reduced or enlarged to fit a square of `side` pixels, in its middle, on paper white."""
-    size, left, top = _fit_box(picture, side)
+    size, left, top = fit_box(picture, side)
     smaller = size[0] < picture.shape[1]
     resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
     square = np.full((side, side, 3), _PAPER, np.uint8)
@@ -137,7 +142,7 @@ def fit(picture: BGRImage, side: int) -> BGRImage:
     return square
 
 
-def _fit_box(picture: BGRImage, side: int) -> tuple[tuple[int, int], int, int]:
+def fit_box(picture: BGRImage, side: int) -> tuple[tuple[int, int], int, int]:
     """Size (width, height), left and top that a picture gets in a square."""
     height, width = picture.shape[:2]
     factor = side / max(height, width)
@@ -147,7 +152,7 @@ def _fit_box(picture: BGRImage, side: int) -> tuple[tuple[int, int], int, int]:
 
 def _fitted(joints: NDArray[np.float64], picture: BGRImage, side: int) -> NDArray[np.float64]:
     """Joints (J, 2) of a picture where `fit` puts them in the square."""
-    size, left, top = _fit_box(picture, side)
+    size, left, top = fit_box(picture, side)
     factor = np.array(size) / picture.shape[1::-1]
     return np.asarray((joints + 0.5) * factor - 0.5 + (left, top))
 
@@ -168,14 +173,14 @@ def draw_joints(
     points = {int(j): (round(joints[j, 0]), round(joints[j, 1])) for j in np.flatnonzero(labelled)}
     for a, b in skeleton.limb_pairs:
         if a in points and b in points:
-            cv2.line(picture, points[a], points[b], _BONE, max(1, unit // 2), cv2.LINE_AA)
+            cv2.line(picture, points[a], points[b], BONE_COLOUR, max(1, unit // 2), cv2.LINE_AA)
     for j, point in points.items():
         if covered is not None and covered[j]:
-            cv2.drawMarker(picture, point, _COVERED, cv2.MARKER_TILTED_CROSS, 4 * unit, unit, cv2.LINE_AA)
+            cv2.drawMarker(picture, point, COVERED_COLOUR, cv2.MARKER_TILTED_CROSS, 4 * unit, unit, cv2.LINE_AA)
         elif visible[j] == 0:
-            cv2.circle(picture, point, unit + 1, _HIDDEN, max(1, unit // 2), cv2.LINE_AA)
+            cv2.circle(picture, point, unit + 1, HIDDEN_COLOUR, max(1, unit // 2), cv2.LINE_AA)
         else:
-            cv2.circle(picture, point, unit, _VISIBLE, -1, cv2.LINE_AA)
+            cv2.circle(picture, point, unit, VISIBLE_COLOUR, -1, cv2.LINE_AA)
     return picture
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "preview": "Draw contact sheets of a pool or of a rendered data set.",
     "levels": "Draw people of a pool at all mask levels, for print (the paper's Fig. 3).",
     "stats": "Count joints by kind and state, and what renders cover.",
+    "report": "Write one HTML page about a rendered data set: figures and all renders.",
     "validate": "Check a data set for what a trainer would trip over.",
     "replay": "Render one image again from its line in the manifest.",
 }

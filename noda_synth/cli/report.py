@@ -1,0 +1,55 @@
+"""noda-synth report"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from noda_synth.cli.errors import exits
+from noda_synth.cli.options import leave, objects_options, path_option, seed_option, tell_problems, workers
+
+
+@click.command("report")
+@click.argument("folder", metavar="OUT", type=click.Path(path_type=Path))
+@path_option("--page", help="The page to write.  [default: OUT/report.html]")
+@path_option("--pool", default=Path("data/pool.h5"), show_default=True, help="The pool that OUT was rendered with.")
+@objects_options
+@path_option("--images", help="The original images, if OUT has none of them (`--originals none`).")
+@click.option("--number", type=click.IntRange(1), help="Show so many renders, drawn at random.  [default: all]")
+@click.option("--side", type=click.IntRange(48, 1024), default=160, show_default=True, help="Pixels a picture.")
+@seed_option
+@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
+@click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
+@exits
+def command(
+    folder: Path, page: Path | None, pool: Path, objects: Path | None, objects_images: Path | None, images: Path | None,
+    number: int | None, side: int, seed: int, jobs: int | None, verbose: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Write one HTML page about OUT, a rendered data set: figures, who was left out, and all renders.
+
+    \b
+    The page has a gallery with filters (covered joints, quality of the mask, level, text) and is a
+    single file that needs no network. Masks and their quality come from the pool; without it they
+    are left out.
+
+    \b
+    Examples:
+      noda-synth report data/mpii_noda
+      noda-synth report data/mpii_noda --page sample.html --number 500 --side 240
+    """
+    from noda_synth.methods import Sources
+    from noda_synth.report.write import write_report
+
+    page = page or folder / "report.html"
+    written = write_report(
+        folder, page, sources=Sources(pool, objects, objects_images), originals=images, number=number, seed=seed,
+        side=side, workers=workers(jobs), quiet=quiet,
+    )  # fmt: skip
+    if not quiet:
+        click.echo(f"{written.renders:,} renders in {page} ({written.size / 1e6:.1f} MB)")
+        for note in written.notes:
+            click.echo(f"  {note}")
+    tell_problems(written.problems, verbose, page)
+    leave(written.problems)

@@ -1,0 +1,165 @@
+"""What the gallery shows of a render: two small pictures, the joints, and the outline of what was pasted."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.compositing import COVERING, overlap
+from noda_synth.dataset import OCCLUDED, Person
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.images import BGRImage, image_path, read_image
+from noda_synth.methods import Sources
+from noda_synth.preview import fit_box, person_window
+from noda_synth.replay import stamp_of
+from noda_synth.skeleton import Skeleton
+
+SEEN, HIDDEN, COVERED = 1, 2, 3
+"""Mark of a joint: a green dot, a blue ring (occluded before), a red cross (covered by the pasted body)."""
+
+_QUALITY = 60
+# An outline may leave the mask's by this many pixels of the thumbnail; specks smaller than the area are left out.
+_OUTLINE_ERROR, _SPECK = 0.6, 4.0
+# Of a line, what is the same for all renders of a set.
+_COMMON = ("pool", "settings", "format", "quality")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A render to be shown: its line of the manifest, and the person as annotated, without the record."""
+
+    line: Mapping[str, Any]
+    person: Person
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What thumbnails are made from.
+
+    Attributes:
+        images: the images folder of the written set.
+        originals: where an original is looked for that is not there.
+        sources: what the set was rendered from, or None where that is not at hand: then there are no masks.
+        skeleton: of the set.
+        side: longest side of a thumbnail in pixels.
+    """
+
+    images: Path
+    originals: Path | None
+    sources: Sources | None
+    skeleton: Skeleton
+    side: int
+
+
+def thumbs(sights: Sequence[Sight], *, studio: Studio) -> tuple[str, list[Problem]]:
+    """The gallery's entries of a few renders as a JSON list, and what is broken.
+
+    An entry has `line` (of the manifest) and either `error` or: `size` of the pictures, `before` and `after` side by
+    side as one WebP, base64; `joints`, one [x, y, mark] or 0 each; `mask`, an SVG path, or nothing.
+    """
+    entries: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for sight in sights:
+        entry: dict[str, Any] = {"line": {key: value for key, value in sight.line.items() if key not in _COMMON}}
+        try:
+            entry |= thumb(sight, studio)
+        except (ItemError, NodaError) as error:
+            entry["error"] = str(error)
+        except (KeyError, TypeError, ValueError) as error:
+            entry["error"] = f"its line in the manifest is not as render wrote it ({error!r})"
+        if "error" in entry:
+            problems.append(Problem("report", sight.line["id"], entry["error"]))
+        entries.append(entry)
+    return json.dumps(entries, separators=(",", ":")), problems
+
+
+def thumb(sight: Sight, studio: Studio) -> dict[str, Any]:
+    """The pictures of a render and what is drawn on them, see `thumbs`. Raises ItemError for a broken picture."""
+    line, person = sight.line, sight.person
+    after = read_image(image_path(studio.images, line["file"]))
+    before = _original(line["source"], studio)
+    shape = after.shape
+    if before is not None and before.shape != shape:
+        raise ItemError(f"{line['source']} and {line['file']} are of different sizes")
+    known, window = person_window(person, (shape[1], shape[0]))
+    (width, height), _, _ = fit_box(after[window], studio.side)
+    width += width % 2  # so that the two pictures share no block of colours
+    pictures = [_reduced(picture[window], (width, height)) for picture in (before, after) if picture is not None]
+    factor = np.array([width, height]) / after[window].shape[1::-1]
+    places = (person.joints - (window[1].start, window[0].start) + 0.5) * factor
+    covered = set(studio.skeleton.at(*line["covered"]))
+    joints = [
+        [round(float(x), 1), round(float(y), 1), _mark(j in covered, int(person.visible[j]))] if known[j] else 0
+        for j, (x, y) in enumerate(places)
+    ]
+    return {
+        "size": [width, height],
+        "before": before is not None,
+        "picture": base64.b64encode(_webp(np.hstack(pictures))).decode(),
+        "joints": joints,
+        "mask": _outline(line, studio, shape, window, (width, height)),
+    }
+
+
+def quality_of(line: Mapping[str, Any], qualities: Mapping[str, NDArray[np.float64]]) -> float | None:
+    """Q of the pasted mask, from the qualities (N,) of the pool's bodies by level; None where there is none."""
+    placement = line.get("placement") or {}
+    level, body = str(placement.get("level")), placement.get("body")
+    if level not in qualities or not isinstance(body, int) or not 0 <= body < len(qualities[level]):
+        return None
+    return round(float(qualities[level][body]), 3)
+
+
+def _mark(covered: bool, visible: int) -> int:
+    return COVERED if covered else HIDDEN if visible == OCCLUDED else SEEN
+
+
+def _original(name: str, studio: Studio) -> BGRImage | None:
+    """The picture before, or None if it is not at hand."""
+    for folder in (studio.images, studio.originals):
+        if folder is not None and (path := image_path(folder, name)).exists():
+            return _read_again(path)
+    return None
+
+
+@lru_cache(maxsize=1)
+def _read_again(path: Path) -> BGRImage:
+    """Read once for all people of an image, who follow each other."""
+    return read_image(path)
+
+
+def _reduced(picture: BGRImage, size: tuple[int, int]) -> BGRImage:
+    smaller = size[0] < picture.shape[1]
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR))
+
+
+def _webp(picture: BGRImage) -> bytes:
+    """In two thirds of a JPEG's bytes at this size, and every browser shows it."""
+    return cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])[1].tobytes()
+
+
+def _outline(
+    line: Mapping[str, Any], studio: Studio, shape: tuple[int, ...], window: tuple[slice, slice], size: tuple[int, int]
+) -> str:
+    """What the stamp covers of the window, as an SVG path in pixels of the thumbnail; empty where that is not known."""
+    stamp = stamp_of(line, studio.sources) if studio.sources else None
+    lies = stamp and overlap(stamp.alpha.shape, shape, stamp.left, stamp.top)
+    if not stamp or not lies:
+        return ""
+    canvas = np.zeros(shape[:2], np.uint8)
+    canvas[lies[0]] = stamp.alpha[lies[1]]
+    mask = np.asarray(_reduced(canvas[window], size) >= COVERING, np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    pieces = (cv2.approxPolyDP(contour, _OUTLINE_ERROR, closed=True) for contour in contours)
+    return "".join(
+        "M" + " ".join(f"{x} {y}" for x, y in piece[:, 0]) + "z" for piece in pieces if cv2.contourArea(piece) >= _SPECK
+    )
