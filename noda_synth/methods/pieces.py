@@ -42,12 +42,14 @@ class PieceMethod(Method[Pieces]):
         """The colours of a piece, (h, w, 3) uint8."""
 
     def stamp(self, placement: Pieces) -> Stamp:
+        if len(placement.pieces) == 1:
+            return self.piece_stamp(placement.pieces[0])
         return _laid((self.piece_stamp(piece), None) for piece in placement.pieces)[0]
 
     def colours(self, placement: Pieces, stamp: Stamp, picture: BGRImage) -> BGRImage:
+        if len(placement.pieces) == 1:
+            return self.piece_colours(placement.pieces[0], stamp, picture)
         stamps = [(piece, self.piece_stamp(piece)) for piece in placement.pieces]
-        if len(stamps) == 1:
-            return self.piece_colours(*stamps[0], picture)
         colours = _laid((one, self.piece_colours(piece, one, picture)) for piece, one in stamps)[1]
         assert colours is not None
         return colours

@@ -1,0 +1,81 @@
+"""What each method of occlusion costs an image: to draw a placement, and to lay it over the picture; on one core.
+
+    python scripts/bench_methods.py --data data/mpii --pool data/pool.h5 --objects cutouts --number 100
+
+Medians over the same number of people for each method, by processor time. Reading and encoding the image, which are the
+same for all, stand in the first line. Methods whose source is not named are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from noda_synth.copies import RenderSettings, compose, encode, orders
+from noda_synth.errors import NodaError
+from noda_synth.formats import find_layout, read_dataset
+from noda_synth.images import image_path, image_size, read_image
+from noda_synth.methods import METHODS, Sources, method_class
+from noda_synth.methods.options import changed
+from noda_synth.render import plan_copies, recipe_of
+from noda_synth.seeding import item_generator
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--pool", type=Path)
+    parser.add_argument("--objects", type=Path)
+    parser.add_argument("--objects-images", type=Path)
+    parser.add_argument("--people", action="store_true", help="paste the people of the objects file too")
+    parser.add_argument("--number", type=int, default=100, help="people for each method")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    sources = Sources(arguments.pool, arguments.objects, arguments.objects_images)
+    for number, method in enumerate(METHODS):
+        changes = ["people=true"] if arguments.people and method == "objects" else []
+        try:
+            draw, lay, rest = measure(method, changes, arguments.data, sources, arguments.number)
+        except NodaError as error:
+            print(f"{method:<18}left out: {error}")
+            continue
+        if number == 0:
+            print(f"read and encode   {rest:8.2f} ms")
+        print(f"{method:<18}{draw:8.2f} ms to draw, {lay:8.2f} ms to lay over")
+
+
+def measure(method: str, changes: list[str], data: Path, sources: Sources, number: int) -> tuple[float, float, float]:
+    """Medians in ms: of a draw, of stamp and colours and pasting, and of reading and encoding."""
+    layout = find_layout(data)
+    dataset = read_dataset(layout)
+    chosen = changed(method_class(method).settings_type(), changes, method)
+    settings = RenderSettings(ratio=1.0, limit=number, method=method, placement=chosen)
+    recipe = recipe_of(settings, sources, dataset)
+    plan = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
+    kind = recipe.open()
+    times = []
+    for order in orders(dataset, plan, settings):
+        path = image_path(layout.images, order.person.image)
+        others = tuple(p for p in dataset.by_image[order.person.image] if p.person_id != order.person.person_id)
+        read_image(path)  # once unmeasured, so that the file is in memory
+        marks = [time.process_time()]
+        image = read_image(path)
+        marks.append(time.process_time())
+        subject = kind.subject(order.person, dataset.skeleton, image_size(path), others)
+        kind.draw(subject, item_generator(1, "bench", order.person.person_id))
+        marks.append(time.process_time())
+        compose(image, kind, order.placement)
+        marks.append(time.process_time())
+        encode(image, "jpg", 95)
+        marks.append(time.process_time())
+        times.append(np.diff(marks))
+    read, draw, lay, write = 1000 * np.median(times, axis=0)
+    return float(draw), float(lay), float(read + write)
+
+
+if __name__ == "__main__":
+    main()
