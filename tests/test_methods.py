@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from noda_synth.cli.render import command
 from noda_synth.compositing import overlap
 from noda_synth.methods import METHODS, Sources
 from noda_synth.replay import stamp_of
-from tests.command import done, refused, tree
+from tests.command import ROOT, done, refused, tree
 from tests.conftest import Made
 from tests.rules import JOINTS, read
 
@@ -428,6 +432,21 @@ def test_wrong_parameters_are_refused_with_the_way_out(
 ) -> None:
     assert said in refused("render", "--data", drawn.data, "--out", tmp_path / "set", *options)
     assert not (tmp_path / "set").exists()
+
+
+def test_the_method_that_the_docs_add_works(drawn: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "methods.md").read_text(), re.DOTALL)
+    assert block is not None
+    module = ModuleType("noda_synth.methods.black_bar")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(block[1], "docs/methods.md", "exec"), module.__dict__)
+    monkeypatch.setitem(METHODS, "black-bar", "BlackBar")
+    monkeypatch.setattr(next(o for o in command.params if o.name == "method").type, "choices", list(METHODS))
+    out = drawn.render(tmp_path / "set", "--method", "black-bar", "--set", "thickness=0.3", "--format", "png")
+    for line, _, after in pictures(drawn, out):
+        bar = line["placement"]
+        assert not after[bar["top"] : bar["top"] + bar["height"], bar["left"] : bar["left"] + bar["width"]].any()
+    assert any(line["covered"] for line in lines(out))
 
 
 def test_parameters_are_part_of_the_settings(drawn: Made, tmp_path: Path) -> None:

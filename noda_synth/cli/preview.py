@@ -26,7 +26,7 @@ def command(
 
     \b
     Of a pool: crop and mask levels side by side. Of a data set: people before and after, with
-    skeletons: green dots, red crosses for joints that the pasted body covers, blue rings for
+    skeletons: green dots, red crosses for joints that are covered, blue rings for
     joints that were occluded before.
 
     \b
