@@ -220,3 +220,17 @@ def test_real_sets(noda_data: Path, tmp_path: Path) -> None:
     everyone = done("stats", noda_data / "mpii-mini" / "mpii_human_pose_v1_u12_1.mat")
     assert "people in" in everyone
     assert joints_of(stats(noda_data / "coco-masks", tmp_path / "coco"))["training part"]["all"]["unknown"] == 0
+
+
+@pytest.mark.parametrize("method", ["keypoint-masking", "parts", "gridmask"])
+def test_what_a_method_covers_is_placed_by_its_stamp(drawn: Made, tmp_path: Path, method: str) -> None:
+    out = drawn.render(tmp_path / "set", "--method", method, "--limit", 6)
+    takes_pool = "pool" in lines_of(out)[0]
+    renders = stats(out, tmp_path / "stats", *(("--pool", drawn.pool) if takes_pool else ()))["renders"]
+    assert renders["methods"] == {method: 6}
+    assert renders["placed"] == 6
+    assert renders["size"]["of"] == "rectangles"
+    if takes_pool:
+        assert stats(out, tmp_path / "without")["renders"]["placed"] == 0
+    else:
+        assert "was not rendered from" in refused("stats", out, "--pool", drawn.pool)

@@ -64,16 +64,19 @@ def measure(
         lines: of one set.
         people: by the ids of the manifest, as `manifest.people_by_first_id` has them.
         skeleton: their joints.
-        pool: the bodies that were pasted; with it sizes are those of bodies.
+        pool: the bodies that were pasted; with it their own sizes are taken.
 
     Raises:
-        NodaError: a line was rendered from another pool, or from none.
+        NodaError: a line was rendered from another pool, or none from any.
 
     Where something lies is the rectangle of the placement (left, top, width, height), or else that of the method's
-    stamp, if that can be made without pool or objects. Noda's placements have the distance and angle between the boxes'
+    stamp, if that can be made with what there is. Noda's placements have the distance and angle between the boxes'
     middles besides; these are taken where they are there.
     """
+    if pool is not None:
+        _check_pool(lines, pool)
     covered, labelled = Counter[str](), Counter[str]()
+    sources = Sources(pool=pool.path if pool else None)
     spots = []
     for line in lines:
         covered.update(kind_of(joint) for joint in line["covered"])
@@ -81,25 +84,27 @@ def measure(
         if person is None or not person.labelled.any():
             continue
         labelled.update(kind_of(skeleton.joints[joint]) for joint in np.flatnonzero(person.labelled))
-        if (rectangle := _rectangle(line)) is not None:
+        if (rectangle := _rectangle(line, sources)) is not None:
             spot = _spot(rectangle, line["placement"], person)
-            spots.append((*spot, _body_size(line, pool, person) if pool else spot[-1]))
+            size = _body_size(line["placement"], pool, person) if pool else None
+            spots.append((*spot, np.nan if size is None else size))
     table = np.array(spots, np.float64).reshape(-1, 5)
+    by_bodies = bool(len(table)) and bool(np.isfinite(table[:, 4]).all())
     return Renders(
         methods=dict(Counter(str(line.get("method", "noda")) for line in lines).most_common()),
         covered=np.array([len(line["covered"]) for line in lines], np.int64),
         kinds={kind: (covered[kind], labelled[kind]) for kind in kinds(skeleton)},
         offset=table[:, :2],
         angle=table[:, 2],
-        size=table[:, 4],
-        by_bodies=pool is not None,
+        size=table[:, 4] if by_bodies else table[:, 3],
+        by_bodies=by_bodies,
     )
 
 
 _RECTANGLE = ("left", "top", "width", "height")
 
 
-def _rectangle(line: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+def _rectangle(line: Mapping[str, Any], sources: Sources) -> tuple[float, float, float, float] | None:
     """Left, top, width and height of what lies over the picture; None where nothing does, or where it is not known."""
     placement = line.get("placement")
     if not isinstance(placement, Mapping):
@@ -108,8 +113,8 @@ def _rectangle(line: Mapping[str, Any]) -> tuple[float, float, float, float] | N
         left, top, width, height = (float(placement[key]) for key in _RECTANGLE)
         return left, top, width, height
     try:
-        stamp = stamp_of(line, Sources()) if line.get("method") in METHODS else None
-    except NodaError:  # it takes a pool or objects
+        stamp = stamp_of(line, sources) if line.get("method") in METHODS else None
+    except NodaError:  # it takes a pool or objects that were not named
         stamp = None
     covering = None if stamp is None else np.argwhere(stamp.alpha >= COVERING)
     if stamp is None or covering is None or not len(covering):
@@ -135,10 +140,17 @@ def _spot(
     return float(shift[0] / half[0]), float(shift[1] / half[1]), direction, size
 
 
-def _body_size(line: Mapping[str, Any], pool: Pool, person: Person) -> float:
-    placement = line["placement"]
-    if line.get("pool") != pool.content or not {"body", "scale"} <= placement.keys():
-        raise NodaError(f"{line['id']} was not rendered from {pool.path}; leave --pool out, or name the right one")
+def _check_pool(lines: Sequence[Mapping[str, Any]], pool: Pool) -> None:
+    others = [line["id"] for line in lines if line.get("pool", pool.content) != pool.content]
+    if others or not any("pool" in line for line in lines):
+        first = others[0] if others else "this set"
+        raise NodaError(f"{first} was not rendered from {pool.path}; leave --pool out, or name the right one")
+
+
+def _body_size(placement: Mapping[str, Any], pool: Pool, person: Person) -> float | None:
+    """Diagonal of the body's joint box over that of the target's; None where no whole body is pasted."""
+    if not {"body", "scale"} <= placement.keys():
+        return None
     own, targets = pool.box[placement["body"]], joint_box(person.joints[person.labelled])
     return float(placement["scale"] * np.hypot(*(own[2:] - own[:2])) / max(np.hypot(*(targets[2:] - targets[:2])), 1.0))
 
