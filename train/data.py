@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -129,7 +129,7 @@ def load(data: Path) -> Parts:
     layout = find_layout(data)
     dataset = read_dataset(layout)
     # The rows of MPII's lists are those of gt_valid.mat; COCO's people without keypoints cannot be judged.
-    valid = [person for person in dataset.valid if person.labelled.any()] if layout.kind == "coco" else dataset.valid
+    valid = (person for person in dataset.valid if layout.kind != "coco" or person.labelled.any())
     return Parts(
         data,
         layout,
@@ -146,29 +146,55 @@ def annotated(path: Path) -> Samples:
     return _samples(Path(), dataset.skeleton, dataset.samples)
 
 
-def _samples(images: Path, skeleton: Skeleton, persons: Sequence[Person]) -> Samples:
+class _Row(NamedTuple):
+    """What is kept of a person."""
+
+    path: Path
+    id: str
+    names: Ids
+    crop: tuple[Floats, float]
+    joints: Floats
+    labelled: NDArray[np.bool_]
+    visible: NDArray[np.int8]
+    head_size: float
+    person_box: Floats
+    area: float
+
+
+def _samples(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> Samples:
+    """Arrays of the persons, each of whom is looked at once: large sets come from disk."""
     count = len(skeleton)
-    joints = np.array([p.joints for p in persons], dtype=np.float64).reshape(-1, count, 2)
-    labelled = np.array([p.labelled for p in persons], dtype=bool).reshape(-1, count)
-    joints = np.where(labelled[:, :, None], joints, 0.0)
-    boxes = [_person_box(person) for person in persons]
-    frames = [_crop(person) for person in persons]
+    rows = [_row(images, skeleton, person) for person in persons]
     return Samples(
         skeleton=skeleton,
-        paths=tuple(images / p.image for p in persons),
-        ids=tuple(p.person_id for p in persons),
-        names=tuple(_names(person) for person in persons),
-        center=np.array([center for center, _ in frames], dtype=np.float64).reshape(-1, 2),
-        box=np.array([box for _, box in frames], dtype=np.float64),
+        paths=tuple(row.path for row in rows),
+        ids=tuple(row.id for row in rows),
+        names=tuple(row.names for row in rows),
+        center=np.array([row.crop[0] for row in rows], dtype=np.float64).reshape(-1, 2),
+        box=np.array([row.crop[1] for row in rows], dtype=np.float64),
+        joints=np.array([row.joints for row in rows], dtype=np.float64).reshape(-1, count, 2),
+        labelled=np.array([row.labelled for row in rows], dtype=bool).reshape(-1, count),
+        visible=np.array([row.visible for row in rows], dtype=np.int8).reshape(-1, count),
+        head_size=np.array([row.head_size for row in rows], dtype=np.float64),
+        person_box=np.array([row.person_box for row in rows], dtype=np.float64).reshape(-1, 4),
+        area=np.array([row.area for row in rows], dtype=np.float64),
+    )
+
+
+def _row(images: Path, skeleton: Skeleton, person: Person) -> _Row:
+    joints: Floats = np.where(person.labelled[:, None], person.joints, 0.0)
+    box = _person_box(person)
+    return _Row(
+        path=images / person.image,
+        id=person.person_id,
+        names=_names(person),
+        crop=_crop(person),
         joints=joints,
-        labelled=labelled,
-        visible=np.array([p.visible for p in persons], dtype=np.int8).reshape(-1, count),
-        head_size=_head_size(persons, skeleton, joints, labelled),
-        person_box=np.array(boxes, dtype=np.float64).reshape(-1, 4),
-        area=np.array(
-            [p.record.get("area") or AREA_OF_BOX * box[2] * box[3] for p, box in zip(persons, boxes, strict=True)],
-            dtype=np.float64,
-        ),
+        labelled=person.labelled,
+        visible=person.visible,
+        head_size=_head_size(person, skeleton, joints),
+        person_box=box,
+        area=person.record.get("area") or AREA_OF_BOX * box[2] * box[3],
     )
 
 
@@ -208,14 +234,13 @@ def _person_box(person: Person) -> Floats:
     return np.array([x1, y1, x2 - x1 + 1, y2 - y1 + 1])
 
 
-def _head_size(persons: Sequence[Person], skeleton: Skeleton, joints: Floats, labelled: NDArray[np.bool_]) -> Floats:
+def _head_size(person: Person, skeleton: Skeleton, joints: Floats) -> float:
+    """By MPII's head box, else from head top and upper neck; NaN where there is neither."""
     if skeleton.joints != MPII.joints:
-        return np.full(len(persons), np.nan)
-    sizes = np.where(labelled[:, 8] & labelled[:, 9], stand_in_head_sizes(joints), np.nan)
-    for row, person in enumerate(persons):
-        if person.head_box is not None:
-            sizes[row] = head_sizes(person.head_box[None])[0]
-    return sizes
+        return float("nan")
+    if person.head_box is not None:
+        return float(head_sizes(person.head_box[None])[0])
+    return float(stand_in_head_sizes(joints[None])[0]) if person.labelled[8:10].all() else float("nan")
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files import json_list, read_json, write_text
+from noda_synth.formats.json_pieces import list_in
 from train import oks
 from train.average_precision import ImageId, Pose, pose_scores
 from train.data import Ids
@@ -127,7 +128,7 @@ def ignored_in(path: Path, images: set[ImageId]) -> list[dict[str, Any]]:
     """Annotations of a COCO file on these images that nobody has to find: crowds, and people without keypoints."""
     return [
         annotation
-        for annotation in read_json(path)["annotations"]
+        for annotation in list_in(path, "annotations")
         if annotation.get("image_id") in images
         and (annotation.get("iscrowd") or not any(annotation.get("keypoints", ())[2::3]))
     ]

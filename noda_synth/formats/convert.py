@@ -16,8 +16,9 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.carry import carry_validation
 from noda_synth.formats.coco_write import coco_annotation, coco_image, write_coco
 from noda_synth.formats.detect import KINDS, detect
-from noda_synth.formats.files import read_json, write_text
+from noda_synth.formats.files import write_text
 from noda_synth.formats.gt_valid import write_gt_valid
+from noda_synth.formats.json_pieces import list_in
 from noda_synth.formats.layout import Layout, find_annotations, likely_images, own_skeleton
 from noda_synth.formats.mpii_json import write_mpii_json
 from noda_synth.formats.read import read_dataset
@@ -244,13 +245,15 @@ def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> li
 
 def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
     """The two parts of a COCO file, its entries as they stand, crowds included, each with its image."""
-    content = read_json(source.layout.annotations)
     held = {person.record["image_id"] for person in source.dataset.valid}
-    header = {key: value for key, value in content.items() if key not in ("images", "annotations")}
+
+    def part(key: str, image: str, is_held: bool) -> Iterator[dict[str, Any]]:
+        entries = list_in(source.layout.annotations, key)
+        return (entry for entry in entries if (entry.get(image) in held) == is_held)
+
     for file, is_held in ((train, False), (valid, True)):
-        images = [entry for entry in content["images"] if (entry.get("id") in held) == is_held]
-        annotations = [entry for entry in content["annotations"] if (entry.get("image_id") in held) == is_held]
-        write_coco(file, images, annotations, source.dataset.skeleton, header)
+        images, annotations = part("images", "id", is_held), part("annotations", "image_id", is_held)
+        write_coco(file, images, annotations, source.dataset.skeleton, source.dataset.header)
     return []
 
 

@@ -35,6 +35,14 @@ def open_json(path: Path) -> Iterator[JsonPieces]:
         raise NodaError(f"{path}: neither a .mat or HDF5 file nor JSON text.") from None
 
 
+def list_in(path: Path, key: str) -> Iterator[Any]:
+    """The elements of a list that stands under a key of the object in a file, one after another."""
+    with open_json(path) as file:
+        for name, value in file.items():
+            if name == key and isinstance(value, Iterator):
+                yield from value
+
+
 class JsonPieces:
     """A JSON text, from its first character on.
 
