@@ -22,13 +22,14 @@ from noda_synth.skeleton import Skeleton
 Point = NDArray[np.float64]
 """(2,) float64, x and y in pixels."""
 
-_SHOULDERS = ("left_shoulder", "right_shoulder")
+SHOULDERS = ("left_shoulder", "right_shoulder")
 _HIPS = ("left_hip", "right_hip")
 _EARS = ("left_ear", "right_ear")
-_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+DOWN = np.array([0.0, 1.0])
 _NECKS = ("upper_neck", "neck")
 KNOWN_JOINTS = frozenset((
-    *_SHOULDERS, *_HIPS, *_FACE, *_NECKS, "head_top", "thorax", "pelvis",
+    *SHOULDERS, *_HIPS, *FACE, *_NECKS, "head_top", "thorax", "pelvis",
     *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle")),
 ))  # fmt: skip
 """Names of joints whose flesh is fitted."""
@@ -43,7 +44,7 @@ def _sides(a: str, b: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...
 # Length of a part over S when it is seen at full length, fitted on COCO outlines (MPII's head: looked at on 60 people).
 # A part is given by the spots between which it runs; of several (left and right) the longer one counts.
 _PART_LENGTHS: tuple[tuple[float, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]], ...] = (
-    (1.15, ((_SHOULDERS, _HIPS),)),
+    (1.15, ((SHOULDERS, _HIPS),)),
     (1.03, _sides("shoulder", "hip")),
     (0.65, _sides("shoulder", "elbow")),
     (0.70, _sides("elbow", "wrist")),
@@ -83,6 +84,10 @@ class Pose:
     def hidden(self, name: str) -> bool:
         return bool(self.visible[self.skeleton.index[name]] == OCCLUDED)
 
+    def shown(self, name: str) -> bool:
+        """The joint is labelled and not known to be occluded."""
+        return self.has(name) and not self.hidden(name)
+
     def __getitem__(self, name: str) -> Point:
         point: Point = self.joints[self.skeleton.index[name]]
         return point
@@ -108,7 +113,7 @@ def head_by(skeleton: Skeleton) -> Literal["top", "face", "protected"]:
     """What a skeleton tells where the head is: its top and the neck, the face, or nothing but the protected joints."""
     if "head_top" in skeleton.index and skeleton.at(*_NECKS):
         return "top"
-    return "face" if skeleton.at(*_FACE) else "protected"
+    return "face" if skeleton.at(*FACE) else "protected"
 
 
 def neck_of(skeleton: Skeleton) -> str:
@@ -144,7 +149,7 @@ def body_size(pose: Pose) -> float:
         ]
         if lengths:
             sizes.append(max(lengths) / expected)
-    face, shoulders = pose.spot(_FACE, every=False), pose.spot(_SHOULDERS)
+    face, shoulders = pose.spot(FACE, every=False), pose.spot(SHOULDERS)
     if face is not None and shoulders is not None:
         sizes.append(float(np.hypot(*(face - shoulders))) / _HEAD_TO_SHOULDERS)
     for limb, stated in zip(pose.skeleton.limbs, pose.skeleton.lengths, strict=True):

@@ -140,6 +140,13 @@ def definition(skeleton: Skeleton) -> dict[str, Any]:
     }
 
 
+def differences(one: Skeleton, other: Skeleton) -> list[str]:
+    """The keys in which two skeletons differ; "order" where their joints are the same in another order."""
+    ours, theirs = definition(one), definition(other)
+    keys = [key for key in ours if ours[key] != theirs[key]]
+    return ["order of joints"] if keys == ["joints"] and set(one.joints) == set(other.joints) else keys
+
+
 def _shipped(names: Iterable[str]) -> dict[str, Skeleton]:
     return {name: load_skeleton(_FOLDER / f"{name}.toml") for name in names}
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from noda_synth.errors import NodaError
-from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, load_skeleton, skeleton_of
+from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, differences, load_skeleton, skeleton_of
 
 NINE = """
 name = "nine"
@@ -79,6 +79,13 @@ def test_skeletons_are_compared_by_value_without_aliases() -> None:
     assert nine().lengths[:3] == (None, None, 1.1)
     assert nine().protected_segments == ((("crown",), ("chin", "chest")),)
     assert nine(groups=None).groups["tail"] == ("tail",)
+
+
+def test_what_two_skeletons_differ_in_can_be_told() -> None:
+    assert differences(nine(), nine(name="other", protected_needed=1)) == ["name", "protected_needed"]
+    crowd = SKELETONS["crowdpose14"]
+    other = crowd.ordered_as(reversed(crowd.joints))
+    assert other is not None and differences(crowd, other) == ["order of joints"]
 
 
 def test_the_order_of_a_file_is_taken_over() -> None:

@@ -31,7 +31,7 @@ def person_categories(
     if not fitting:
         raise NodaError(_no_category(named, skeleton, path))
     found, first = fitting[0]
-    if others := [other.name for other, _ in fitting if other.name != found.name and len(other) == len(found)]:
+    if others := [other.name for other, category in fitting[1:] if category is first]:
         raise NodaError(
             f"{path}: its keypoints could be those of {found.name} or {others[0]}, in the order of neither; "
             f"say which with --skeleton {found.name} or --skeleton {others[0]}."

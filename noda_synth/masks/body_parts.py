@@ -10,17 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Point, Pose, head_by, neck_of, own_limbs
+from noda_synth.anatomy import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of, own_limbs
+from noda_synth.masks.head import head_axes, protected_points
 from noda_synth.skeleton import Skeleton
-
-_SHOULDERS = ("left_shoulder", "right_shoulder")
-_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
-_DOWN = np.array([0.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -110,11 +106,11 @@ def _parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) ->
         ):  # fmt: skip
             if pose.has(start, end) and not (pose.hidden(start) and pose.hidden(end)):
                 yield capsule(_shown_end(pose, start, end), _shown_end(pose, end, start), radii)
-        if _shown(pose, wrist):
+        if pose.shown(wrist):
             along = _direction(pose, elbow, wrist, 0.25 * size, fallback=np.zeros(2))
             yield capsule(pose[wrist], pose[wrist] + along * widths.hand_length * size, widths.hand)
-        if _shown(pose, ankle):
-            along = _direction(pose, knee, ankle, 0.4 * size, fallback=_DOWN)
+        if pose.shown(ankle):
+            along = _direction(pose, knee, ankle, 0.4 * size, fallback=DOWN)
             yield capsule(pose[ankle], pose[ankle] + along * widths.foot_length * size, widths.foot)
     for start, end, width in own_limbs(pose.skeleton):
         if pose.has(start, end) and not (pose.hidden(start) and pose.hidden(end)):
@@ -126,12 +122,8 @@ def _parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) ->
     torso = _torso(pose, size, widths)
     if torso:
         yield torso
-    for segment in _head(pose, size, widths):
+    for segment in head_axes(pose, size, widths.neck, widths.head):
         yield capsule(*segment)
-
-
-def _shown(pose: Pose, joint: str) -> bool:
-    return pose.has(joint) and not pose.hidden(joint)
 
 
 def _shown_end(pose: Pose, joint: str, other: str) -> Point:
@@ -149,12 +141,12 @@ def _direction(pose: Pose, start: str, end: str, shortest: float, fallback: Poin
 
 
 def _down_the_torso(pose: Pose, size: float) -> Point:
-    shoulders, hips = pose.spot(_SHOULDERS, every=False), pose.spot(("left_hip", "right_hip"), every=False)
+    shoulders, hips = pose.spot(SHOULDERS, every=False), pose.spot(("left_hip", "right_hip"), every=False)
     if shoulders is None or hips is None:
-        return _DOWN
+        return DOWN
     along = hips - shoulders
     length = float(np.hypot(*along))
-    return along / length if length > 0.3 * size else _DOWN
+    return along / length if length > 0.3 * size else DOWN
 
 
 def _to_border(point: Point, along: Point, frame: tuple[float, float, float, float]) -> float:
@@ -176,7 +168,7 @@ def _stubs(
     going_on = {joint for a, b, _ in own_limbs(pose.skeleton) for joint in (a, b) if pose.has(a, b)}
 
     def ends(joint: str, following: str) -> bool:
-        return _shown(pose, joint) and not pose.has(following) and joint not in going_on
+        return pose.shown(joint) and not pose.has(following) and joint not in going_on
 
     for side in ("left", "right"):
         shoulder, elbow, wrist = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
@@ -189,14 +181,14 @@ def _stubs(
             length = 0.75 if _to_border(pose[hip], down, frame) < size else 0.3
             yield pose[hip], pose[hip] + length * size * down, widths.thigh_stub
         if ends(knee, ankle):
-            along = _direction(pose, hip, knee, 0.3 * size, fallback=_DOWN) + _DOWN
+            along = _direction(pose, hip, knee, 0.3 * size, fallback=DOWN) + DOWN
             along = along / max(float(np.hypot(*along)), 1e-3)
             length = 0.5 if _to_border(pose[knee], along, frame) < size else 0.2
             yield pose[knee], pose[knee] + length * size * along, widths.shin_stub
-    shoulders = pose.spot(_SHOULDERS, every=False)
-    headless = pose.spot(_FACE, every=False) is None and not pose.has("head_top", neck_of(pose.skeleton))
+    shoulders = pose.spot(SHOULDERS, every=False)
+    headless = pose.spot(FACE, every=False) is None and not pose.has("head_top", neck_of(pose.skeleton))
     if head_by(pose.skeleton) == "protected":
-        headless = not _protected_points(pose)
+        headless = not protected_points(pose)
     if headless and shoulders is not None:
         yield shoulders, shoulders - 0.6 * size * down, widths.head_stub
 
@@ -210,18 +202,18 @@ def _torso(pose: Pose, size: float, widths: Widths) -> Torso | None:
                 pull = 0.4 if pose.hidden(joint) and pose.has(other) else 0.0
                 corners.append(pose[joint] + pull * (pose[other] - pose[joint] if pull else 0.0))
     corner_joints = [joint for side in ("left", "right") for joint in (f"{side}_shoulder", f"{side}_hip")]
-    if not any(_shown(pose, joint) for joint in corner_joints):
+    if not any(pose.shown(joint) for joint in corner_joints):
         return None
-    top = pose.spot(_SHOULDERS, every=False)
+    top = pose.spot(SHOULDERS, every=False)
     bottom = pose.spot(("left_hip", "right_hip"), every=False)
-    if top is not None and bottom is None and pose.has(*_SHOULDERS):
+    if top is not None and bottom is None and pose.has(*SHOULDERS):
         # Hips out of sight: the torso goes on from the shoulders, a little narrower.
-        head = pose.spot((*_FACE, neck_of(pose.skeleton)), every=False)
-        away = top - head if head is not None else _DOWN * 0.0
-        down = away / max(float(np.hypot(*away)), 0.25 * size) + _DOWN
+        head = pose.spot((*FACE, neck_of(pose.skeleton)), every=False)
+        away = top - head if head is not None else DOWN * 0.0
+        down = away / max(float(np.hypot(*away)), 0.25 * size) + DOWN
         down = down / max(float(np.hypot(*down)), 1e-3)
         bottom = top + 0.95 * size * down
-        corners += [bottom + 0.8 * (pose[shoulder] - top) for shoulder in _SHOULDERS]
+        corners += [bottom + 0.8 * (pose[shoulder] - top) for shoulder in SHOULDERS]
     if len(corners) < 2:
         return None
     pads = (widths.torso[0] * size, widths.torso[1] * size)
@@ -229,76 +221,6 @@ def _torso(pose: Pose, size: float, widths: Widths) -> Torso | None:
         pads = (sum(pads) / 2, sum(pads) / 2)
         top = bottom = corners[0]
     return Torso(np.array(corners), top, bottom, pads)
-
-
-def _head(pose: Pose, size: float, widths: Widths) -> Iterator[tuple[Point, Point, tuple[float, float]]]:
-    shoulders = pose.spot(_SHOULDERS, every=False)
-    known_by = head_by(pose.skeleton)
-    if known_by == "top":
-        if not pose.has(neck_of(pose.skeleton), "head_top"):
-            return
-        neck, top = pose[neck_of(pose.skeleton)], pose["head_top"]
-        up = top - neck
-        if shoulders is not None:
-            yield shoulders, neck + 0.1 * up, widths.neck
-        length = max(float(np.hypot(*up)), 1e-3)
-        # The outline ends at the head top, so the axis ends a radius below it, but never below where it starts.
-        reach = max(0.3 * length, length - widths.head[1] * size)
-        yield neck + 0.3 * up, neck + up / length * reach, widths.head
-        return
-    if known_by == "protected":
-        if points := _protected_points(pose):
-            first, last = max(product(points, points), key=lambda pair: float(np.hypot(*(pair[1] - pair[0]))))
-            if shoulders is not None:
-                yield shoulders, (first + last) / 2, widths.neck
-            # The outline ends a little beyond the outermost joints, whichever of them is the top.
-            inwards = min(0.5, 0.2 * size / max(float(np.hypot(*(last - first))), 1e-3)) * (last - first)
-            yield first + inwards, last - inwards, widths.head
-        return
-    if not any(_shown(pose, joint) for joint in _FACE):
-        return
-    center, up = _face_axis(pose, size)
-    if shoulders is not None:
-        yield shoulders, center, widths.neck
-    yield center - 0.10 * size * up, center + 0.17 * size * up, widths.head
-
-
-def _protected_points(pose: Pose) -> list[Point]:
-    """The protected joints that can be seen."""
-    return [pose[joint] for joint in pose.skeleton.protected if _shown(pose, joint)]
-
-
-def _face_axis(pose: Pose, size: float) -> tuple[Point, Point]:
-    """Centre of the head and the unit vector up, from COCO's face joints that can be seen."""
-    seen = [joint for joint in _FACE if _shown(pose, joint)]
-    center: Point = np.mean([pose[joint] for joint in seen], axis=0)
-    ears = [joint for joint in ("left_ear", "right_ear") if joint in seen]
-    eyes = [joint for joint in ("left_eye", "right_eye") if joint in seen]
-    if len(ears) == 2:
-        center = (pose[ears[0]] + pose[ears[1]]) / 2
-    elif ears and (eyes or "nose" in seen):
-        front = np.mean([pose[joint] for joint in eyes], axis=0) if eyes else pose["nose"]
-        center = 0.6 * pose[ears[0]] + 0.4 * front
-    up = np.zeros(2)
-    shoulders = pose.spot(_SHOULDERS, every=False)
-    if shoulders is not None and (length := float(np.hypot(*(center - shoulders)))) > 0.05 * size:
-        up = (center - shoulders) / length
-    for left, right in (("left_ear", "right_ear"), ("left_eye", "right_eye")):
-        if left in seen and right in seen:
-            across = pose[left] - pose[right]
-            width = float(np.hypot(*across))
-            if width <= 0.06 * size:
-                continue
-            # Seen from the front the left ear is to the right in the picture; from behind the shoulders tell.
-            normal = np.array([across[1], -across[0]]) / width
-            if up.any():
-                normal = normal if normal @ up >= 0 else -normal
-            elif "nose" in seen and eyes and normal @ (pose["nose"] - np.mean([pose[j] for j in eyes], axis=0)) > 0:
-                normal = -normal
-            up = up + normal * min(1.0, width / (0.3 * size))
-            break
-    length = float(np.hypot(*up))
-    return center, up / length if length > 1e-6 else -_DOWN
 
 
 def extent(parts: Iterable[Capsule | Torso]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from noda_synth.dataset import Dataset
 from noda_synth.errors import NodaError
 from noda_synth.methods.base import Method, PlacementT
 from noda_synth.pool import Pool
+from noda_synth.skeleton import differences
 
 
 class BodyMethod(Method[PlacementT]):
@@ -28,7 +29,8 @@ class BodyMethod(Method[PlacementT]):
         if ours != theirs:
             raise NodaError(
                 f"{self.pool.path} holds bodies with the {len(ours)} joints of {ours.name}, but the data set has "
-                f"the {len(theirs)} of {theirs.name}; build a pool from data of the same kind"
+                f"the {len(theirs)} of {theirs.name} (they differ in {', '.join(differences(ours, theirs))}); "
+                "build a pool from data of the same kind"
             )
 
     def contents(self) -> dict[str, str]:
