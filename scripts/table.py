@@ -51,16 +51,22 @@ def main(
     settings: tuple[str, ...], objects: Path | None, objects_images: Path | None, work: Path | None,
     minutes: float | None, status: bool, collecting: bool,
 ) -> None:  # fmt: skip
+    from noda_synth.formats import find_layout
     from scripts.tables import grid as grids
     from scripts.tables.work import Work
     from train import config
 
-    path = Path(table) if table.endswith(".toml") else ROOT / "scripts/tables" / f"{table}.toml"
+    shipped = {path.stem: path for path in sorted((ROOT / "scripts/tables").glob("*.toml"))}
+    if not table.endswith(".toml") and table not in shipped:
+        raise NodaError(f"no table {table!r}: there are {', '.join(shipped)}, or name a TOML file")
+    path = shipped.get(table, Path(table))
     folder = work or Path("runs/tables") / (section or "")
     wishes = grids.Wishes(section, data, seeds, objects, objects_images, settings, rows)
     grid = grids.read(path, wishes, folder)
     for row in grid.rows:
         config.load(row.preset, row.settings)  # refuses what a training would refuse, before hours of rendering
+    if grid.demo is None:
+        find_layout(grid.data)  # says what is missing
     todo = Work(grid, folder)
     if not (status or collecting):
         outcome = _run(todo, gpus, minutes)
@@ -86,7 +92,7 @@ def _run(todo: Work, gpus: str | None, minutes: float | None) -> Outcome:
     for row in todo.grid.rows:
         if row.skipped:
             click.echo(f"skipped: {row.name}: {row.skipped}")
-    places = lanes.lanes(names)
+    places = lanes.lanes(names, todo.grid.threads)
     runs = sum(task.kind == "run" for task in todo.tasks.values())
 
     def ended(task: Task) -> None:
@@ -162,7 +168,8 @@ if __name__ == "__main__":
     try:
         main(standalone_mode=False)
     except NodaError as error:
-        sys.exit(f"Error: {error}")
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

@@ -127,6 +127,21 @@ def test_the_papers_tables_are_whole(name: str, section: str | None, tmp_path: P
         assert [row.name for row in grid.rows if row.skipped] == ["Objects"]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["tabel1"], "no table 'tabel1': there are table1, table2"),
+        (["table1", "--data", "nowhere"], "nowhere"),
+        (["table1", "--section", "quick", "--set", "epcohs=3"], "did you mean epochs?"),
+    ],
+)
+def test_bad_words_are_refused_before_anything_runs(words: list[str], told: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts/table.py"), *words]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2 and told in ended.stderr and "Traceback" not in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
 # What is shared
 
 
@@ -256,6 +271,20 @@ def test_renders_go_when_nobody_needs_them(table: Path) -> None:
     assert [task.kind for task in work.left()] == ["render", "run"]
 
 
+@pytest.mark.slow
+def test_the_whole_path_on_drawn_people(tmp_path: Path) -> None:
+    words = ["table1", "--section", "quick", "--seeds", "1", "--row", "+ box", "--gpus", "none"]
+    command = [sys.executable, str(ROOT / "scripts/table.py"), *words]
+    for said in ("training of + box, seed 0", "QUICK"):  # the second time there is nothing to do but the table
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0 and said in ended.stdout, ended.stdout + ended.stderr
+    assert "training of" not in ended.stdout
+    folder = tmp_path / "runs/tables/quick/table1"
+    for name in ("table.md", "table.csv"):
+        assert "proof of the path only" in (folder / name).read_text()
+    assert (folder / "table.png").read_bytes().startswith(b"\x89PNG")
+
+
 # What the numbers are
 
 
@@ -307,7 +336,7 @@ def a_table() -> tuple[Grid, Results]:
     cells = [(subset, column) for subset in results.SUBSETS for column in grids.COLUMNS]
     values = {cell: Value(88.5, 0.25) for cell in cells} | {("occluded", "head"): Value(None, None)}
     differences = {cell: Difference(-0.04, -1.26, 0.7) for cell in cells}
-    grid = Grid("t", "A table", "the paper", "QUICK", Path("d"), None, (), 2, "all", True, ("Box",), (base, ours))
+    grid = Grid("t", "A table", "the paper", "QUICK", Path("d"), None, (), 2, "all", True, 0, ("Box",), (base, ours))
     return grid, Results((Result(base, (0, 1), values), Result(ours, (0,), values, differences)), 4, 2)
 
 

@@ -15,7 +15,7 @@ from noda_synth.formats.files import write_bytes
 from noda_synth.skeleton import Skeleton
 from train.data import Samples, read_image
 from train.pck import Floats, Truth, distances
-from train.predict import exact_crop, original_map
+from train.predict import original_map
 
 Picture = NDArray[np.uint8]
 
@@ -61,7 +61,10 @@ def sheet(
 def _person(samples: Samples, truth: Truth, predictions: Mapping[str, Floats], row: int, side: int) -> list[Picture]:
     """A person's panels: the truth, then the predictions."""
     center, box = samples.center[row], samples.box[row] * 1.1
-    crop, to_crop = exact_crop(read_image(samples.paths[row]), center, box, side), original_map(center, box, side)
+    to_crop = original_map(center, box, side)
+    # White where the picture ends; black, as networks see it, would look like a part of the scene.
+    warped = cv2.warpAffine(read_image(samples.paths[row]), to_crop, (side, side), borderValue=(255, 255, 255))
+    crop = np.asarray(warped, dtype=np.uint8)
     known = truth.labelled[row]
     none = np.zeros_like(known)
     covered = known & (truth.visible[row] == 0) if truth.visible is not None else none

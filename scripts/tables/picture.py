@@ -68,10 +68,8 @@ def picture(grid: Grid, results: Results) -> bytes:
 
 
 def _notes(grid: Grid, results: Results) -> list[str]:
-    said = notes(grid, results)
-    if results.seeds > 1:
-        said.append("± is the standard deviation over seeds. In square brackets: 95 % interval of the difference.")
-    return said
+    spread_of = "± is the standard deviation over seeds. " if results.seeds > 1 else ""
+    return [*notes(grid, results), f"{spread_of}In square brackets: 95 % interval of the difference."]
 
 
 def _lines(grid: Grid, result: Result, seeds: int) -> list[Line]:

@@ -60,7 +60,7 @@ def command(
     run = run or newest_run(runs)
     data = data or data_of(run)
     if data is None:
-        raise NodaError(f"{run}: does not say which data set it was evaluated on; name it with --data")
+        raise NodaError(f"{run}: the data set that it was evaluated on is not known, or gone; name one with --data")
     who = evaluate.subject(load(data), config.load("demo"))
     other, ours = (found_in(place, who.judge).joints for place in (against, run))
     if unknown := [name for name in ids if name not in who.samples.ids]:
