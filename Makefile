@@ -66,12 +66,14 @@ demo: $(VENV)/.train  ## Main job on a demo data set; DATA=/path/to/mpii runs it
 	$(BIN)/noda-synth render --data $(DEMO_SET) --pool $(DEMO_OUT)/pool.h5 --out $(DEMO_OUT)/mpii_noda --ratio $(RATIO) $(JOBS_OPTION)
 	$(BIN)/noda-synth preview $(DEMO_OUT)/pool.h5 --out $(DEMO_OUT)/bodies.png
 	$(BIN)/noda-synth preview $(DEMO_OUT)/mpii_noda --out $(DEMO_OUT)/renders.png
+	$(BIN)/noda-synth report $(DEMO_OUT)/mpii_noda --pool $(DEMO_OUT)/pool.h5 --number 500 $(JOBS_OPTION)
 	rm -rf $(DEMO_OUT)/run
 	$(BIN)/python -m train fit demo --data $(DEMO_OUT)/mpii_noda --run $(DEMO_OUT)/run --set cache_dir=$(DEMO_OUT)/cache --set limit=400
 	$(BIN)/python -m train eval --run $(DEMO_OUT)/run --mean-pose --set pictures=0
 	@echo
 	@echo "Look at $(DEMO_OUT)/bodies.png (the cut-out people) and $(DEMO_OUT)/renders.png (before, after, covered joints);"
-	@echo "the occluded data set is in $(DEMO_OUT)/mpii_noda: images/, annot/, manifest.jsonl, report.json."
+	@echo "the occluded data set is in $(DEMO_OUT)/mpii_noda: images/, annot/, manifest.jsonl, report.json;"
+	@echo "open $(DEMO_OUT)/mpii_noda/report.html in a browser to go through it."
 	@echo "The network above is the smallest there is, trained for minutes on at most 400 people at 64 pixels: it shows that all parts work."
 
 train: $(VENV)/.train  ## Train: MODEL=hrnet|simple|..., DATA=, RUN=, SET="key=value ...".

@@ -2,8 +2,9 @@
 
     python -m scripts.bench_report --set data/mpii_noda --pool data/pool.h5 --renders 11000
 
-Printed are the time to write the page and its size and, where Chromium is installed, what passes in the browser: until
-the first pictures are drawn, until the page is loaded, to filter, to order, and to show another place.
+Printed are the time to write the page (by the wall clock, and the processors' own, which depends little on who else uses
+them), its size and, where Chromium is installed, what passes in the browser: until the first pictures are drawn, until
+the page is loaded, to filter, to order, and to show another place.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -50,7 +52,9 @@ def main() -> None:
         command = ["report", folder / "set", "--page", page, "--pool", arguments.pool, "--jobs", arguments.jobs, "-q"]
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "noda_synth", *map(str, command)], check=True)
-        print(f"{arguments.renders} renders written in {time.perf_counter() - start:.1f} s, {arguments.jobs} workers")
+        seconds, spent = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(f"{arguments.renders} renders written in {seconds:.1f} s, {arguments.jobs} workers")
+        print(f"{1e3 * (spent.ru_utime + spent.ru_stime) / arguments.renders:.1f} ms of processor time a render")
         print(f"{page.stat().st_size / 1e6:.1f} MB, {page.stat().st_size / arguments.renders / 1e3:.1f} kB a render")
         if os.environ.get("CHROMIUM") or any(map(shutil.which, NAMES)):
             look(page, folder / "profile")

@@ -192,7 +192,7 @@ def test_without_its_pool_the_page_says_so_and_has_no_masks(drawn: Made, drawn_c
     for pool, reason in ((tmp_path / "none.h5", "no pool at"), (drawn_coco.pool, "is not the pool")):
         page = report(Made(drawn.data, pool), out, tmp_path / "page.html")
         assert reason in page.text
-        assert "neither masks nor their quality" in page.text
+        assert "Neither masks nor their quality Q are shown" in page.text
         assert all(entry["picture"] and not entry["mask"] for entry in page.entries)
         assert all(row[4] is None for row in page.data["index"]["renders"])
 

@@ -85,12 +85,9 @@ def problems_table(problems: Sequence[Mapping[str, Any]], title: str) -> str:
 
 
 def settings_table(content: Mapping[str, Any]) -> str:
-    """Settings and versions, flat."""
-    parts = {
-        "settings": content.get("settings", {}), "settings hash": content.get("settings_hash", ""),
-        "versions": content.get("versions", {}),
-    }  # fmt: skip
-    return table("Settings and versions", (), [(name, value) for name, value in _flat("", parts)])
+    """Settings, flat, and versions."""
+    settings = [*_flat("", content.get("settings", {})), ("hash of the settings", content.get("settings_hash", ""))]
+    return table("Settings", (), settings) + table("Versions", (), list(_flat("", content.get("versions", {}))))
 
 
 class Bar:
@@ -151,4 +148,4 @@ def _flat(prefix: str, value: Any) -> Iterable[tuple[str, str]]:
             yield from _flat(f"{prefix}.{name}".lstrip("."), inner)
     else:
         listed = isinstance(value, list | tuple)
-        yield prefix, ", ".join(str(item) for item in value) if listed else "" if value is None else str(value)
+        yield prefix, ", ".join(str(item) for item in value) if listed else "none" if value is None else str(value)

@@ -101,9 +101,9 @@ def _opened(sources: Sources, lines: Sequence[Mapping[str, Any]]) -> tuple[Sourc
         if lines:
             method_of(lines[0], sources)
     except NodaError as error:
-        return None, f"{error}; so the page shows neither masks nor their quality Q."
+        return None, f"Neither masks nor their quality Q are shown: {error}."
     except (KeyError, TypeError) as error:
-        return None, f"The manifest does not tell what was pasted ({error!r}); so the page shows no masks."
+        return None, f"No masks are shown: the manifest does not tell what was pasted ({error!r})."
     return sources, ""
 
 
