@@ -1,4 +1,4 @@
-"""Training and evaluation of pose networks on MPII and on the sets that `noda-synth render` writes.
+"""Training and evaluation of pose networks on MPII, on COCO's sets, and on what `noda-synth render` makes of them.
 
 Knows nothing of masks or pools: it shares with `noda_synth` the joint order and the readers of annotation files.
 

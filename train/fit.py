@@ -101,7 +101,7 @@ def _start(settings: Settings, skeleton: Skeleton, world: World, say: Callable[[
     if say is not None:
         folder = Path(settings.weights_dir)
         try:
-            report = weights.initialise(network, settings.model, settings.weights, folder)
+            report = weights.initialise(network, settings.model, settings.weights, folder, skeleton)
             say(str(report) if report else "no weights: the network starts fresh")
         except NodaError as error:
             if settings.weights != "auto":

@@ -63,7 +63,7 @@ def from_weights(
 ) -> tuple[Trained, weights.Report]:
     """A network with somebody's weights for these joints. The whole network has to be covered, the head too."""
     network = build(settings.model, len(skeleton))
-    report = weights.load(network, weights.state_of(weights.read(file), str(file)), str(file))
+    report = weights.load_file(network, file, skeleton)
     if report.fresh:
         why = f" ({report.head})" if report.head else ""
         raise NodaError(f"{file}: no weights for {', '.join(report.fresh[:3])}{why}: it is for training to start from")

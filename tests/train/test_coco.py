@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from noda_synth.errors import NodaError
-from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton
+from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition
 from tests.drawn_set import write_mpii
 from tests.other_joints import NINE, NINE_TOML, recast
 from tests.train.coco_set import write_set
@@ -24,9 +24,11 @@ from train import geometry, results, scoring
 from train.average_precision import NUMBERS
 from train.cli import main
 from train.config import Settings
+from train.config import load as settings_of
 from train.data import load
 from train.models import build, weights
 from train.results import Results, assigned
+from train.runs import from_weights
 
 Run = Callable[..., int]
 SET_OF = {skeleton.name: skeleton for skeleton in (COCO, SKELETONS["crowdpose14"])}
@@ -212,6 +214,18 @@ def test_a_head_for_other_joints_starts_anew_and_the_report_says_so() -> None:
     assert "the file's is for 16 joints, this network's for 17" in str(report)
     assert "final_layer.weight" in report.fresh and "conv1.weight" in report.loaded
     assert "joints" not in str(weights.load(build("simple_r18", len(MPII)), state, "mpii.pth"))
+
+
+def test_a_head_of_the_right_size_for_other_joints_starts_anew(tmp_path: Path) -> None:
+    crowdpose, lsp = SKELETONS["crowdpose14"], SKELETONS["lsp14"]
+    network, path = build("simple_r18", 14), tmp_path / "slim.pt"
+    torch.save({"network": network.state_dict(), "skeleton": definition(crowdpose)}, path)
+    report = weights.load_file(build("simple_r18", 14), path, lsp)
+    assert "crowdpose14" in str(report) and "final_layer.weight" in report.fresh
+    assert not weights.load_file(build("simple_r18", 14), path, crowdpose).fresh
+    settings = settings_of("simple_r18", ["weights=none"])
+    with pytest.raises(NodaError, match=r"slim\.pt.*crowdpose14.*for training to start from"):
+        from_weights(path, settings, lsp, torch.device("cpu"))
 
 
 def poses_of_truth(data: Path) -> tuple[scoring.Judge, Results]:

@@ -12,7 +12,7 @@ from train.cli import bench, evaluate, export, figure, fit, models
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def cli() -> None:
-    """Train and evaluate pose networks on MPII and on sets that `noda-synth render` wrote.
+    """Train and evaluate pose networks on MPII, on COCO's sets, and on what `noda-synth render` made of them.
 
     \b
     Examples:
@@ -21,6 +21,7 @@ def cli() -> None:
       python -m train fit --resume --run runs/hrnet_w32-mpii_noda-1
       python -m train eval --against runs/hrnet_w32-mpii-1
       python -m train eval --predictions pred.mat --truth data/mpii/annot/gt_valid.mat
+      python -m train eval --predictions results.json --truth person_keypoints_val2017.json
     """
 
 

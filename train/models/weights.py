@@ -12,7 +12,7 @@ import importlib
 import pickle
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from noda_synth.errors import NodaError
+from noda_synth.skeleton import MPII, Skeleton
 
 State = dict[str, Tensor]
 
@@ -50,7 +51,7 @@ class Report:
     loaded: tuple[str, ...]
     fresh: tuple[str, ...]
     left_over: tuple[str, ...]
-    head: str = ""  # why the file's head could not be used, where it has one for another number of joints
+    head: str = ""  # why the file's head could not be used, where it has one for other joints
 
     def __str__(self) -> str:
         parts = [f"{self.source}: {len(self.loaded)} arrays loaded"]
@@ -90,7 +91,8 @@ def check_hash(path: Path) -> None:
 
 def state_of(content: Mapping[str, Any], source: str) -> State:
     """The plain state dict within a file: wrappers unpacked, prefixes removed, floats in float32."""
-    for wrapper in ("state_dict", "model_state_dict", "model"):
+    # The last two are our own: what is evaluated of a run is its moving average, where it has one.
+    for wrapper in ("state_dict", "model_state_dict", "model", "average", "network"):
         if isinstance(content.get(wrapper), Mapping):
             return state_of(content[wrapper], source)
     state: State = {}
@@ -111,6 +113,19 @@ def _plain(key: str) -> str:
         if key.startswith(prefix):
             return _plain(key.removeprefix(prefix))
     return key
+
+
+def load_file(network: nn.Module, path: Path, skeleton: Skeleton) -> Report:
+    """Fill a network for these joints from a weight file. A head that is known to be for others is not used, though it
+    may be of the right size: CrowdPose and LSP both have 14 joints."""
+    content = read(path)
+    state, theirs = state_of(content, str(path)), content.get("skeleton")
+    if theirs is None or tuple(theirs["joints"]) == skeleton.joints:
+        return load(network, state, str(path))
+    trunk = {key: value for key, value in state.items() if not key.startswith(HEADS)}
+    report = load(network, trunk, str(path))
+    head = f"the file's is for {theirs['name']}, this network's for {skeleton.name}"
+    return replace(report, left_over=(*report.left_over, *(key for key in state if key not in trunk)), head=head)
 
 
 def load(network: nn.Module, state: State, source: str) -> Report:
@@ -179,7 +194,9 @@ def imagenet(model: str) -> State:
     return state
 
 
-def initialise(network: nn.Module, model: str, weights: str, folder: Path = Path("data/weights")) -> Report | None:
+def initialise(
+    network: nn.Module, model: str, weights: str, folder: Path = Path("data/weights"), skeleton: Skeleton = MPII
+) -> Report | None:
     """Start a network from `weights`: "none", "imagenet", a file, or "auto". None when it starts fresh.
 
     "auto" takes the model's public ImageNet file from `folder`, else torchvision's.
@@ -191,7 +208,7 @@ def initialise(network: nn.Module, model: str, weights: str, folder: Path = Path
         weights = str(found[0]) if found else "imagenet"
     if weights == "imagenet":
         return load(network, imagenet(model), f"torchvision's {TORCHVISION[model]}")
-    return load(network, state_of(read(Path(weights)), weights), weights)
+    return load_file(network, Path(weights), skeleton)
 
 
 def own_channels(weights: str) -> str | None:
