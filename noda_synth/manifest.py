@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,14 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
         yield number, line if usable else None
 
 
-def people_by_first_id(dataset: Dataset) -> dict[str, Person]:
-    """People of a rendered set by the id that the manifest calls them by.
+def people_by_first_id(dataset: Dataset, wanted: Container[str] | None = None) -> dict[str, Person]:
+    """People of a rendered set, all or the wanted ones, by the id that the manifest calls them by.
 
     With --append a person stands there twice, the second time under another id, and COCO files number their people
     anew; joints are the same everywhere.
     """
-    return {person.record.get("noda", {}).get("person_id", person.person_id): person for person in dataset.persons}
+    named = ((person.record.get("noda", {}).get("person_id", person.person_id), person) for person in dataset.persons)
+    return {name: person for name, person in named if wanted is None or name in wanted}
 
 
 class CoveredPeople:

@@ -24,7 +24,7 @@ from noda_synth.formats import Layout, carry_validation, mpii_record
 from noda_synth.formats.files import list_pieces, write_text
 from noda_synth.images import image_path
 from noda_synth.plan import Plan
-from noda_synth.stats.joints import count_states, total
+from noda_synth.stats.joints import Counts, count_states, total
 from noda_synth.version import __version__
 
 ORIGINALS = ("symlink", "hardlink", "copy", "none")
@@ -170,10 +170,11 @@ def report(
     """report.json: what was asked for, what was done, who was passed over, and how visibility changed."""
     first = copies.of(0)
     covered = Counter(joint for line in copies.lines for joint in line["covered"])
-    after = [
-        visible_after(dataset, person, first[row]) if row in first else person.visible
+    before = ((person.labelled, person.visible) for person in dataset.persons)
+    after = (
+        (person.labelled, visible_after(dataset, person, first[row]) if row in first else person.visible)
         for row, person in enumerate(dataset.persons)
-    ]
+    )
     return {
         "settings": settings,
         "settings_hash": digest,
@@ -196,15 +197,14 @@ def report(
         "passed_over": plan.passed_over,
         "covered_joints": {joint: covered[joint] for joint in dataset.skeleton.joints},
         "joints": {
-            "before": joint_states(dataset, [person.visible for person in dataset.persons]),
-            "after": joint_states(dataset, after),
+            "before": joint_states(count_states(before, dataset.skeleton)),
+            "after": joint_states(count_states(after, dataset.skeleton)),
         },
     }
 
 
-def joint_states(dataset: Dataset, visible: Sequence[NDArray[np.int8]]) -> dict[str, Any]:
+def joint_states(by_joint: Counts) -> dict[str, Any]:
     """Labelled joints of the training part by what is known of them, the share known to be occluded, and by joint."""
-    by_joint = count_states([person.labelled for person in dataset.persons], visible, dataset.skeleton)
     every = total(by_joint.values())
     return {
         **asdict(every),

@@ -16,6 +16,7 @@ from noda_synth.stats.joints import MPII_VALIDATION, States, total
 from tests.command import done, refused
 from tests.conftest import Made
 from tests.drawn_set import records
+from tests.other_joints import NINE, NINE_TOML, recast
 
 
 def stats(data: Path, out: Path, *options: object) -> dict[str, Any]:
@@ -154,6 +155,17 @@ def test_other_methods_are_counted_and_left_out_where_they_do_not_say_where(rend
     assert f"of {len(lines) // 2} renders the manifest does not say where" in said
     with Image.open(tmp_path / "stats" / "renders.png") as picture:
         assert picture.width > 1000
+
+
+def test_a_set_of_other_joints(drawn: Made, tmp_path: Path) -> None:
+    file = tmp_path / "nine" / "person_keypoints_train.json"
+    recast(drawn.data, file, NINE)
+    (tmp_path / "nine.toml").write_text(NINE_TOML)
+    content = stats(file, tmp_path / "stats", "--skeleton", tmp_path / "nine.toml")
+    assert list(joints_of(content)) == ["training part"]
+    assert list(joints_of(content)["training part"]["by_joint"]) == list(NINE)
+    images = ("--images", drawn.data / "images")
+    assert "0 errors" in done("validate", file, *images, "--skeleton", tmp_path / "nine.toml", "--jobs", 1)
 
 
 def copy_of(rendered: Path, out: Path) -> Path:

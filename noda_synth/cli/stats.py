@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import path_option
+from noda_synth.cli.options import path_option, skeleton_option
 
 if TYPE_CHECKING:
     from noda_synth.dataset import Dataset
@@ -20,10 +21,17 @@ if TYPE_CHECKING:
 @path_option("--scores", help="Accuracy beside the counts: the JSON of `python -m train eval --json`.")
 @path_option("--pool", help="The pool DATA was rendered from: bodies are measured by their joints, not their crops.")
 @path_option("--out", help="Write figures (PNG) and numbers (stats.json) into this folder.")
+@skeleton_option()
 @path_option("--split", help="For the .mat: who is for validation.")
 @exits
 def command(
-    data: Path, against: Path | None, scores: Path | None, pool: Path | None, out: Path | None, split: Path | None
+    data: Path,
+    against: Path | None,
+    scores: Path | None,
+    pool: Path | None,
+    out: Path | None,
+    skeleton: str | None,
+    split: Path | None,
 ) -> None:
     """Count the joints of DATA, plain or rendered, a folder or an annotation file, and what its renders cover.
 
@@ -47,11 +55,11 @@ def command(
     from noda_synth.stats.scores import read_scores
     from noda_synth.stats.summary import as_json, summarise, words
 
-    dataset = _read(data, split)
+    dataset = _read(data, skeleton, split)
     summary = summarise(
         data,
         dataset,
-        None if against is None else (against, _read(against, split)),
+        None if against is None else (against, _read(against, skeleton, split)),
         None if scores is None else read_scores(scores, kinds(dataset.skeleton)),
         None if pool is None else Pool(pool),
     )
@@ -66,12 +74,15 @@ def command(
     click.echo(f"{', '.join(pictures)} and stats.json in {out}")
 
 
-def _read(data: Path, split: Path | None) -> Dataset:
+def _read(data: Path, skeleton: str | None, split: Path | None) -> Dataset:
     """The annotations of a folder or a file. Of a .mat without split everyone counts as training part."""
     from noda_synth.formats.layout import find_annotations
     from noda_synth.formats.read import read_dataset
+    from noda_synth.skeleton import skeleton_file
 
     layout = find_annotations(data) if data.is_dir() else find_annotations(None, data)
+    if skeleton is not None:
+        layout = replace(layout, skeleton=skeleton_file(skeleton))
     alone = layout.kind == "mpii_mat"
     everyone = alone and split is None and layout.valid is None
     return read_dataset(layout, split=split if alone else None, all_train=everyone)

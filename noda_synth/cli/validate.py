@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import path_option, workers
+from noda_synth.cli.options import path_option, skeleton_option, workers
 
 if TYPE_CHECKING:
     from noda_synth.validate.findings import Finding
@@ -22,6 +23,7 @@ _FOUND = 1
 @click.command("validate")
 @click.argument("data", type=click.Path(path_type=Path))
 @path_option("--images", help="The images folder, if it lies elsewhere.")
+@skeleton_option()
 @path_option("--split", help="For the .mat: who is for validation.")
 @click.option("--headers", is_flag=True, help="Read the images' headers alone: quick, but misses damage further on.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
@@ -35,6 +37,7 @@ _FOUND = 1
 def command(
     data: Path,
     images: Path | None,
+    skeleton: str | None,
     split: Path | None,
     headers: bool,
     strict: bool,
@@ -61,10 +64,13 @@ def command(
 
     from noda_synth.formats.files import write_text
     from noda_synth.formats.layout import find_layout
+    from noda_synth.skeleton import skeleton_file
     from noda_synth.validate.findings import ERROR, WARNING, as_json, count
     from noda_synth.validate.run import validate
 
     layout = find_layout(data, images) if data.is_dir() else find_layout(None, images, data)
+    if skeleton is not None:
+        layout = replace(layout, skeleton=skeleton_file(skeleton))
     if layout.kind != "mpii_mat":
         split = None
     result = validate(

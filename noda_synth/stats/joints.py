@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,15 +48,14 @@ MPII_VALIDATION: dict[int, States] = {
 """Joint number -> the 2,958 people of MPII's validation set (`is_visible` of the original file)."""
 
 
-def count_states(
-    labelled: Sequence[NDArray[np.bool_]], visible: Sequence[NDArray[np.int8]], skeleton: Skeleton
-) -> dict[str, States]:
-    """Joint name -> states, from arrays (J,) of each person: labelled or not, and VISIBLE, OCCLUDED or UNKNOWN."""
-    known = np.array(visible, np.int8).reshape(-1, len(skeleton))
-    there = np.array(labelled, np.bool_).reshape(-1, len(skeleton))
-    counts = {name: ((known == value) & there).sum(axis=0) for name, value in STATES.items()}
+def count_states(people: Iterable[tuple[NDArray[np.bool_], NDArray[np.int8]]], skeleton: Skeleton) -> dict[str, States]:
+    """Joint name -> states, from two arrays (J,) of each person: labelled or not, and VISIBLE, OCCLUDED or UNKNOWN."""
+    values = np.array(list(STATES.values()), np.int8)[:, None]
+    counts = np.zeros((len(STATES), len(skeleton)), np.int64)
+    for labelled, visible in people:
+        counts += (visible == values) & labelled
     return {
-        joint: States(**{name: int(count[place]) for name, count in counts.items()})
+        joint: States(**dict(zip(STATES, counts[:, place].tolist(), strict=True)))
         for place, joint in enumerate(skeleton.joints)
     }
 

@@ -80,7 +80,9 @@ def summarise(
     series = [Series("training part", len(dataset.samples), _states(dataset.persons, skeleton))]
     if (folder / MANIFEST).is_file():
         series = [Series("after rendering", *_counted(series[0]))]
-        renders = measure(manifest_lines(folder), people_by_first_id(dataset), skeleton, pool)
+        lines = manifest_lines(folder)
+        people = people_by_first_id(dataset, {line["person"] for line in lines})
+        renders = measure(lines, people, skeleton, pool)
         if renders.elsewhere:
             notes.append(f"of {renders.elsewhere} renders the manifest does not say where they are covered")
         if against is None:
@@ -89,7 +91,7 @@ def summarise(
             except NodaError as error:
                 notes.append(f"{error} Name the original set with --against.")
     if against is not None:
-        if against[1].skeleton != skeleton:
+        if against[1].skeleton.joints != skeleton.joints:
             raise NodaError(f"{against[0]} has the joints of {against[1].skeleton.name}, {folder} of {skeleton.name}")
         other, name = against[1], _name(against[0])
         series = [Series(_name(folder), *_counted(series[0]))]
@@ -99,7 +101,7 @@ def summarise(
     valid = _states(dataset.valid, skeleton)
     if _known(valid):
         real.append(Series("validation part", len(dataset.valid), valid))
-    if skeleton == MPII:
+    if skeleton.joints == MPII.joints:
         real.append(Series("MPII's validation set", 2958, mpii_validation(skeleton)))
     return Summary(
         str(folder), skeleton, len(dataset.images), tuple(series), tuple(real), renders, scores, tuple(notes)
@@ -181,8 +183,7 @@ def share_words(states: States) -> str:
 
 
 def _states(persons: Iterable[Person], skeleton: Skeleton) -> dict[str, States]:
-    people = list(persons)
-    return count_states([person.labelled for person in people], [person.visible for person in people], skeleton)
+    return count_states(((person.labelled, person.visible) for person in persons), skeleton)
 
 
 def _counted(series: Series) -> tuple[int | None, Counts]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,19 +56,36 @@ def _without(layout: Layout, message: str) -> tuple[Path | None, Layout]:
     return None, layout
 
 
-def entries_of(layout: Layout, dataset: Dataset) -> list[Entry]:
-    """Everyone, in the order of the files, with the number of their record (from 0) where there are numbers."""
-    return [
-        *_part(dataset.persons, layout.annotations, layout.kind, TRAINING),
-        *_part(dataset.valid, layout.valid or layout.annotations, layout.kind, VALIDATION),
-    ]
+class Entries(Iterable[Entry]):
+    """Everyone, in the order of the files, with the number of their record (from 0) where there are numbers.
+
+    Entries are made anew each time they are gone through, so that people of a large set can stay on disk.
+    """
+
+    def __init__(self, layout: Layout, dataset: Dataset) -> None:
+        self._dataset, self._kind = dataset, layout.kind
+        self._files = {TRAINING: layout.annotations, VALIDATION: layout.valid or layout.annotations}
+        self._rows = {
+            part: _usable_rows(self._files[part]) if len(people) and layout.kind == "mpii_json" else array("L")
+            for part, people in self._parts()
+        }
+
+    def __iter__(self) -> Iterator[Entry]:
+        for part, people in self._parts():
+            file, rows = self._files[part].name, self._rows[part]
+            for place, person in enumerate(people):
+                if self._kind == "coco":
+                    where = f"{file} annotation {person.record.get('id', '?')}"
+                elif len(rows) == len(people):
+                    where = f"{file} record {rows[place]}"
+                else:
+                    where = f"{file} person {person.person_id}"
+                yield Entry(person, where, part)
+
+    def _parts(self) -> tuple[tuple[str, Sequence[Person]], ...]:
+        return (TRAINING, self._dataset.persons), (VALIDATION, self._dataset.valid)
 
 
-def _part(persons: Sequence[Person], file: Path, kind: str, part: str) -> list[Entry]:
-    if kind == "coco":
-        return [Entry(p, f"{file.name} annotation {p.record.get('id', '?')}", part) for p in persons]
-    if kind == "mpii_json":
-        rows = [row for row, person in enumerate(read_persons(file)) if person]
-        if len(rows) == len(persons):
-            return [Entry(p, f"{file.name} record {row}", part) for p, row in zip(persons, rows, strict=True)]
-    return [Entry(p, f"{file.name} person {p.person_id}", part) for p in persons]
+def _usable_rows(file: Path) -> array[int]:
+    """Numbers of the records of an MPII JSON file that can be used."""
+    return array("L", (row for row, person in enumerate(read_persons(file)) if person))

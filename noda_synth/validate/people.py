@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noda_synth.dataset import far_outside, inside, joint_box
 from noda_synth.skeleton import Skeleton
@@ -30,7 +30,7 @@ this share of the diagonal of the smaller joint box."""
 _HEAD_PER_SEGMENT = 0.75
 
 
-def check_places(entries: Sequence[Entry], sizes: Mapping[tuple[str, str], tuple[int, int]], skeleton: Skeleton) \
+def check_places(entries: Iterable[Entry], sizes: Mapping[tuple[str, str], tuple[int, int]], skeleton: Skeleton) \
         -> Iterator[Finding]:  # fmt: skip
     """Joints outside their image, centers off their person. `sizes`: (part, image) -> width, height, where known."""
     for entry in entries:
@@ -55,47 +55,57 @@ def check_places(entries: Sequence[Entry], sizes: Mapping[tuple[str, str], tuple
                 yield entry.finding("center-off", what)
 
 
-def check_scales(entries: Sequence[Entry], skeleton: Skeleton) -> Iterator[Finding]:
+def check_scales(entries: Iterable[Entry], skeleton: Skeleton) -> Iterator[Finding]:
     """Scales that are outliers against head size or joint box."""
-    yield from _outliers(
-        [(entry, ratio) for entry in entries if (ratio := _by_head(entry, skeleton))], "head size", SCALE_BY_HEAD
-    )
-    yield from _outliers(
-        [(entry, ratio) for entry in entries if not _by_head(entry, skeleton) and (ratio := _by_box(entry))],
-        "diagonal of the joint box", SCALE_BY_BOX,
-    )  # fmt: skip
+    ratios = np.array([_ratios(entry, skeleton) for entry in entries], np.float64).reshape(-1, 2)
+    heads, boxes = _outliers(ratios[:, 0], SCALE_BY_HEAD), _outliers(ratios[:, 1], SCALE_BY_BOX)
+    for entry, by_head, by_box in zip(entries, heads, boxes, strict=True):
+        for off, measure in ((by_head, "head size"), (by_box, "diagonal of the joint box")):
+            if off:
+                much = f"{off:.1f} times what" if off > 1 else f"1 / {1 / off:.1f} of what"
+                what = f"scale {entry.person.scale:.3g} is {much} its {measure} has with others of this data set"
+                yield entry.finding("scale-outlier", what)
 
 
-def check_twice(entries: Sequence[Entry]) -> Iterator[Finding]:
+def check_twice(entries: Iterable[Entry]) -> Iterator[Finding]:
     """People who stand nearly at the same place of an image; those with the very same joints are known already."""
-    by_image: dict[str, list[Entry]] = defaultdict(list)
+    by_image: dict[tuple[str, str], list[tuple[str, NDArray[np.float64]]]] = defaultdict(list)
     for entry in entries:
-        if not entry.person.duplicate:
-            by_image[entry.person.image].append(entry)
-    for group in by_image.values():
-        for first, second in combinations(group, 2):
-            a, b = first.person, second.person
-            both = a.labelled & b.labelled
-            if both.sum() < NEAR_JOINTS:
-                continue
-            smaller = min(math.hypot(*(box[2:] - box[:2])) for box in (joint_box(p.joints[p.labelled]) for p in (a, b)))
-            apart = float(np.median(np.hypot(*(a.joints[both] - b.joints[both]).T)))
-            if apart < NEAR * smaller:
-                yield second.finding("near-duplicate", f"half of the joints lie within {apart:.1f} px of {first.where}")
+        person = entry.person
+        if person.duplicate or person.labelled.sum() < NEAR_JOINTS:
+            continue
+        others = by_image[entry.part, person.image]
+        for where, joints in others:
+            apart = np.hypot(*(person.joints - joints).T)
+            apart = apart[np.isfinite(apart)]
+            if len(apart) >= NEAR_JOINTS and np.median(apart) < NEAR * min(_diagonal(person.joints), _diagonal(joints)):
+                what = f"half of the joints lie within {np.median(apart):.1f} px of {where}"
+                yield entry.finding("near-duplicate", what)
+        others.append((entry.where, person.joints))
 
 
-def _outliers(ratios: Sequence[tuple[Entry, float]], measure: str, factor: float) -> Iterator[Finding]:
-    if not ratios:
-        return
-    logs = np.log([ratio for _, ratio in ratios])
-    middle = float(np.median(logs))
-    limit = max(math.log(factor), DEVIATIONS * 1.4826 * float(np.median(np.abs(logs - middle))))
-    for (entry, _), log in zip(ratios, logs, strict=True):
-        if abs(log - middle) > limit:
-            off = math.exp(log - middle)
-            much = f"{off:.1f} times what" if off > 1 else f"1 / {1 / off:.1f} of what"
-            what = f"scale {entry.person.scale:.3g} is {much} its {measure} has with others of this data set"
-            yield entry.finding("scale-outlier", what)
+def _outliers(ratios: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """How many times the median each ratio is, where that is beyond the limits; 0 for the others, and for NaN."""
+    off = np.zeros(len(ratios))
+    known = np.isfinite(ratios)
+    if known.any():
+        logs = np.log(ratios[known])
+        logs -= np.median(logs)
+        limit = max(math.log(factor), DEVIATIONS * 1.4826 * float(np.median(np.abs(logs))))
+        off[known] = np.where(np.abs(logs) > limit, np.exp(logs), 0)
+    return off
+
+
+def _ratios(entry: Entry, skeleton: Skeleton) -> tuple[float, float]:
+    """A person's height by the scale over head size, or where there is none over the joint box; NaN for the other."""
+    by_head = _by_head(entry, skeleton) or math.nan
+    return by_head, (_by_box(entry) or math.nan) if math.isnan(by_head) else math.nan
+
+
+def _diagonal(joints: NDArray[np.float64]) -> float:
+    """Of the box of the joints that are labelled, which are not NaN."""
+    box = joint_box(joints[~np.isnan(joints[:, 0])])
+    return math.hypot(*(box[2:] - box[:2]))
 
 
 def _by_head(entry: Entry, skeleton: Skeleton) -> float:
@@ -117,5 +127,4 @@ def _by_box(entry: Entry) -> float:
     person = entry.person
     if person.scale is None or person.labelled.sum() < NEAR_JOINTS:
         return 0.0
-    box = joint_box(person.joints[person.labelled])
-    return 200 * person.scale / max(math.hypot(*(box[2:] - box[:2])), 1.0)
+    return 200 * person.scale / max(_diagonal(person.joints), 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from noda_synth.validate.entries import Entry
 from noda_synth.validate.findings import Finding
 
 
-def check_rendered(folder: Path, layout: Layout, dataset: Dataset, entries: Sequence[Entry]) -> Iterator[Finding]:
+def check_rendered(folder: Path, layout: Layout, dataset: Dataset, entries: Iterable[Entry]) -> Iterator[Finding]:
     """Findings about a set that has a manifest."""
     lines: dict[str, dict[str, Any]] = {}
     for number, line in numbered_lines(folder / MANIFEST):
@@ -83,7 +83,7 @@ def _listed_images(layout: Layout, dataset: Dataset) -> set[str]:
     return listed
 
 
-def _records(entries: Sequence[Entry], lines: Mapping[str, dict[str, Any]], dataset: Dataset) -> Iterator[Finding]:
+def _records(entries: Iterable[Entry], lines: Mapping[str, dict[str, Any]], dataset: Dataset) -> Iterator[Finding]:
     """Rendered records without a line, and those whose covered joints are not marked."""
     for entry in entries:
         person = entry.person

@@ -11,7 +11,7 @@ from noda_synth.dataset import Dataset
 from noda_synth.formats import Layout
 from noda_synth.images import MAX_PIXELS
 from noda_synth.manifest import MANIFEST
-from noda_synth.validate.entries import TRAINING, VALIDATION, Entry, entries_of, read_tolerantly
+from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_places, check_scales, check_twice
 from noda_synth.validate.pictures import Picture, look_at
@@ -58,7 +58,7 @@ def validate(
     findings += [
         Finding("unusable-record", problem.item, problem.reason) for problem in dataset.problems if problem.failed
     ]
-    entries = entries_of(layout, dataset)
+    entries = Entries(layout, dataset)
     for entry in entries:
         findings += check_record(entry, dataset.skeleton, dataset.source)
     if layout.valid_images is None:  # with a folder of its own the same name is another image
@@ -95,13 +95,13 @@ def _pictures(layout: Layout, dataset: Dataset) -> list[Picture]:
 
 
 def _look(
-    layout: Layout, dataset: Dataset, entries: list[Entry], decode: bool, max_pixels: int, workers: int, quiet: bool
+    layout: Layout, dataset: Dataset, entries: Entries, decode: bool, max_pixels: int, workers: int, quiet: bool
 ) -> tuple[dict[tuple[str, str], tuple[int, int]], list[Finding]]:
     """Sizes by part and image, and findings about images, each with the first record that names it."""
     pictures = _pictures(layout, dataset)
-    first: dict[tuple[str, str], Entry] = {}
+    first: dict[tuple[str, str], str] = {}
     for entry in entries:
-        first.setdefault((entry.part, entry.person.image), entry)
+        first.setdefault((entry.part, entry.person.image), entry.where)
     sizes: dict[tuple[str, str], tuple[int, int]] = {}
     findings = []
     with jobs.Progress(len(pictures), "validate", "image", quiet=quiet) as progress:
@@ -111,12 +111,12 @@ def _look(
                 sizes[key] = look.size
             named = first.get(key)
             for kind, what in look.faults:
-                where = f"{look.picture.name}{f' ({named.where})' if named else ''}"
+                where = f"{look.picture.name}{f' ({named})' if named else ''}"
                 findings.append(Finding(kind, where, what, look.picture.name))
     return sizes, findings
 
 
-def _shared(entries: list[Entry]) -> list[Finding]:
+def _shared(entries: Entries) -> list[Finding]:
     """Images that stand in both parts, named by their first record of the validation part."""
     train = {entry.person.image for entry in entries if entry.part == TRAINING}
     found: dict[str, Finding] = {}
