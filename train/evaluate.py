@@ -51,10 +51,11 @@ def subject(parts: Parts, settings: Settings) -> Subject:
         return Subject(samples, samples.truth(), layout.annotations if is_coco else None)
     samples = parts.valid
     if not len(samples):
-        missing = "annot/person_keypoints_val*.json" if is_coco else "annot/valid.json"
+        missing = "person_keypoints_val*.json" if is_coco else "annot/valid.json"
+        make = f", make one with `noda-synth convert {layout.annotations} OUT --to coco --holdout 0.1`"
         raise NodaError(
-            f"{layout.annotations}: this data set has no validation part ({missing});"
-            " train without with --set validate_every=0, or choose one that has"
+            f"{layout.annotations}: this data set has no validation part ({missing}); train without with"
+            f" --set validate_every=0{make if is_coco else ''}, or choose one that has"
         )
     own = samples.truth()
     if layout.gt_valid is None:

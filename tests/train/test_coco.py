@@ -97,6 +97,15 @@ def test_a_person_without_box_is_cut_by_the_joints(tmp_path: Path) -> None:
     assert samples.area[0] == pytest.approx(0.53 * np.prod(high - low + 1))
 
 
+def test_a_set_without_validation_part_says_how_to_make_one(
+    tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_set(tmp_path / "set", COCO, train=1, valid=1)
+    valid_file(data).unlink()
+    assert python_m_train("fit", "demo", "--data", data, "--run", tmp_path / "run") == 2
+    assert "--to coco --holdout 0.1" in capsys.readouterr().err
+
+
 def test_mirroring_swaps_the_sides_of_any_skeleton() -> None:
     for skeleton in SKELETONS.values():
         order = geometry.flip_order(skeleton)
