@@ -69,7 +69,10 @@ def read_results(path: Path, joints: int) -> Results:
             table = np.array(entry["keypoints"], dtype=np.float64)
             if table.shape != (3 * joints,):
                 raise NodaError(f"{path} entry {row}: {len(table) / 3:g} keypoints, but the truth has {joints}")
-            poses.append(Pose(_identity(entry["image_id"]), table.reshape(joints, 3), float(entry["score"])))
+            pose = Pose(_identity(entry["image_id"]), table.reshape(joints, 3), float(entry["score"]))
+            if not np.isfinite([*table, pose.score]).all():
+                raise NodaError(f"{path} entry {row}: a number that is none; leave the pose out")
+            poses.append(pose)
             annotations.append(_identity(entry["annotation_id"]) if "annotation_id" in entry else None)
         except (TypeError, KeyError, ValueError) as error:
             shown = json.dumps(entry)[:80]
@@ -87,7 +90,7 @@ def assigned(results: Results, truth: oks.Truth, names: Sequence[Ids]) -> Floats
     """(N, J, 2), 1-based: the joints of the pose that belongs to each person, NaN where there is none.
 
     Where the file does not say whose a pose is, the pairs on an image that fit best (by OKS) are put together first,
-    each pose and each person once. That is kind to the predictions: AP, which pays for surplus poses, is not.
+    each pose and each person once. That is kind to surplus poses, for which AP makes them pay.
     """
     joints = np.full(truth.joints.shape, np.nan)
     row_of = {name.annotation: row for row, name in enumerate(names)}

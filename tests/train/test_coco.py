@@ -261,6 +261,7 @@ def test_poses_without_name_go_to_whom_they_fit(coco_set: tuple[Path, Skeleton])
         ([{"image_id": 1}], "entry 0: no image_id, keypoints and score"),
         ([{"image_id": 1, "keypoints": [1, 2, 3], "score": 1}], "entry 0: 1 keypoints, but the truth has 17"),
         (["text"], "entry 0"),
+        ([{"image_id": 1, "keypoints": [float("nan")] * 51, "score": 1}], "entry 0: a number that is none"),
     ],
 )
 def test_results_that_are_none_are_named(tmp_path: Path, content: Any, says: str) -> None:
