@@ -2,9 +2,9 @@
 
     python -m scripts.bench_report --set data/mpii_noda --pool data/pool.h5 --renders 11000
 
-Printed are the time to write the page (by the wall clock, and the processors' own, which depends little on who else uses
-them), its size and, where Chromium is installed, what passes in the browser: until the first pictures are drawn, until
-the page is loaded, to filter, to order, and to show another place.
+Printed are the time to write the page (by the wall clock, and the processors' own, which depends little on who else
+uses them), its size and, where Chromium is installed, what passes in the browser: until the first pictures are drawn,
+until the page is loaded, to filter, to order, and to show another place.
 """
 
 from __future__ import annotations
