@@ -19,7 +19,7 @@ from noda_synth.benchmark.decide import Body, Decider, Place, Target, bodies_of,
 from noda_synth.benchmark.hashes import read_hashes
 from noda_synth.benchmark.protocol import SEVERITIES, Dice, Settings
 from noda_synth.compositing import alpha_at
-from noda_synth.dataset import Dataset, Person
+from noda_synth.dataset import Dataset, People, Person
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.matlab import load_mat
 from noda_synth.images import image_size, read_image
@@ -75,7 +75,7 @@ def _lines(out: Path) -> list[dict[str, Any]]:
 def _stamp(layout: Layout, dataset: Dataset, line: dict[str, Any]) -> tuple[paint.Stamp, Person, tuple[int, int]]:
     """What was pasted, from the manifest's line alone."""
     occluder = dataset.persons[line["occluder"]["row"]]
-    others = [o for o in dataset.by_image[occluder.image] if o is not occluder and not o.duplicate]
+    others = [o for o in dataset.by_image[occluder.image] if o.person_id != occluder.person_id and not o.duplicate]
     person = dataset.valid[line["row"]]
     size = image_size(layout.images / person.image)
     joints = figures.joints_of(occluder, dataset.skeleton)
@@ -189,8 +189,8 @@ def test_a_killed_run_goes_on(drawn: Made, twins: Path, tmp_path: Path) -> None:
 def _twins(dataset: Dataset, layout: Layout, shift: float = 0.0) -> list[Any]:
     """What is decided for everyone, with all coordinates off by a share."""
 
-    def moved(people: tuple[Person, ...]) -> tuple[Person, ...]:
-        return tuple(replace(person, joints=person.joints * (1 + shift)) for person in people)
+    def moved(people: People) -> People:
+        return People(replace(person, joints=person.joints * (1 + shift)) for person in people)
 
     dataset = replace(dataset, persons=moved(dataset.persons), valid=moved(dataset.valid))
     sizes = {name: image_size(layout.images / name) for name in dataset.images}

@@ -133,8 +133,8 @@ def load(data: Path) -> Parts:
     return Parts(
         data,
         layout,
-        _samples(layout.images, dataset.skeleton, dataset.samples),
-        _samples(layout.valid_images or layout.images, dataset.skeleton, valid),
+        samples_of(layout.images, dataset.skeleton, dataset.samples),
+        samples_of(layout.valid_images or layout.images, dataset.skeleton, valid),
         tuple(f"{problem.item}: {problem.reason}" for problem in dataset.problems),
     )
 
@@ -143,7 +143,7 @@ def annotated(path: Path) -> Samples:
     """The people with keypoints of one COCO file, whose images nobody looks for."""
     own = own_skeleton(path)
     dataset = read_coco(path, load_skeleton(own) if own else None)
-    return _samples(Path(), dataset.skeleton, dataset.samples)
+    return samples_of(Path(), dataset.skeleton, dataset.samples)
 
 
 class _Row(NamedTuple):
@@ -161,8 +161,8 @@ class _Row(NamedTuple):
     area: float
 
 
-def _samples(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> Samples:
-    """Arrays of the persons, each of whom is looked at once: large sets come from disk."""
+def samples_of(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> Samples:
+    """Arrays of the persons, whose images lie in a folder; each is looked at once: large sets come from disk."""
     count = len(skeleton)
     rows = [_row(images, skeleton, person) for person in persons]
     return Samples(

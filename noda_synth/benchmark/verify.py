@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
+from noda_synth.benchmark.folder import BENCHMARK, read_benchmark
 from noda_synth.benchmark.hashes import differences, digest, hashes_of, read_hashes
 from noda_synth.benchmark.protocol import Settings
-from noda_synth.benchmark.write import BENCHMARK, write_benchmark
+from noda_synth.benchmark.write import write_benchmark
 from noda_synth.dataset import Dataset
-from noda_synth.errors import NodaError
 from noda_synth.formats import Layout
-from noda_synth.formats.files import read_json
 
 Differences = dict[str, list[str]]
 
@@ -62,13 +59,3 @@ def verify_again(
     if found["bytes"] and report.content["versions"]["opencv"] != theirs:
         found["bytes"].append(f"made with OpenCV {theirs}, compared with {report.content['versions']['opencv']}")
     return found
-
-
-def read_benchmark(out: Path) -> dict[str, Any]:
-    """The content of benchmark.json. Raises NodaError for a folder that is no benchmark."""
-    if not (out / BENCHMARK).is_file():
-        raise NodaError(f"{out}: no benchmark that `noda-synth benchmark` has written ({BENCHMARK} is missing)")
-    content = read_json(out / BENCHMARK)
-    if not isinstance(content, dict) or not {"name", "settings", "labels", "inputs", "versions"} <= content.keys():
-        raise NodaError(f"{out / BENCHMARK}: not as `noda-synth benchmark` wrote it: {json.dumps(content)[:60]}")
-    return content

@@ -120,7 +120,11 @@ def _read_bodies(path: Path, _fingerprint: str) -> list[Body]:
 
 def _order(dataset: Dataset, line: Line, body: Body) -> _Order:
     occluder = dataset.persons[body.row]
-    others = tuple(other for other in dataset.by_image[occluder.image] if other is not occluder and not other.duplicate)
+    others = tuple(
+        other
+        for other in dataset.by_image[occluder.image]
+        if other.person_id != occluder.person_id and not other.duplicate
+    )
     return _Order(line, dataset.valid[line["row"]], body, occluder, others)
 
 

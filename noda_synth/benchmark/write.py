@@ -16,6 +16,7 @@ import numpy as np
 
 from noda_synth.benchmark.decide import WHOLE, Size, bodies_of, key_of
 from noda_synth.benchmark.figures import joints_of
+from noda_synth.benchmark.folder import BENCHMARK
 from noda_synth.benchmark.hashes import HASHES, digest, hashes_of, write_hashes
 from noda_synth.benchmark.labels import clean_people, covered_person, write_labels
 from noda_synth.benchmark.protocol import CLEAN, SEVERITIES, VERSION, Settings
@@ -28,8 +29,6 @@ from noda_synth.images import image_path, image_size
 from noda_synth.staging import Staging, check_output, remove
 from noda_synth.version import __version__
 from noda_synth.written import link_originals, write_problems
-
-BENCHMARK = "benchmark.json"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from noda_synth.errors import NodaError
 from train.cli.shared import DEFAULT_DATA, PATH, data_option, report, runs_option, set_option, speaker
 
 if TYPE_CHECKING:
-    from train.data import Parts
+    from noda_synth.skeleton import Skeleton
     from train.distributed import World
     from train.runs import Trained
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--preset", help="The network that --weights belongs to.")
 @click.option("--predictions", type=PATH, help="Score this file (h5 or mat with `preds`, COCO results); needs --truth.")
-@click.option("--truth", type=PATH, help="gt_valid.mat, an MPII valid.json, or a COCO file.")
+@click.option("--truth", type=PATH, help="gt_valid.mat, an MPII valid.json, a COCO file, or a benchmark.")
 @click.option("--visible", type=PATH, help="Visibility, where --truth has none: h5, mat or json.")
 @click.option("--against", type=PATH, help="Compare with another run, or a file of predictions.")
 @click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
@@ -54,18 +54,81 @@ def command(
 ) -> None:
     """Evaluate a run, public weights, or anybody's predictions: visible and occluded joints apart.
 
-    PCKh for MPII; for sets in COCO's form PCK in box sizes, OKS, and AP by pycocotools.
+    PCKh for MPII; for sets in COCO's form PCK in box sizes, OKS, and AP by pycocotools. On a
+    benchmark that `noda-synth benchmark` wrote (as --data, or as --truth of a folder of
+    predictions): the scores on its clean images and its twins, and how far they drop.
 
     \b
     Settings that matter here: decode (quarter, dark), flip_test, channels (rgb, bgr), batch, device, pictures.
     """
+    from noda_synth.benchmark.folder import is_benchmark
+
     if predictions is not None:
         if truth is None:
-            raise NodaError("--predictions needs --truth: gt_valid.mat, an MPII valid.json, or a COCO file")
-        _score_file(predictions, truth, visible, against, out)
+            raise NodaError(
+                "--predictions needs --truth: gt_valid.mat, an MPII valid.json, a COCO file, or a benchmark"
+            )
+        if is_benchmark(truth):
+            _refuse(visible=visible, against=against)
+            _score_twins(predictions, truth, out)
+        else:
+            _score_file(predictions, truth, visible, against, out)
         return
     overrides = (*overrides, f"decode={decode}") if decode else overrides
+    if data is not None and is_benchmark(data):
+        _refuse(against=against, mean_pose=mean_pose)
+        _evaluate_twins(run, runs, data, which, weights, preset, out, overrides)
+        return
     _evaluate_network(run, runs, data, which, weights, preset, against, out, mean_pose, overrides)
+
+
+def _refuse(**options: object) -> None:
+    """Options that say nothing on a benchmark."""
+    for name, value in options.items():
+        if value:
+            raise NodaError(f"--{name.replace('_', '-')} is not for a benchmark; leave it out")
+
+
+def _score_twins(predictions: Path, data: Path, out: Path | None) -> None:
+    from train import benchmark
+
+    _tell_benchmark(benchmark.score(predictions, benchmark.read(data)), out)
+
+
+def _tell_benchmark(result: dict[str, Any], out: Path | None) -> None:
+    from train import benchmark, evaluate
+
+    click.echo(benchmark.format_table(result))
+    if out is not None:
+        evaluate.write_json(out, result)
+
+
+def _evaluate_twins(
+    run: Path | None,
+    runs: Path,
+    data: Path,
+    which: str,
+    weights: Path | None,
+    preset: str | None,
+    out: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
+    from train import benchmark, checkpoint, distributed
+
+    device = next((o.partition("=")[2] for o in overrides if o.startswith("device=")), "auto")
+    twins = benchmark.read(data)
+    with distributed.joined(device) as world:
+        say = speaker(world)
+        skeleton = twins.clean.samples.skeleton
+        if weights is None:
+            subject, folder = _of_run(run, runs, which, overrides, world)
+            checkpoint.refuse_other_joints(subject.skeleton, subject.source, skeleton, data)
+        else:
+            subject, folder = _of_weights(weights, preset, runs, skeleton, overrides, world, say)
+        result = benchmark.evaluate_network(subject.network, twins, subject.settings, world, folder, data)
+        if world.is_first:
+            say(f"{subject.source}, {subject.settings.model}, on {data}\n")
+            _tell_benchmark(result, out)
 
 
 def _score_file(predictions: Path, truth: Path, visible: Path | None, against: Path | None, out: Path | None) -> None:
@@ -105,7 +168,7 @@ def _evaluate_network(
             )
         else:
             parts = load(data or DEFAULT_DATA)
-            subject, folder = _of_weights(weights, preset, runs, parts, overrides, world, say)
+            subject, folder = _of_weights(weights, preset, runs, parts.train.skeleton, overrides, world, say)
         settings = subject.settings
         who = evaluate.subject(parts, settings)
         origin = {"checkpoint": subject.source.name, "epoch": str(subject.epoch), "run": folder.name}
@@ -143,7 +206,13 @@ def _of_run(run: Path | None, runs: Path, which: str, overrides: tuple[str, ...]
 
 
 def _of_weights(
-    weights: Path, preset: str | None, runs: Path, parts: Parts, overrides: tuple[str, ...], world: World, say: Any
+    weights: Path,
+    preset: str | None,
+    runs: Path,
+    skeleton: Skeleton,
+    overrides: tuple[str, ...],
+    world: World,
+    say: Any,
 ) -> tuple[Trained, Path]:
     """A network with somebody's weights, and the folder that its results go to."""
     from train import config
@@ -156,7 +225,7 @@ def _of_weights(
     if channels and not any(o.startswith("channels=") for o in overrides):
         say(f"{weights.name}: an official pose_resnet file, trained on BGR: channels={channels}")
         overrides = (*overrides, f"channels={channels}")
-    subject, report = from_weights(weights, config.load(preset, overrides), parts.train.skeleton, world.device)
+    subject, report = from_weights(weights, config.load(preset, overrides), skeleton, world.device)
     say(str(report))
     folder = runs / f"eval-{weights.stem}"
     folder.mkdir(parents=True, exist_ok=True)
