@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -26,7 +25,7 @@ from noda_synth.images import MAX_PIXELS, BGRImage, encode_jpeg, encode_png, ima
 from noda_synth.methods import Recipe
 from noda_synth.methods.base import Method, Subject
 from noda_synth.placement import PlacementSettings
-from noda_synth.plan import Plan
+from noda_synth.plan import Plan, Planned
 from noda_synth.skeleton import Skeleton
 from noda_synth.staging import Outcome, Staging
 
@@ -113,28 +112,57 @@ def render_copies(
     Returns:
         The folders of the finished shards and what was said of them, both in the order of the shards.
     """
-    by_image: dict[str, list[Order]] = defaultdict(list)
-    for order in orders(dataset, plan, settings):
-        by_image[order.person.image].append(order)
-    groups = [(name, tuple(group)) for name, group in by_image.items()]
-    shards = [
+    orders = Orders(dataset, plan, settings)
+    shards = (
         jobs.Shard(f"{number:06d}", _Task(images, recipe, dataset.skeleton, block), len(block))
-        for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
-    ]
+        for number, block in enumerate(jobs.blocks(orders.by_image(), _SHARD_IMAGES))
+    )
     work = partial(_render_images, settings=settings, marks=marks)
     outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
-    return [staging.data(shard.name) for shard in shards], outcomes
+    return [staging.data(shard) for shard in outcomes.shards], outcomes
 
 
-def orders(dataset: Dataset, plan: Plan, settings: RenderSettings) -> Iterator[Order]:
+class Orders:
     """The copies of a plan with their names: the original's name, the row in the training list, and the copy."""
-    taken = set(dataset.images) | {person.image for person in dataset.valid}
-    for planned in plan.chosen:
-        person = dataset.persons[planned.row]
+
+    def __init__(self, dataset: Dataset, plan: Plan, settings: RenderSettings) -> None:
+        self._dataset, self._plan, self._settings = dataset, plan, settings
+        numbers = dataset.by_image.numbers[plan.rows]
+        self._places = np.argsort(numbers, kind="stable")
+        self._numbers, self._starts = np.unique(numbers[self._places], return_index=True)
+
+    @property
+    def images(self) -> int:
+        """How many images they are made of."""
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Order]:
+        """In the order of the data set."""
+        for planned in self._plan.chosen:
+            yield from self._of(planned)
+
+    def by_image(self) -> Iterator[tuple[str, tuple[Order, ...]]]:
+        """Image name and copies, in the order in which the people come first in the data set."""
+        for group in np.argsort(self._places[self._starts]):
+            orders = self.on(int(self._numbers[group]))
+            yield orders[0].person.image, orders
+
+    def on(self, image: int) -> tuple[Order, ...]:
+        """The copies that are made of an image, by its number."""
+        group = int(np.searchsorted(self._numbers, image))
+        if group == len(self._numbers) or self._numbers[group] != image:
+            return ()
+        end = self._starts[group + 1] if group + 1 < len(self._starts) else len(self._places)
+        places = self._places[self._starts[group] : end]
+        return tuple(order for place in places for order in self._of(self._plan.chosen[int(place)]))
+
+    def _of(self, planned: Planned) -> Iterator[Order]:
+        person = self._dataset.persons[planned.row]
+        several, suffix = self._settings.copies > 1, self._settings.format
         for copy, placement in enumerate(planned.placements):
-            name = copy_name(person.image, planned.row, copy if settings.copies > 1 else None, settings.format)
-            while name in taken:
-                name = copy_name(name, planned.row, None, settings.format)
+            name = copy_name(person.image, planned.row, copy if several else None, suffix)
+            while self._dataset.names_image(name):
+                name = copy_name(name, planned.row, None, suffix)
             yield Order(planned.row, copy, person, placement, name)
 
 

@@ -160,13 +160,17 @@ class Images(Mapping[str, Image]):
 
 
 class ByImage(Mapping[str, tuple[Person, ...]]):
-    """People by image name, each in the order of the file; every image has an entry."""
+    """People by image name, each in the order of the file; every image has an entry.
+
+    Attributes:
+        numbers: (N,) the number of each one's image.
+    """
 
     def __init__(self, images: Images, persons: People) -> None:
         self._images, self._persons = images, persons
-        numbers = images.numbers(persons.image_hashes)
-        self._rows = np.argsort(numbers, kind="stable")
-        self._starts = np.searchsorted(numbers[self._rows], np.arange(len(images) + 1))
+        self.numbers = images.numbers(persons.image_hashes)
+        self._rows = np.argsort(self.numbers, kind="stable")
+        self._starts = np.searchsorted(self.numbers[self._rows], np.arange(len(images) + 1))
 
     def __len__(self) -> int:
         return len(self._images)
@@ -215,6 +219,14 @@ class Dataset:
     def by_image(self) -> ByImage:
         """People of the training part by image name, each in the order of the file; every image has an entry."""
         return ByImage(self.images, self.persons)
+
+    def names_image(self, name: str) -> bool:
+        """Whether there is an image of that name, of training or validation."""
+        return name in self.images or key_hash(name) in self._valid_images
+
+    @cached_property
+    def _valid_images(self) -> frozenset[int]:
+        return frozenset(np.unique(self.valid.image_hashes).tolist())
 
     @cached_property
     def samples(self) -> Sequence[Person]:

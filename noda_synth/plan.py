@@ -6,6 +6,7 @@ a placement. So the plan is the same for any number of workers.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from noda_synth import jobs
 from noda_synth.dataset import Dataset, Person, far_outside_note
 from noda_synth.errors import ItemError, Problem
@@ -22,6 +26,7 @@ from noda_synth.images import image_path, image_size
 from noda_synth.methods import Recipe, method_class
 from noda_synth.seeding import item_generator
 from noda_synth.skeleton import Skeleton
+from noda_synth.spool import Spool, View
 
 # People per unit of planning work, and the least number of people that are looked at together.
 _BLOCK, _WAVE = 16, 64
@@ -42,14 +47,16 @@ class Plan:
     Attributes:
         wanted: number of people asked for: floor(ratio * people + 0.5).
         chosen: the people found; fewer than wanted if not enough admit a placement.
+        rows: (N,) their rows in `Dataset.persons`.
         passed_over: reason -> people that came earlier in the seeded order but do not admit a placement.
         problems: images that could not be looked at, and joints that were ignored.
     """
 
     wanted: int
-    chosen: tuple[Planned, ...]
+    chosen: Sequence[Planned]
+    rows: NDArray[np.int64]
     passed_over: dict[str, int]
-    problems: tuple[Problem, ...]
+    problems: Sequence[Problem]
 
 
 def draw_plan(
@@ -66,9 +73,9 @@ def draw_plan(
     progress: jobs.Progress | None = None,
 ) -> Plan:
     """Draw the plan for floor(ratio * samples + 0.5) people (at most `limit`), each covered in `copies` ways."""
-    rows = [row for row, person in enumerate(dataset.persons) if person.labelled.any()]
-    order = [rows[place] for place in item_generator(seed, "targets", "order").permutation(len(rows))]
-    wanted = floor(ratio * len(rows) + 0.5)
+    samples = dataset.persons.samples
+    order = samples[item_generator(seed, "targets", "order").permutation(len(samples))]
+    wanted = floor(ratio * len(samples) + 0.5)
     wanted = wanted if limit is None else min(wanted, limit)
     work = partial(
         _place_people, images=images, recipe=recipe, skeleton=dataset.skeleton, copies=copies,
@@ -82,28 +89,32 @@ def draw_plan(
         person = dataset.persons[row]
         return tuple(other for other in dataset.by_image[person.image] if other.person_id != person.person_id)
 
-    chosen: list[Planned] = []
+    chosen: Spool[Planned] = Spool()
+    rows = array("q")
     passed_over: Counter[str] = Counter()
-    problems: list[Problem] = []
+    problems: Spool[Problem] = Spool()
     position = 0
     while len(chosen) < wanted and position < len(order):
         # A wave is a little larger than what is missing; what it finds beyond that is dropped.
         wave = order[position : position + max(_WAVE, (wanted - len(chosen)) * 9 // 8)]
         position += len(wave)
-        blocks = [[(row, dataset.persons[row], others(row)) for row in block] for block in jobs.blocks(wave, _BLOCK)]
+        people = ((int(row), dataset.persons[int(row)], others(int(row))) for row in wave)
+        blocks = jobs.blocks(people, _BLOCK)
         for planned, reason, problem in chain.from_iterable(jobs.run_ordered(work, blocks, jobs=workers)):
             if len(chosen) == wanted:
                 continue
             if planned is not None:
                 chosen.append(planned)
+                rows.append(planned.row)
                 if progress:
                     progress.add(1)
             else:
                 passed_over[reason] += 1
             if problem is not None:
                 problems.append(problem)
-    chosen.sort(key=lambda planned: planned.row)
-    return Plan(wanted, tuple(chosen), dict(sorted(passed_over.items())), tuple(problems))
+    found = np.array(rows, np.int64)
+    places = np.argsort(found)
+    return Plan(wanted, View(chosen, places), found[places], dict(sorted(passed_over.items())), problems)
 
 
 def _place_people(

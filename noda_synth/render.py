@@ -6,10 +6,13 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from noda_synth import jobs, written
 from noda_synth.copies import RenderSettings, encode, render_copies
@@ -21,6 +24,7 @@ from noda_synth.images import image_path, image_size, read_image
 from noda_synth.methods import Recipe, Sources, method_class
 from noda_synth.plan import Plan, draw_plan
 from noda_synth.scene import write_scenes
+from noda_synth.spool import Spool
 from noda_synth.staging import Outcome, Part, Staging, check_output, settings_hash
 from noda_synth.version import __version__
 
@@ -30,7 +34,7 @@ class RenderReport:
     """What render did: the content of report.json, what could not be used, and seconds of work by stage."""
 
     content: dict[str, Any]
-    problems: list[Problem]
+    problems: Sequence[Problem]
     seconds: dict[str, float]
 
 
@@ -82,27 +86,28 @@ def render(
     with staging.opened(every, overwrite):
         plan = plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=quiet)
         planned = time.perf_counter()
-        images = len({dataset.persons[chosen.row].image for chosen in plan.chosen})
+        images = len(np.unique(dataset.by_image.numbers[plan.rows]))
         with jobs.Progress(images, "render", "image", quiet=quiet) as progress:
             shards, outcomes = render_copies(
                 dataset, layout.images, recipe, plan, settings, staging, marks, workers=workers, progress=progress
             )
         if part:
-            return RenderReport({}, [*plan.problems, *_problems(outcomes)], _seconds(outcomes))
+            return RenderReport({}, Spool(chain(plan.problems, _problems(outcomes))), _seconds(outcomes))
         result = staging.result
         (result / "images").mkdir(parents=True, exist_ok=True)
         copies = written.collect(shards, result / "images")
         if plan.wanted and not copies.lines:
             raise NodaError(f"nobody could be covered ({_counted(plan.passed_over)})")
-        problems = [*dataset.problems, *plan.problems, *_problems(outcomes)]
-        problems += written.link_originals(dataset, layout, result, out, settings.originals)
-        problems += written.write_annotations(dataset, layout, copies, settings, result / "annot")
+        problems = Spool(chain(dataset.problems, plan.problems, _problems(outcomes)))
+        problems.extend(written.link_originals(dataset, layout, result, out, settings.originals))
+        problems.extend(written.write_annotations(dataset, layout, copies, settings, result / "annot"))
         if settings.coco or dataset.source == "coco":
             with jobs.Progress(len(dataset.images), "coco", "image", quiet=quiet) as progress:
-                problems += write_scenes(
-                    dataset, layout.images, recipe, plan, {line["file"] for line in copies.lines}, settings,
-                    staging, result / "annot", workers=workers, progress=progress,
+                notes = write_scenes(
+                    dataset, layout.images, recipe, plan, copies, settings, staging, result / "annot",
+                    workers=workers, progress=progress,
                 )  # fmt: skip
+                problems.extend(notes)
         written.write_manifest(result / "manifest.jsonl", copies)
         written.write_problems(result / "errors.jsonl", problems)
         content = written.report(dataset, plan, copies, problems, every, digest, method.counts())
@@ -164,8 +169,8 @@ def _made_with(out: Path) -> dict[str, Any] | None:
     return settings
 
 
-def _problems(outcomes: Sequence[Outcome]) -> list[Problem]:
-    return [Problem(**problem) for outcome in outcomes for problem in outcome["problems"]]
+def _problems(outcomes: Iterable[Outcome]) -> Iterator[Problem]:
+    return (Problem(**problem) for outcome in outcomes for problem in outcome["problems"])
 
 
 def _seconds(outcomes: Sequence[Outcome]) -> dict[str, float]:

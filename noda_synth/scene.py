@@ -7,7 +7,6 @@ NODA, the pasted person. `coco_train_topdown.json` has one record a training sam
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from noda_synth import jobs
 from noda_synth.compositing import COVERING, alpha_at, overlap
-from noda_synth.copies import Order, RenderSettings, orders
+from noda_synth.copies import Order, Orders, RenderSettings
 from noda_synth.dataset import OCCLUDED, Dataset, Image, Person, inside
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
@@ -32,6 +31,7 @@ from noda_synth.plan import Plan
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
 from noda_synth.staging import Outcome, Staging
+from noda_synth.written import Copies
 
 _SHARD_IMAGES = 16
 
@@ -54,12 +54,16 @@ class Region:
         return Region(rest, self.left, self.top)
 
 
+_Group = tuple[Image, tuple[tuple[int, Person], ...], tuple[Order, ...]]
+"""An image, the people on it by row, and the copies that were made of it."""
+
+
 @dataclass(frozen=True)
 class _Task:
     images: Path
     recipe: Recipe
     skeleton: Skeleton
-    groups: Sequence[tuple[Image, tuple[tuple[int, Person], ...], tuple[Order, ...]]]
+    groups: Sequence[_Group]
 
 
 def write_scenes(
@@ -67,14 +71,14 @@ def write_scenes(
     images: Path,
     recipe: Recipe,
     plan: Plan,
-    done: set[str],
+    done: Copies,
     settings: RenderSettings,
     staging: Staging,
     annot: Path,
     *,
     workers: int,
     progress: jobs.Progress,
-) -> list[Problem]:
+) -> Iterator[Problem]:
     """Write both COCO files into `annot`.
 
     Args:
@@ -82,7 +86,7 @@ def write_scenes(
         images: the images folder.
         recipe: the method.
         plan: who gets covered, and how.
-        done: names of the copies that were made.
+        done: the copies that were made.
         settings: how.
         staging: opened by the caller.
         annot: the folder of the written annotations.
@@ -92,22 +96,21 @@ def write_scenes(
     Returns:
         Images that could not be described.
     """
-    by_image: dict[str, list[Order]] = defaultdict(list)
-    for order in orders(dataset, plan, settings):
-        if order.name in done:
-            by_image[order.person.image].append(order)
-    people: dict[str, list[tuple[int, Person]]] = defaultdict(list)
-    for row, person in enumerate(dataset.persons):
-        if not person.duplicate:
-            people[person.image].append((row, person))
-    groups = [(image, tuple(people[name]), tuple(by_image[name])) for name, image in dataset.images.items()]
-    shards = [
+    orders = Orders(dataset, plan, settings)
+
+    def groups() -> Iterator[_Group]:
+        for number, image in enumerate(dataset.images.values()):
+            people = ((row, dataset.persons[row]) for row in dataset.by_image.rows(number))
+            made = tuple(order for order in orders.on(number) if (order.row, order.copy) in done)
+            yield image, tuple((row, person) for row, person in people if not person.duplicate), made
+
+    shards = (
         jobs.Shard(f"scene-{number:06d}", _Task(images, recipe, dataset.skeleton, block), len(block))
-        for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
-    ]
+        for number, block in enumerate(jobs.blocks(groups(), _SHARD_IMAGES))
+    )
     work = partial(_describe_images, max_pixels=settings.max_pixels)
     outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
-    pictures = _numbered([staging.data(shard.name) for shard in shards], dataset)
+    pictures = _numbered([staging.data(shard) for shard in outcomes.shards], dataset)
     write_coco(
         annot / "coco_train_scene.json",
         (picture["image"] for picture in pictures()),
@@ -115,7 +118,8 @@ def write_scenes(
         dataset.skeleton,
         dataset.header,
     )
-    covered = {order.row for group in by_image.values() for order in group}
+    covered = np.zeros(len(dataset.persons), np.bool_)
+    covered[done.rows] = True
     for copy in range(settings.copies):
         number = f"_{copy + 1}" if settings.copies > 1 else ""
         samples = partial(_samples, pictures, covered=covered, copy=copy, append=settings.append)
@@ -127,14 +131,14 @@ def write_scenes(
                 dataset.skeleton,
                 dataset.header,
             )
-    return [Problem(**problem) for outcome in outcomes for problem in outcome["problems"]]
+    return (Problem(**problem) for outcome in outcomes for problem in outcome["problems"])
 
 
-def _samples(pictures: Any, *, covered: set[int], copy: int, append: bool) -> Iterator[tuple[Any, list[Any]]]:
+def _samples(pictures: Any, *, covered: NDArray[np.bool_], copy: int, append: bool) -> Iterator[tuple[Any, list[Any]]]:
     """Pictures with the annotations of their training samples: a covered person's stands on the copy alone."""
     for picture in pictures():
         if picture["copy"] is None:
-            kept = [row is not None and (append or row not in covered) for row in picture["rows"]]
+            kept = [row is not None and (append or not covered[row]) for row in picture["rows"]]
         elif picture["copy"] == copy:
             kept = [row == picture["target"] for row in picture["rows"]]
         else:

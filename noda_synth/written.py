@@ -6,9 +6,10 @@ import json
 import os
 import platform
 import shutil
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,32 +19,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.copies import RenderSettings
-from noda_synth.dataset import OCCLUDED, Dataset, Person
+from noda_synth.dataset import OCCLUDED, Dataset, Image, Images, Person
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, carry_validation, mpii_record
 from noda_synth.formats.files import list_pieces, write_text
 from noda_synth.images import image_path
 from noda_synth.plan import Plan
+from noda_synth.spool import Spool, View
 from noda_synth.stats.joints import Counts, count_states, total
 from noda_synth.version import __version__
 
 ORIGINALS = ("symlink", "hardlink", "copy", "none")
 
 
-@dataclass(frozen=True)
 class Copies:
-    """The finished copies: their manifest lines in the order of the data set, by row and copy."""
+    """The finished copies: their manifest lines in the order of the data set, by row and copy.
 
-    lines: tuple[dict[str, Any], ...]
+    Attributes:
+        lines: the lines.
+        rows, copies: (N,) row in `Dataset.persons` and number of the copy, of each line.
+    """
 
-    def of(self, copy: int) -> dict[int, dict[str, Any]]:
+    def __init__(self, lines: Spool[dict[str, Any]], rows: array[int], copies: array[int]) -> None:
+        order = np.lexsort((np.array(copies), np.array(rows)))
+        self.lines = View(lines, order)
+        self.rows, self.copies = np.array(rows, np.int64)[order], np.array(copies, np.int64)[order]
+
+    def of(self, copy: int) -> Mapping[int, dict[str, Any]]:
         """Row in `Dataset.persons` -> the line of its copy number `copy`."""
-        return {line["row"]: line for line in self.lines if line["copy"] == copy}
+        chosen = np.flatnonzero(self.copies == copy)
+        return _ByRow(View(self.lines, chosen), self.rows[chosen])
+
+    def __contains__(self, row_and_copy: tuple[int, int]) -> bool:
+        row, copy = row_and_copy
+        first, end = np.searchsorted(self.rows, [row, row + 1])
+        return bool((self.copies[first:end] == copy).any())
+
+
+class _ByRow(Mapping[int, dict[str, Any]]):
+    """Lines by row; rows (N,) in rising order."""
+
+    def __init__(self, lines: Sequence[dict[str, Any]], rows: NDArray[np.int64]) -> None:
+        self._lines, self._rows = lines, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[int]:
+        return (int(row) for row in self._rows)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        place = int(np.searchsorted(self._rows, row))
+        if place == len(self._rows) or self._rows[place] != row:
+            raise KeyError(row)
+        return self._lines[place]
 
 
 def collect(shards: Sequence[Path], images: Path) -> Copies:
     """Move the copies of finished shards into one folder and gather their lines. May be called again after a kill."""
-    lines = []
+    lines: Spool[dict[str, Any]] = Spool()
+    rows, copies = array("q"), array("q")
     for shard in shards:
         for text in (shard / "lines.jsonl").read_text().splitlines():
             line = json.loads(text)
@@ -52,7 +87,9 @@ def collect(shards: Sequence[Path], images: Path) -> Copies:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
             lines.append(line)
-    return Copies(tuple(sorted(lines, key=lambda line: (line["row"], line["copy"]))))
+            rows.append(line["row"])
+            copies.append(line["copy"])
+    return Copies(lines, rows, copies)
 
 
 def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, how: str) -> Iterator[Problem]:
@@ -66,8 +103,8 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
         how: "symlink" (relative), "hardlink", "copy" or "none".
     """
     valid_images = layout.valid_images or layout.images
-    train = [(layout.images, name) for name in dataset.images]
-    valid = [(valid_images, name) for name in {person.image: None for person in dataset.valid}]
+    train = ((layout.images, name) for name in dataset.images)
+    valid = ((valid_images, name) for name in Images(Image(person.image) for person in dataset.valid))
     for folder, name in chain(train, valid):
         try:
             source = image_path(folder, name)
@@ -149,13 +186,14 @@ def visible_after(dataset: Dataset, person: Person, line: Mapping[str, Any]) -> 
 
 
 def write_manifest(path: Path, copies: Copies) -> None:
-    write_text(path, "".join(json.dumps(line) + "\n" for line in copies.lines))
+    write_text(path, (json.dumps(line) + "\n" for line in copies.lines))
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
     """`errors.jsonl`, or nothing where there is nothing to say."""
-    if text := "".join(json.dumps(problem.as_json()) + "\n" for problem in problems):
-        write_text(path, text)
+    lines = (json.dumps(problem.as_json()) + "\n" for problem in problems)
+    if first := next(lines, None):
+        write_text(path, chain([first], lines))
 
 
 def report(
@@ -189,7 +227,7 @@ def report(
             "people": len(dataset.samples),
             "validation_people": len(dataset.valid),
             "wanted": plan.wanted,
-            "covered_people": len({line["row"] for line in copies.lines}),
+            "covered_people": len(np.unique(copies.rows)),
             "copies": len(copies.lines),
             **sources,
             "failed": sum(problem.failed for problem in problems),

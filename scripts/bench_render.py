@@ -20,7 +20,7 @@ import numpy as np
 
 from noda_synth import jobs
 from noda_synth.build import PoolSettings, build_pool
-from noda_synth.copies import RenderSettings, compose, encode, orders, render_copies
+from noda_synth.copies import Orders, RenderSettings, compose, encode, render_copies
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.images import image_path, read_image
 from noda_synth.masks import LEVELS
@@ -61,7 +61,7 @@ def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type
     method = recipe.open()
     plan = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
     rows = []
-    for order in orders(dataset, plan, settings):
+    for order in Orders(dataset, plan, settings):
         path = image_path(layout.images, order.person.image)
         image = read_image(path)  # once unmeasured, so that both ways find the file in memory
         start = time.process_time()
