@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -80,6 +81,7 @@ class Spool(Sequence[T], Generic[T]):
         for item in self._held:
             self._write(file, item)
         self._held, self._file = [], file
+        weakref.finalize(self, file.close)
 
     def _write(self, file: IO[bytes], item: T) -> None:
         data = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)

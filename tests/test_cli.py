@@ -43,7 +43,7 @@ def invoking(*commands: list[str]) -> str:
     )
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "convert"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     assert loaded_after(invoking([command, "--help"])) == set()
 

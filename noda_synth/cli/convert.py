@@ -10,16 +10,16 @@ import click
 from noda_synth.cli.errors import exits
 from noda_synth.cli.options import leave, path_option, seed_option, skeleton_option
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats import convert as conversion
 from noda_synth.skeleton import skeleton_file
 
+TARGETS = ("mpii-json", "gt-valid", "coco")
 _SHOWN = 5
 
 
 @click.command("convert")
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Choice(conversion.TARGETS), help="Default: mpii-json; gt-valid for an OUTPUT.mat.")
+@click.option("--to", type=click.Choice(TARGETS), help="Default: mpii-json; gt-valid for an OUTPUT.mat.")
 @path_option("--split", help="Who is for validation, see above.")
 @click.option("--holdout", type=float, help="Hold out this share of the people, whole videos at a time (e.g. 0.1).")
 @seed_option
@@ -64,6 +64,8 @@ def command(
       noda-synth convert person_keypoints.json data/coco/annotations --to coco --holdout 0.2
       noda-synth convert valid.json gt_valid.mat
     """
+    from noda_synth.formats import convert as conversion
+
     if sum((split is not None, holdout is not None, all_train)) > 1:
         raise NodaError("--split, --holdout and --all-train exclude each other; give one of them.")
     target = to or ("gt-valid" if output.suffix == ".mat" else "mpii-json")
@@ -91,4 +93,6 @@ def _tell(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path 
         if len(items) > _SHOWN and not verbose:
             click.echo(f"... and {len(items) - _SHOWN} more; -v names them all", err=True)
     if failed and folder is not None:
-        click.echo(f"All failures: {conversion.write_errors(folder, failed)}", err=True)
+        from noda_synth.formats.convert import write_errors
+
+        click.echo(f"All failures: {write_errors(folder, failed)}", err=True)

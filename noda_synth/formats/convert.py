@@ -27,8 +27,6 @@ from noda_synth.formats.visibility import is_known
 from noda_synth.skeleton import MPII, Skeleton
 from noda_synth.spool import Spool, View
 
-TARGETS = ("mpii-json", "gt-valid", "coco")
-
 
 @dataclass(frozen=True)
 class Source:
@@ -97,7 +95,7 @@ def convert(
     Args:
         source: from `read_source`.
         output: a folder; or a file, ending in .json or .mat, where the target is a single one.
-        to: one of TARGETS.
+        to: "mpii-json", "gt-valid" or "coco".
         images: the images folder, for the sizes that COCO has and MPII has not.
         overwrite: existing files are replaced; those of the source never are.
 

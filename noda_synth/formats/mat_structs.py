@@ -21,10 +21,11 @@ from noda_synth.formats.files import read_bytes
 
 _HEADER_BYTES = 128
 _MATRIX, _COMPRESSED = 14, 15
-_STRUCT, _CHAR = 2, 4
+_CELL, _STRUCT, _OBJECT, _CHAR = 1, 2, 3, 4
 _NUMBERS = {1: "b", 2: "B", 3: "h", 4: "H", 5: "i", 6: "I", 7: "f", 9: "d", 12: "q", 13: "Q", 16: "B", 17: "H"}
 _MAX_DIMENSIONS = 4 * 32
 _MAX_BYTES = 2 << 30
+_MAX_PARTS, _MAX_DEPTH = 100_000, 16
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class Matrix:
             self._body = source.element(start + 24 + length + -length % 8)[3]
 
     @property
+    def body(self) -> int | None:
+        """Where the values inside of a cell, struct or object array begin; None for anything else."""
+        return self._body if self._kind in (_CELL, _STRUCT, _OBJECT) else None
+
+    @property
     def name(self) -> str:
         """The name of a variable; the values inside of one have none."""
         if not self._kind:
@@ -157,7 +163,7 @@ def read_variable(path: Path, wanted: str) -> Matrix | None:
     while place < len(data):
         kind, start, end, following = source.element(place)
         if kind == _COMPRESSED:
-            unpacked = _Bytes(memoryview(_unpack(data[start:end], path)), order, path)
+            unpacked = _Bytes(memoryview(_unpack(data[start:end], path, _MAX_BYTES)), order, path)
             matrix = Matrix(unpacked, 0)
         else:
             matrix = Matrix(source, place)
@@ -167,16 +173,54 @@ def read_variable(path: Path, wanted: str) -> Matrix | None:
     return None
 
 
+def check_sizes(data: bytes, path: Path, limit: int) -> None:
+    """NodaError for a .mat of version 5 that unpacks to more than `limit` bytes, or claims cells and structs by the
+    million: scipy would make room for all of it. Files of other versions pass."""
+    order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER_BYTES])
+    if order is None:
+        return
+    source, place = _Bytes(memoryview(data), order, path), _HEADER_BYTES
+    while place < len(data):
+        kind, start, end, following = source.element(place)
+        if kind == _COMPRESSED:
+            unpacked = _unpack(data[start:end], path, limit)
+            limit -= len(unpacked)
+            _check_parts(_Bytes(memoryview(unpacked), order, path), 0, len(unpacked), 0)
+        else:
+            _check_parts(source, place, following, 0)
+        place = following
+
+
+def _check_parts(source: _Bytes, place: int, end: int, depth: int) -> int:
+    """The number of values between two places, those inside of cells and structs counted too."""
+    count = 0
+    while place + 8 <= end:
+        kind, start, last, following = source.element(place)
+        if kind == _MATRIX and last > start:
+            matrix = Matrix(source, place)
+            inside = matrix.size if matrix.body is not None else 0
+            if inside <= _MAX_PARTS and depth < _MAX_DEPTH and matrix.body is not None:
+                inside = max(inside, _check_parts(source, matrix.body, last, depth + 1))
+            count += inside
+            if count > _MAX_PARTS or depth >= _MAX_DEPTH:
+                raise NodaError(f"{source.path}: it claims {count} cells and structs, which no gt_valid.mat has.")
+        count += 1
+        place = following
+    return count
+
+
 def damaged(path: Path, why: str) -> NodaError:
     return NodaError(f"{path}: not a whole .mat file ({why}). If it was cut short, fetch or write it again.")
 
 
-def _unpack(data: bytes, path: Path) -> bytes:
+def _unpack(data: bytes, path: Path, limit: int) -> bytes:
     stream = zlib.decompressobj()
     try:
-        unpacked = stream.decompress(data, _MAX_BYTES)
+        unpacked = stream.decompress(data, max(limit, 1))
     except zlib.error as error:
         raise damaged(path, str(error)) from None
     if not stream.eof:
-        raise damaged(path, "a part of it is missing" if not stream.unconsumed_tail else "it unpacks to over 2 GiB")
+        raise damaged(
+            path, "a part of it is missing" if not stream.unconsumed_tail else "it unpacks to more bytes than are read"
+        )
     return unpacked

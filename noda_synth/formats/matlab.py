@@ -12,6 +12,10 @@ from typing import Any
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files import read_bytes, write_bytes
+from noda_synth.formats.mat_structs import check_sizes
+
+MAX_BYTES = 1 << 29
+"""What a .mat that scipy reads may unpack to, 512 MB: a gt_valid.mat of 1.6 million persons."""
 
 _HEADER = b"MATLAB 5.0 MAT-file, written by noda-synth"
 _HEADER_SIZE = 116
@@ -28,7 +32,11 @@ def load_mat(path: Path) -> dict[str, Any]:
     """The variables of a .mat file by name, as scipy gives them. NodaError if it is damaged or of version 7.3."""
     from scipy.io import loadmat
 
-    loaded: dict[str, Any] = _guarded(loadmat, path)
+    def checked(stream: BytesIO) -> dict[str, Any]:
+        check_sizes(stream.getvalue(), path, MAX_BYTES)
+        return dict(loadmat(stream))
+
+    loaded: dict[str, Any] = _guarded(checked, path)
     return {name: value for name, value in loaded.items() if not name.startswith("__")}
 
 
@@ -49,6 +57,8 @@ def _guarded(read: Any, path: Path) -> Any:
         raise NodaError(f"{path}: a .mat of version 7.3, which is not read. Save it in MATLAB with -v7.")
     try:
         return read(BytesIO(data))
+    except NodaError:
+        raise
     except Exception as error:  # scipy answers damage with errors of a dozen kinds, zlib's and struct's among them
         raise NodaError(
             f"{path}: not a whole .mat file ({error}). If it was cut short, fetch or write it again."

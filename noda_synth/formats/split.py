@@ -22,6 +22,8 @@ from noda_synth.formats.mpii_json import read_persons
 from noda_synth.spool import Spool
 
 _START_BYTES = 1 << 12
+# An hourglass valid.h5 of MPII has 2,958 rows of 128 bytes.
+_MAX_ROWS, _MAX_BYTES = 1_000_000, 1 << 28
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,11 @@ def _from_h5(path: Path) -> Split:
 
     try:
         with h5py.File(path, "r") as file:
-            names, persons = (np.asarray(own_array(file, name)[()]) for name in ("imgname", "person"))
-    except (OSError, KeyError, ValueError) as error:
+            arrays = [own_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
+            if any(len(array) > _MAX_ROWS for array in arrays):
+                raise ValueError(f"it claims more than {_MAX_ROWS} rows")
+            names, persons = (np.asarray(array[()]) for array in arrays)
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise NodaError(f"{path}: not an hourglass valid.h5 with imgname and person ({error}).") from None
     if len(names) != len(persons) or not len(names):
         raise NodaError(f"{path}: {len(names)} image names, but {len(persons)} person numbers.")

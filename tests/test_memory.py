@@ -1,0 +1,155 @@
+"""Memory that does not grow: with the data set, or with what a small file claims to hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from noda_synth.dataset import Image, Images, People
+from noda_synth.errors import NodaError
+from noda_synth.formats import Layout, read_dataset
+from noda_synth.formats.matlab import load_mat
+from noda_synth.spool import Index, Spool, View
+from tests.command import ROOT
+from tests.mpii_files import record, write_json
+
+READ = """
+import sys
+from pathlib import Path
+from noda_synth.formats import Layout, read_dataset
+dataset = read_dataset(Layout(Path(), Path(sys.argv[1]), sys.argv[2]))
+assert sum(len(people) for people in dataset.by_image.values()) == len(dataset.persons) == int(sys.argv[3])
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def python(code: str, *words: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Python, with so many bytes of address space."""
+    if limit is not None:
+        code = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))\n{code}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def people(path: Path, count: int) -> Path:
+    """Two persons an image, as MPII JSON."""
+    joints = record("x.jpg")
+    with path.open("w") as file:
+        for row in range(count):
+            one = {**joints, "image": f"{row // 2:07d}.jpg", "scale": 1 + row / 1000, "center": [row % 2 + 100.5, 90.0]}
+            one["joints"] = [[x + row % 2, y] for x, y in joints["joints"]]
+            file.write(("[" if row == 0 else ",") + json.dumps(one))
+        file.write("]")
+    return path
+
+
+def kilobytes(file: Path, kind: str, count: int) -> int:
+    result = python(READ, file, kind, count)
+    assert result.returncode == 0, result.stderr
+    return int(result.stdout)
+
+
+def test_reading_takes_less_than_200_bytes_a_person(tmp_path: Path) -> None:
+    small, large = (kilobytes(people(tmp_path / f"{n}.json", n), "mpii_json", n) for n in (10_000, 40_000))
+    assert (large - small) * 1024 < 200 * 30_000
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_a_spool_is_a_sequence_in_memory_and_on_disk(count: int) -> None:
+    spool = Spool(({"n": n} for n in range(count)), held=5)
+    assert list(spool) == [{"n": n} for n in range(count)]
+    assert (len(spool), spool[1], spool[-1], spool[1:3]) == (count, {"n": 1}, {"n": count - 1}, [{"n": 1}, {"n": 2}])
+    spool.append({"n": "last"})
+    assert spool[count] == {"n": "last"}
+    with pytest.raises(IndexError):
+        spool[count + 1]
+    assert list(View(spool, np.array([2, 0]))) == [{"n": 2}, {"n": 0}]
+
+
+def test_an_index_is_a_dict_of_many_keys() -> None:
+    index, truth = Index(), dict[str, int]()
+    for number in range(5000):
+        key = f"{number * 7919 % 3001}.jpg"
+        assert index.setdefault(key, number) == truth.setdefault(key, number)
+    assert all(index.get(key) == number for key, number in truth.items())
+    assert index.get("none") is None
+
+
+def test_persons_come_back_from_disk_as_they_went(tmp_path: Path) -> None:
+    train = write_json(tmp_path / "train.json", [record("a.jpg"), record("b.jpg", joints_visible=[1, 0] * 8)])
+    persons = read_dataset(Layout(tmp_path, train, "mpii_json")).persons
+    for before, after in zip(persons, People(persons, held=0), strict=True):
+        assert (before.image, before.person_id, before.scale, before.record, before.duplicate) == (
+            after.image, after.person_id, after.scale, after.record, after.duplicate,
+        )  # fmt: skip
+        for name in ("joints", "labelled", "visible", "center"):
+            np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+
+
+def test_images_keep_their_order_and_the_last_of_a_name_counts() -> None:
+    images = Images([Image("a"), Image("b"), Image("a", size=(1, 2))])
+    assert list(images) == ["a", "b"]
+    assert images["a"].size == (1, 2)
+    assert "c" not in images
+
+
+def test_a_full_folder_for_temporary_files_is_named(tmp_path: Path) -> None:
+    train = people(tmp_path / "train.json", 6_000)
+    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+    code += "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    result = python(code + READ, train, "mpii_json", 6_000)
+    assert "set TMPDIR" in result.stderr
+
+
+def bomb(path: Path, variable: bytes, size: int) -> Path:
+    """A .mat with a compressed variable: its start, and zeros up to so many bytes."""
+    packer = zlib.compressobj(9)
+    parts = [packer.compress(variable)]
+    parts += [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
+    packed = b"".join([*parts, packer.flush()])
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    path.write_bytes(header + (15).to_bytes(4, "little") + len(packed).to_bytes(4, "little") + packed)
+    return path
+
+
+def words(*values: int) -> bytes:
+    return b"".join(value.to_bytes(4, "little") for value in values)
+
+
+def test_a_small_mat_that_unpacks_to_gigabytes_is_refused_without_unpacking_it(tmp_path: Path) -> None:
+    size = 3 << 30
+    start = words(14, size, 6, 8, 9, 0, 5, 8, 1, size - 64, 1 | 11 << 16) + b"jnt_missing".ljust(12, b"\0")
+    path = bomb(tmp_path / "gt_valid.mat", start, size)
+    assert path.stat().st_size < 4 << 20
+    code = "import sys; from pathlib import Path; from noda_synth.formats.gt_valid import read_gt_valid\n"
+    result = python(code + "read_gt_valid(Path(sys.argv[1]))", path, limit=2 << 30)
+    assert "gt_valid.mat: not a whole .mat file (it unpacks to more bytes" in result.stderr
+    assert "MemoryError" not in result.stderr
+
+
+def test_a_mat_that_claims_cells_by_the_billion_is_refused(tmp_path: Path) -> None:
+    start = words(14, 48, 6, 8, 1, 0, 5, 8, 1, 1 << 30, 1, 8) + b"whatever"
+    path = bomb(tmp_path / "cells.mat", start, 0)
+    with pytest.raises(NodaError, match=r"cells\.mat: it claims \d+ cells"):
+        load_mat(path)
+
+
+@pytest.mark.parametrize(("rows", "width"), [(1 << 26, 1), (1 << 16, 1 << 13)])
+def test_a_split_that_claims_too_much_is_refused(tmp_path: Path, rows: int, width: int) -> None:
+    path = tmp_path / "valid.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("imgname", (rows, width), "u1", chunks=(1 << 16, 1), compression="gzip")
+        file.create_dataset("person", (rows,), "u1", chunks=(1 << 16,), compression="gzip")
+    code = "import sys; from pathlib import Path; from noda_synth.formats.split import read_split\n"
+    result = python(code + "read_split(Path(sys.argv[1]))", path, limit=2 << 30)
+    assert "not an hourglass valid.h5" in result.stderr
+    assert "claims" in result.stderr
