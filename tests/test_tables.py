@@ -180,7 +180,7 @@ def test_lanes_are_one_for_each_gpu() -> None:
 # What a kill and a failure cost: real processes, with a stand-in for the commands
 
 STAND_IN = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 place = Path(__file__).parent
 words = sys.argv[1:]
@@ -194,7 +194,7 @@ if words[0] == "build-pool":
 else:
     out.mkdir(exist_ok=True)
 if words[0] == "fit":
-    (out / "last.pt").write_text("half")
+    (out / "last.pt").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
     while not (place / "go").exists():
         time.sleep(0.02)
     (out / "predictions.h5").write_text("done")
@@ -208,16 +208,16 @@ place = Path(sys.argv[1])
 work.NODA = work.TRAIN = (sys.executable, str(place / "stand_in.py"))
 todo = work.Work(grid.read(place / "small.toml", grid.Wishes(seeds=1), place / "work"), place / "work")
 with lanes.claimed(todo.folder, print) as lock:
-    outcome = lanes.do(todo.left(), lanes.lanes([]), lock, print, lambda task: todo.tidy())
+    outcome = lanes.do(todo.left(), lanes.lanes(sys.argv[2:]), lock, print, lambda task: todo.tidy())
 print(len(todo.left()), "left,", len(outcome.failed), "failed")
 """
 
 
-def runner(table: Path) -> subprocess.Popen[str]:
+def runner(table: Path, *gpus: str) -> subprocess.Popen[str]:
     (table.parent / "stand_in.py").write_text(STAND_IN)
     return subprocess.Popen(
-        [sys.executable, "-c", RUNNER, str(table.parent)], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", RUNNER, str(table.parent), *gpus], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
 
@@ -244,6 +244,33 @@ def test_a_killed_run_goes_on(table: Path, blow: signal.Signals) -> None:
     with runner(table) as third:
         assert third.communicate()[0] == "0 left, 0 failed\n"
     assert len(calls(table)) == 6
+
+
+def test_each_gpu_has_one_training_at_a_time(table: Path) -> None:
+    table.write_text(SMALL.replace("predictions", "all"))
+    with runner(table, "2", "5") as process:
+        begun = time.monotonic()
+        while len(list(table.parent.glob("work/runs/*/last.pt"))) < 2:
+            assert time.monotonic() - begun < 20 and process.poll() is None
+            time.sleep(0.02)
+        (table.parent / "go").touch()
+        said = process.communicate()[0].splitlines()
+    assert said[-1] == "0 left, 0 failed"
+    assert [line.split(":")[0] for line in said[:-1]].count("data") == 2
+    files = list(table.parent.glob("work/runs/*/last.pt"))
+    assert len(files) == 3 and {file.read_text() for file in files} == {"2", "5"}
+
+
+def test_the_time_may_be_limited(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (table.parent / "stand_in.py").write_text(STAND_IN)
+    monkeypatch.setattr("scripts.tables.work.TRAIN", (sys.executable, str(table.parent / "stand_in.py")))
+    todo = work_of(table, Wishes(rows=("plain",), seeds=1))
+    with lanes.claimed(todo.folder, print) as lock:
+        outcome = lanes.do(todo.left(), lanes.lanes([]), lock, print, lambda task: None, minutes=0.05)
+    assert outcome.stopped and not outcome.failed
+    assert len(todo.left()) == 1
+    words = todo.left()[0].commands()[0]
+    assert "--resume" in words and words[-2:] == ("--data", "set")
 
 
 def test_a_failure_costs_only_what_needs_it(table: Path) -> None:
