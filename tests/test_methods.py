@@ -23,7 +23,7 @@ from tests.conftest import Made
 from tests.rules import JOINTS, read
 
 every_method = pytest.mark.parametrize("method", METHODS)
-JOINT = {name: place for place, name in enumerate(JOINTS)}
+CHANGED = {"cutout": ("--set", "side=0.3", "--set", "fill=noise"), "parts": ("--set", "number=1,3")}
 
 
 def cut_outs(made: Made) -> Path:
@@ -87,7 +87,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(drawn: Made, tmp_path:
 
 @every_method
 def test_parts_are_merged_to_the_same_bytes(drawn: Made, tmp_path: Path, method: str) -> None:
-    options = (*words(drawn, method), "--limit", 6)
+    options = (*words(drawn, method), "--limit", 6, *(CHANGED.get(method, ())))
     for part in ("1/2", "2/2"):
         drawn.render(tmp_path / "parts", *options, "--shard", part)
     done("merge", tmp_path / "parts", "-q", "--jobs", 1)

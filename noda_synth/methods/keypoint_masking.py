@@ -19,7 +19,7 @@ from noda_synth.methods.options import within
 from noda_synth.methods.pieces import PieceMethod, Pieces
 
 # Places looked at for a patch of background: around the person first, then anywhere in the picture.
-_NEAR, _ANYWHERE = 200, 400
+_NEAR, _ANYWHERE = 100, 400
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ def _background(
     box = subject.box
     low = np.clip([box.left - box.width // 2, box.top - box.height // 2], 0, room)
     high = np.clip([box.left + box.width * 3 // 2 - side, box.top + box.height * 3 // 2 - side], low, room)
-    corners = np.concatenate([
-        rng.integers(low, high + 1, (_NEAR, 2)),
-        rng.integers(0, room + 1, (_ANYWHERE, 2)),
-    ])  # fmt: skip
-    free = np.flatnonzero(_distance(people, corners + (side - 1) / 2) > side / np.sqrt(2))
-    return None if not len(free) else (int(corners[free[0], 0]), int(corners[free[0], 1]))
+    for first, last, tries in ((low, high, _NEAR), (np.zeros(2, np.int64), room, _ANYWHERE)):
+        corners = rng.integers(first, last + 1, (tries, 2))
+        free = np.flatnonzero(_distance(people, corners.astype(np.float64) + (side - 1) / 2) > side / np.sqrt(2))
+        if len(free):
+            return int(corners[free[0], 0]), int(corners[free[0], 1])
+    return None
 
 
 def _distance(people: list[Capsule | Torso], points: NDArray[np.float64]) -> NDArray[np.float32]:

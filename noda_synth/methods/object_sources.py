@@ -61,7 +61,9 @@ class ObjectFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+        self.names = sorted(
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix.lower() == ".png"
+        )
         if not self.names:
             raise NodaError(f"{folder} has no PNG files; --objects takes cut-outs with transparency, one object a file")
         try:
