@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from noda_synth.errors import NodaError
 from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, differences, load_skeleton, skeleton_of
+from tests.command import ROOT
 
 NINE = """
 name = "nine"
@@ -168,3 +170,14 @@ def test_a_file_that_is_none(tmp_path: Path, spoil: Callable[[Path], object], wo
     with pytest.raises(NodaError, match=words) as error:
         load_skeleton(path)
     assert str(path) in str(error.value)
+
+
+def test_the_file_in_the_docs_is_one() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "skeletons.md").read_text(), re.S)
+    assert skeleton_of(tomllib.loads(text), "docs").aliases == {"head_top": "crown"}
+
+
+def test_skeleton_files_are_part_of_the_package() -> None:
+    package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert "skeletons/*.toml" in package_data["noda_synth"]
+    assert {path.stem for path in (ROOT / "noda_synth" / "skeletons").glob("*.toml")} == set(SKELETONS)

@@ -56,7 +56,7 @@ def _no_category(named: Sequence[dict[str, Any]], skeleton: Skeleton | None, pat
         )
     else:
         word, wanted = f"no category with the keypoints of a known skeleton ({', '.join(SKELETONS)});", ""
-    way = "Name the joints in a skeleton file as they are in COCO's, or under [aliases], and say --skeleton FILE."
+    way = "Name them in a skeleton file as this one has them, or under [aliases]: --skeleton FILE (docs/skeletons.md)"
     return f"{path}: {word} {found}{wanted}\n{way}"
 
 
