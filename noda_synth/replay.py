@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from noda_synth.compositing import Stamp
 from noda_synth.copies import compose, encode
@@ -60,10 +63,19 @@ def stamp_of(line: Mapping[str, Any], sources: Sources) -> Stamp | None:
         NodaError: the sources are missing, damaged, or not those of the line.
     """
     method = method_of(line, sources)
-    try:
+    with _refused(line):
         return method.stamp(method.placement_of(line["placement"]))
+
+
+@contextmanager
+def _refused(line: Mapping[str, Any]) -> Iterator[None]:
+    """Turn what cannot be used, or what no method can have drawn, into a NodaError."""
+    try:
+        yield
     except ItemError as error:
         raise NodaError(str(error)) from error
+    except (LookupError, TypeError, ValueError, AttributeError, cv2.error) as error:
+        raise NodaError(f"{line['id']}: its placement is none that {line['method']} draws ({error!r})") from error
 
 
 def method_of(line: Mapping[str, Any], sources: Sources) -> Method[Any]:
@@ -92,9 +104,7 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
     if out.exists() and not overwrite:
         raise NodaError(f"{out} exists; choose another --out, or --overwrite")
     method = method_of(line, sources)
-    try:
+    with _refused(line):
         picture = read_image(image_path(images, line["source"]))
         compose(picture, method, method.placement_of(line["placement"]))
-    except ItemError as error:
-        raise NodaError(str(error)) from error
     write_bytes(out, encode(picture, line["format"], line["quality"]))

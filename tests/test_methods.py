@@ -16,6 +16,7 @@ import pytest
 
 from noda_synth.cli.render import command
 from noda_synth.compositing import overlap
+from noda_synth.errors import NodaError
 from noda_synth.methods import METHODS, Sources
 from noda_synth.replay import stamp_of
 from tests.command import ROOT, done, refused, tree
@@ -457,6 +458,25 @@ def test_parameters_are_part_of_the_settings(drawn: Made, tmp_path: Path) -> Non
         "render", "--data", drawn.data, "--pool", drawn.pool, "--out", out, "--method", "cutout", "--set", "side=0.3"
     )
     assert "side: 0.25 there, 0.3 now" in said
+
+
+@pytest.mark.parametrize(
+    ("method", "spoilt"),
+    [
+        ("noda", {"body": 10**6}),
+        ("noda", {"width": -3}),
+        ("cutout", {"width": "wide"}),
+        ("hide-and-seek", {"hidden": 3}),
+        ("parts", {"pieces": []}),
+        ("objects", {"pieces": [{"object": "nobody", "left": 0, "top": 0, "width": 5, "height": 5}]}),
+    ],
+)
+def test_a_placement_that_was_never_drawn_is_refused(
+    drawn: Made, tmp_path: Path, method: str, spoilt: dict[str, Any]
+) -> None:
+    line = lines(drawn.render(tmp_path / "set", *words(drawn, method), "--limit", 1))[0]
+    with pytest.raises(NodaError, match=line["id"]):
+        stamp_of({**line, "placement": {**line["placement"], **spoilt}}, sources(drawn))
 
 
 def test_the_pool_that_noda_needs_is_asked_for_by_replay(drawn: Made, tmp_path: Path) -> None:
