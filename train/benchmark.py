@@ -19,8 +19,9 @@ from noda_synth.benchmark.protocol import CLEAN, SEVERITIES
 from noda_synth.dataset import Person
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.coco import read_coco
+from noda_synth.formats.layout import own_skeleton
 from noda_synth.formats.mpii_json import Ids, read_persons
-from noda_synth.skeleton import MPII
+from noda_synth.skeleton import MPII, load_skeleton
 from noda_synth.spool import Spool
 from train import pck
 from train.config import Settings
@@ -96,7 +97,8 @@ def _part(folder: Path, clean: Samples | None) -> Part:
         judge = Judge(truth)
     else:
         file = folder / "annot" / "coco_valid.json"
-        dataset = read_coco(file)
+        own = own_skeleton(file)
+        dataset = read_coco(file, load_skeleton(own) if own else None)
         people = list(dataset.persons)
         samples = samples_of(folder / "images", dataset.skeleton, people)
         truth = samples.truth()

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from noda_synth.dataset import OCCLUDED, Dataset, Person
 from noda_synth.errors import Problem
 from noda_synth.formats import coco_annotation, coco_image, mpii_record, write_coco, write_gt_valid
-from noda_synth.formats.files import json_list, write_text
+from noda_synth.formats.files import json_list, read_bytes, write_bytes, write_text
+from noda_synth.formats.layout import SKELETON_NAME
 from noda_synth.formats.matlab import load_mat, save_mat
 
 Size = tuple[int, int]
@@ -49,7 +50,9 @@ def covered_person(dataset: Dataset, line: Mapping[str, Any]) -> Labelled:
     return Labelled(replace(person, image=line["file"], visible=visible), line["row"], covered, line)
 
 
-def write_labels(dataset: Dataset, people: Sequence[Labelled], sizes: Mapping[str, Size], annot: Path) -> list[Problem]:
+def write_labels(
+    dataset: Dataset, people: Sequence[Labelled], sizes: Mapping[str, Size], annot: Path, skeleton: Path | None
+) -> list[Problem]:
     """Write a list in every format: valid.json and gt_valid.mat for MPII's joints, coco_valid.json for all.
 
     Args:
@@ -57,8 +60,11 @@ def write_labels(dataset: Dataset, people: Sequence[Labelled], sizes: Mapping[st
         people: in the order of the list.
         sizes: image of the validation part -> (width, height).
         annot: the folder to write to.
+        skeleton: the file that describes the joints, which is put beside a COCO file; None where they are known.
     """
     annot.mkdir(parents=True, exist_ok=True)
+    if skeleton is not None and dataset.source == "coco":
+        write_bytes(annot / SKELETON_NAME, read_bytes(skeleton))
     problems: list[Problem] = []
     if dataset.source != "coco":
         write_text(annot / "valid.json", json_list(_record(labelled) for labelled in people) + "\n")

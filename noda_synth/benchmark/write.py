@@ -98,11 +98,11 @@ def write_benchmark(
         result = _cleared(staging.result)
         only_valid = replace(dataset, images=Images())
         problems += link_originals(only_valid, layout, result / CLEAN, out / CLEAN, originals)
-        problems += write_labels(dataset, clean_people(dataset), valid_sizes, result / CLEAN / "annot")
+        problems += write_labels(dataset, clean_people(dataset), valid_sizes, result / CLEAN / "annot", layout.skeleton)
         for severity in SEVERITIES:
             people = [covered_person(dataset, line) for line in twins if line["severity"] == severity.name]
             (result / severity.name / "images").mkdir(parents=True, exist_ok=True)
-            write_labels(dataset, people, valid_sizes, result / severity.name / "annot")
+            write_labels(dataset, people, valid_sizes, result / severity.name / "annot", layout.skeleton)
         for name, rows in (("manifest.jsonl", twins), ("passed_over.jsonl", passed)):
             write_text(result / name, "".join(json.dumps(line) + "\n" for line in rows))
         found = hashes_of(result, out)

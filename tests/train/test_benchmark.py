@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.command import done
-from tests.drawn_set import write_mpii
+from tests.drawn_set import write_coco, write_mpii
 from tests.train.test_cli import Run
 from tests.train.test_cli import python_m_train as python_m_train
 from train import benchmark, pckh
@@ -32,6 +32,35 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _perfect(read: benchmark.Benchmark) -> dict[str, Floats]:
     return {name: part.judge.truth.joints.copy() for name, part in read.parts.items()}
+
+
+@pytest.fixture(scope="module")
+def coco_twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The benchmark of drawn people with COCO's joints."""
+    root = tmp_path_factory.mktemp("coco_twins")
+    content = json.loads((write_coco(root / "all") / "person_keypoints.json").read_text())
+    for part, images in (("train", content["images"][:-4]), ("val", content["images"][-4:])):
+        ids = {image["id"] for image in images}
+        people = [one for one in content["annotations"] if one["image_id"] in ids]
+        (root / "all" / "annotations").mkdir(exist_ok=True)
+        file = root / "all" / "annotations" / f"person_keypoints_{part}.json"
+        file.write_text(json.dumps({**content, "images": images, "annotations": people}))
+    (root / "all" / "person_keypoints.json").unlink()
+    done("benchmark", root / "all", root / "twins", "-q", "--jobs", 1, "--tries", 1280)
+    return root / "twins"
+
+
+def test_coco_people_are_scored_in_box_sizes(coco_twins: Path) -> None:
+    read = benchmark.read(coco_twins)
+    predictions = _perfect(read)
+    light = read.severities["light"]
+    assert len(light.samples) and light.covered.sum() >= len(light.samples)
+    predictions["light"][light.covered] += 1000
+    result = benchmark.evaluate(predictions, read)
+    assert result["metric"] == "PCK"
+    table = result["thresholds"]["0.1"]["light"]
+    assert table["covered"]["drop"]["mean"]["difference"] == 100
+    assert table["uncovered"]["drop"]["mean"]["difference"] == 0
 
 
 def _numbers(predictions: dict[str, Floats], read: benchmark.Benchmark) -> Any:
