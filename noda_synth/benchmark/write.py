@@ -19,7 +19,7 @@ from noda_synth.benchmark.figures import joints_of
 from noda_synth.benchmark.folder import BENCHMARK
 from noda_synth.benchmark.hashes import HASHES, digest, hashes_of, write_hashes
 from noda_synth.benchmark.labels import clean_people, covered_person, write_labels
-from noda_synth.benchmark.protocol import CLEAN, SEVERITIES, VERSION, Settings
+from noda_synth.benchmark.protocol import CLEAN, SEVERITIES, UNCOUNTED, VERSION, Settings
 from noda_synth.benchmark.work import Line, decided, painted
 from noda_synth.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
@@ -197,7 +197,12 @@ def _content(
             severity.name: {
                 "newly_hidden": str(severity),
                 "people": sum(line["severity"] == severity.name for line in twins),
-                "joints": sum(len(line["newly_hidden"]) for line in twins if line["severity"] == severity.name),
+                "joints": sum(
+                    joint not in UNCOUNTED
+                    for line in twins
+                    if line["severity"] == severity.name
+                    for joint in line["newly_hidden"]
+                ),
                 "passed_over": dict(Counter(line["reason"] for line in passed if line["severity"] == severity.name)),
             }
             for severity in SEVERITIES
