@@ -15,6 +15,7 @@ from scipy.io import loadmat
 from noda_synth.cli import main
 from noda_synth.formats import coco_category
 from noda_synth.skeleton import COCO
+from tests.command import ROOT
 from tests.drawn_set import write_coco
 from tests.mpii_files import all_joints, image, record, rect, shifted, write_json, write_release
 
@@ -89,6 +90,10 @@ def test_a_coco_file_is_held_out_from_entry_by_entry(tmp_path: Path) -> None:
     for part in parts:
         assert {a["image_id"] for a in part["annotations"]} <= {i["id"] for i in part["images"]}
         assert part["categories"] == whole["categories"] and part["info"] == whole["info"]
+    assert not (tmp_path / "out/skeleton.toml").exists()
+    own = ROOT / "noda_synth/skeletons/coco17.toml"
+    assert convert(source, tmp_path / "own", "--to", "coco", "--holdout", "0.3", "--skeleton", own).exit_code == 0
+    assert (tmp_path / "own/skeleton.toml").read_bytes() == own.read_bytes()
     again = convert(tmp_path / "out", tmp_path / "more", "--to", "coco", "--holdout", "0.3")
     assert again.exit_code == 2 and "No data set" not in again.output
     nothing = convert(source, tmp_path / "plain", "--to", "coco")

@@ -16,10 +16,10 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.carry import carry_validation
 from noda_synth.formats.coco_write import coco_annotation, coco_image, write_coco
 from noda_synth.formats.detect import KINDS, detect
-from noda_synth.formats.files import write_text
+from noda_synth.formats.files import read_bytes, write_bytes, write_text
 from noda_synth.formats.gt_valid import write_gt_valid
 from noda_synth.formats.json_pieces import list_in
-from noda_synth.formats.layout import Layout, find_annotations, likely_images, own_skeleton
+from noda_synth.formats.layout import SKELETON_NAME, Layout, find_annotations, likely_images, own_skeleton
 from noda_synth.formats.mpii_json import write_mpii_json
 from noda_synth.formats.read import read_dataset
 from noda_synth.formats.split import hold_out
@@ -252,6 +252,8 @@ def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
     for file, is_held in ((train, False), (valid, True)):
         images, annotations = part("images", "id", is_held), part("annotations", "image_id", is_held)
         write_coco(file, images, annotations, source.dataset.skeleton, source.dataset.header)
+    if source.layout.skeleton is not None and own_skeleton(train) is None:
+        write_bytes(train.with_name(SKELETON_NAME), read_bytes(source.layout.skeleton))
     return []
 
 

@@ -20,7 +20,7 @@ from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition
 from tests.drawn_set import write_mpii
 from tests.other_joints import NINE, NINE_TOML, recast
 from tests.train.coco_set import write_set
-from train import geometry, results, scoring
+from train import checkpoint, geometry, results, scoring
 from train.average_precision import NUMBERS
 from train.cli import main
 from train.config import Settings
@@ -275,3 +275,8 @@ def test_coco_results_need_a_coco_truth(drawn: Path, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("[]")
     with pytest.raises(NodaError, match="need a truth in COCO's form"):
         scoring.score_file(tmp_path / "r.json", drawn / "annot" / "gt_valid.mat")
+
+
+def test_a_checkpoint_from_before_there_were_others_is_mpiis(tmp_path: Path) -> None:
+    assert checkpoint.skeleton_of({}, tmp_path / "last.pt") is MPII
+    assert checkpoint.skeleton_of({"skeleton": definition(COCO)}, tmp_path / "last.pt") == COCO
