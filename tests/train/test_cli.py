@@ -239,4 +239,4 @@ def test_a_run_says_where_its_predictions_were_made(
     assert python_m_train("figure", "--run", a_run, "--against", exact, "--out", out, "--person", "v1.jpg#0") == 0
     assert "fig4.png: 1 person" in capsys.readouterr().out
     assert python_m_train("figure", "--run", exact, "--against", a_run, "--out", out) == 2
-    assert "name it with --data" in capsys.readouterr().err
+    assert "with --data" in capsys.readouterr().err
