@@ -43,6 +43,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
             isinstance(line, dict)
             and all(isinstance(line.get(key), str) for key in ("id", "file", "source", "person"))
             and isinstance(line.get("covered"), list)
+            and all(isinstance(joint, str) for joint in line["covered"])
         )
         yield number, line if usable else None
 

@@ -277,6 +277,11 @@ def test_truth_of_another_length(data: Path) -> None:
     assert "6 rows, but valid.json has 5" in only(findings(data), "row-count")["what"]
 
 
+def test_truth_whose_joints_have_another_shape(data: Path) -> None:
+    truth(data, lambda content: content.update(pos_gt_src=content["pos_gt_src"][:, :, :4]))
+    assert "(16, 2, 4)" in only(findings(data), "unusable-file")["what"]
+
+
 def test_no_truth_at_all(data: Path) -> None:
     (data / "annot" / "gt_valid.mat").unlink()
     assert not findings(data)  # the .mat has the head boxes

@@ -149,9 +149,10 @@ def _check_pool(lines: Sequence[Mapping[str, Any]], pool: Pool) -> None:
 
 def _body_size(placement: Mapping[str, Any], pool: Pool, person: Person) -> float | None:
     """Diagonal of the body's joint box over that of the target's; None where no whole body is pasted."""
-    if not {"body", "scale"} <= placement.keys():
+    body = placement.get("body")
+    if not isinstance(body, int) or not 0 <= body < len(pool) or "scale" not in placement:
         return None
-    own, targets = pool.box[placement["body"]], joint_box(person.joints[person.labelled])
+    own, targets = pool.box[body], joint_box(person.joints[person.labelled])
     return float(placement["scale"] * np.hypot(*(own[2:] - own[:2])) / max(np.hypot(*(targets[2:] - targets[:2])), 1.0))
 
 

@@ -23,7 +23,12 @@ def check_truth(valid: Path, gt_valid: Path) -> Iterator[Finding]:
     """Findings about a gt_valid.mat that could be read, beside its valid.json."""
     content = load_mat(gt_valid)
     missing = np.asarray(content["jnt_missing"]).T > 0
-    joints = np.asarray(content["pos_gt_src"], np.float64).transpose(2, 0, 1)
+    joints = np.asarray(content["pos_gt_src"], np.float64)
+    if joints.shape != (len(MPII), 2, len(missing)):
+        what = f"pos_gt_src has shape {joints.shape}, where {(len(MPII), 2, len(missing))} is expected"
+        yield Finding("unusable-file", gt_valid.name, what)
+        return
+    joints = joints.transpose(2, 0, 1)
     rows = Spool(read_persons(valid))
     if len(rows) != len(missing):
         what = f"{len(missing)} rows, but {valid.name} has {len(rows)} records"
