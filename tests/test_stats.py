@@ -38,7 +38,7 @@ def rendered(drawn: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drawn.render(tmp_path_factory.mktemp("rendered") / "set")
 
 
-def scores(path: Path, *, split: bool = True) -> Path:
+def scores(path: Path, *, split: bool = True, metric: str = "PCKh", threshold: str = "0.5") -> Path:
     """An evaluation as `python -m train eval --json` writes it."""
     groups = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     table = {"head": 96.0, **{group: 90.0 - place for place, group in enumerate(groups)}, "mean": 88.0}
@@ -46,7 +46,8 @@ def scores(path: Path, *, split: bool = True) -> Path:
     none = dict.fromkeys(table)
     content = {
         "persons": 8,
-        "thresholds": {"0.5": {
+        "metric": metric,
+        "thresholds": {threshold: {
             "all": table, "visible": table if split else none, "occluded": occluded if split else none,
         }},
     }  # fmt: skip
@@ -196,6 +197,8 @@ def test_scores_stand_beside_the_counts(drawn: Made, tmp_path: Path) -> None:
     pictures = [(tmp_path / name / "joints.png").read_bytes() for name in ("with", "without")]
     assert pictures[0] != pictures[1]
     done("stats", drawn.data, "--scores", scores(tmp_path / "eval.json", split=False), "--out", tmp_path / "all")
+    by_box = scores(tmp_path / "eval.json", metric="PCK", threshold="0.2")
+    assert "accuracy (PCK@0.2, 8 people)" in done("stats", drawn.data, "--scores", by_box, "--out", tmp_path / "box")
     assert refused("stats", drawn.data, "--scores", drawn.data / "annot" / "train.json")
 
 

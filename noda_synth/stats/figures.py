@@ -57,7 +57,7 @@ def _accuracy(scores: Scores, kinds_shown: Sequence[str]) -> Image.Image:
         rows.append(Row(kind, bars, ["" if value is None else f"{value:.1f}" for value in values]))
     return charts.bars(
         rows, [(colour,) for colour in colours], width=WIDTH - _COUNTS_WIDTH - charts.MARGIN,
-        title="Accuracy (PCKh@0.5)", note=f"n = {scores.persons:,} people", axis="% right",
+        title=f"Accuracy ({scores.metric})", note=f"n = {scores.persons:,} people", axis="% right",
         legend=(_STATES[:2] if split else ("all",), colours), limit=100, labels=False, thick=_thick(len(columns)),
     )  # fmt: skip
 

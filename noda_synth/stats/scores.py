@@ -10,18 +10,19 @@ from noda_synth.errors import NodaError
 from noda_synth.formats.files import read_json
 
 _COLUMN_OF = {"head_top": "head"}
-_THRESHOLD = "0.5"
 
 
 @dataclass(frozen=True)
 class Scores:
-    """PCKh@0.5 in percent by kind of joint; None where there is no sample or no such column.
+    """PCK in percent by kind of joint; None where there is no sample or no such column.
 
     Attributes:
+        metric: which, at which threshold: the first of the file, PCKh@0.5 for MPII.
         persons: number of people evaluated.
         all, visible, occluded: kind of joint -> value.
     """
 
+    metric: str
     persons: int
     all: dict[str, float | None]
     visible: dict[str, float | None]
@@ -32,12 +33,13 @@ def read_scores(path: Path, kinds: tuple[str, ...]) -> Scores:
     """Read an evaluation. NodaError if it is none."""
     content = read_json(path)
     try:
-        tables = content["thresholds"][_THRESHOLD]
+        threshold, tables = next(iter(content["thresholds"].items()))
         found = {name: _column(tables.get(name), kinds) for name in ("all", "visible", "occluded")}
         persons = int(content["persons"])
-    except (KeyError, TypeError, AttributeError, ValueError):
+        metric = f"{content.get('metric', 'PCKh')}@{threshold}"
+    except (KeyError, TypeError, AttributeError, ValueError, StopIteration):
         raise NodaError(f"{path}: not what `python -m train eval --json FILE` writes; see docs/evaluation.md") from None
-    return Scores(persons, **found)
+    return Scores(metric, persons, **found)
 
 
 def _column(table: Any, kinds: tuple[str, ...]) -> dict[str, float | None]:

@@ -166,7 +166,7 @@ def words(summary: Summary) -> Iterator[str]:
         if seen:
             value, kind = min(seen)
             yield (
-                f"accuracy (PCKh@0.5, {scores.persons:,} people): lowest on occluded {kind}s, {value:.1f}; "
+                f"accuracy ({scores.metric}, {scores.persons:,} people): lowest on occluded {kind}s, {value:.1f}; "
                 f"visible ones {scores.visible[kind]:.1f}"
             )
     for note in summary.notes:
