@@ -62,7 +62,7 @@ def _person(samples: Samples, truth: Truth, predictions: Mapping[str, Floats], r
     """A person's panels: the truth, then the predictions."""
     center, box = samples.center[row], samples.box[row] * 1.1
     to_crop = original_map(center, box, side)
-    # White where the picture ends; black, as networks see it, would look like a part of the scene.
+    # Light where the picture ends; black, as networks see it, would look like a part of the scene.
     warped = cv2.warpAffine(read_image(samples.paths[row]), to_crop, (side, side), borderValue=(255, 255, 255))
     crop = np.asarray(warped, dtype=np.uint8)
     known = truth.labelled[row]
