@@ -35,9 +35,10 @@ def levels_figure(path: Path, *, number: int, side: int, wanted: Sequence[str]) 
         NodaError: a wanted body is not in the pool, or the pool is empty.
     """
     pool = Pool(path)
-    if missing := [name for name in wanted if name not in pool.rows]:
+    found = {name: pool.row_of(name) for name in wanted}
+    if missing := [name for name, row in found.items() if row is None]:
         raise NodaError(f"{path} has no {missing[0]!r}")
-    rows = [pool.rows[name] for name in wanted] or best_bodies(pool, number)
+    rows = [row for row in found.values() if row is not None] or best_bodies(pool, number)
     if not rows:
         raise NodaError(f"{path} is empty: there is nothing to show")
     width = round(side * float((pool.size[rows, 0] / pool.size[rows, 1]).clip(0.5, 1.0).max()))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,7 @@ from noda_synth.images import (
     plain_size,
 )
 from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, skeleton_of
+from noda_synth.spool import Index
 
 if TYPE_CHECKING:
     from noda_synth.cutout import Cutout
@@ -117,11 +120,15 @@ def merge_parts(parts: Sequence[Path], path: Path, attributes: Mapping[str, Any]
 class Pool:
     """A pool opened for reading. Opens its file on first use in each process, so it can be sent to workers.
 
+    What is searched for a body is held in memory, 64 bytes a body and 8 for each level; all else is read when it is
+    asked for.
+
     Attributes (N bodies, J joints; crop coordinates are 0-based pixels of the crop):
         skeleton, levels, content, settings: as written by build-pool.
-        joints (N, J, 2) float64, labelled (N, J) bool, visible (N, J) int8, box (N, 4) float64, scale (N,) float64 with
-        NaN where unknown, size (N, 2) int32 width and height, origin and factor (N, 2) float64 (see `Cutout`), images
-        and persons: lists of str.
+        box (N, 4) float64, scale (N,) float64 with NaN where unknown, size (N, 2) int32 width and height, factor (N, 2)
+        float64 (see `Cutout`).
+        joints (J, 2) float64, labelled (J,) bool, visible (J,) int8, origin (2,) float64, images and persons (str):
+        sequences of these, one a body.
     """
 
     def __init__(self, path: Path) -> None:
@@ -139,25 +146,24 @@ class Pool:
             self.levels: list[str] = json.loads(attributes["levels"])
             self.settings: dict[str, Any] = json.loads(attributes["settings"])
             self.content = str(attributes["content"])
-            columns = {name: own_array(self._file, f"bodies/{name}")[()] for name in _COLUMNS}
+            columns = {name: own_array(self._file, f"bodies/{name}", max_bytes=None) for name in _COLUMNS}
             self._offsets = {name: own_array(self._file, f"{name}/offsets")[()] for name in self._blob_groups}
             complete = all(_fit(self._bytes(name), offsets) for name, offsets in self._offsets.items())
             _check_columns(columns, len(self.skeleton), {len(offsets) - 1 for offsets in self._offsets.values()})
+            self.scale, self.box, self.size, self.factor = (
+                own_array(self._file, f"bodies/{name}")[()] for name in ("scale", "box", "size", "factor")
+            )
+            _check_sizes(self.size)
+            self.joints: Sequence[NDArray[np.float64]] = _Column(self, columns["joints"])
+            self.labelled: Sequence[NDArray[np.bool_]] = _Column(self, columns["labelled"], _flags)
+            self.visible: Sequence[NDArray[np.int8]] = _Column(self, columns["visible"])
+            self.origin: Sequence[NDArray[np.float64]] = _Column(self, columns["origin"])
+            self.images: Sequence[str] = _Column(self, columns["image"], _text)
+            self.persons: Sequence[str] = _Column(self, columns["person"], _text)
         except (KeyError, OSError, ValueError, NodaError) as error:
             raise DamagedPool(f"{path} is damaged ({error}); {_REMOVE}") from error
         if not complete:
             raise DamagedPool(f"{path} is damaged (bytes are missing); {_REMOVE}")
-        self.joints: NDArray[np.float64] = columns["joints"]
-        self.labelled: NDArray[np.bool_] = columns["labelled"].astype(bool)
-        self.visible: NDArray[np.int8] = columns["visible"]
-        self.scale: NDArray[np.float64] = columns["scale"]
-        self.box: NDArray[np.float64] = columns["box"]
-        self.size: NDArray[np.int32] = columns["size"]
-        self.origin: NDArray[np.float64] = columns["origin"]
-        self.factor: NDArray[np.float64] = columns["factor"]
-        self.truncated: NDArray[np.bool_] = columns["truncated"].astype(bool)
-        self.images = [name.decode() for name in columns["image"]]
-        self.persons = [name.decode() for name in columns["person"]]
 
     def __len__(self) -> int:
         return len(self.scale)
@@ -166,10 +172,17 @@ class Pool:
         # An HDF5 handle must not cross into another process.
         return {key: value for key, value in self.__dict__.items() if key not in ("_file", "_descriptor")}
 
+    def row_of(self, person: str) -> int | None:
+        """The row of a person id, or None."""
+        row = self._rows.get(person)
+        return row if row is not None and self.persons[row] == person else None
+
     @cached_property
-    def rows(self) -> dict[str, int]:
-        """Person id -> row."""
-        return {person: row for row, person in enumerate(self.persons)}
+    def _rows(self) -> Index:
+        index = Index()
+        for row, person in enumerate(self.persons):
+            index[person] = row
+        return index
 
     def check_content(self) -> None:
         """Compare all that is in the pool with its attribute `content`. Raises DamagedPool."""
@@ -229,12 +242,16 @@ class Pool:
 
     def _blob(self, group: str, row: int) -> bytes:
         start, end = (int(offset) for offset in self._offsets[group][row : row + 2])
+        return self.read(self._starts[group] + start, end - start, f"{group} of body {row}")
+
+    def read(self, start: int, length: int, what: str) -> bytes:
+        """Bytes of the file. Raises DamagedPool, which calls them `what`."""
         try:
-            data = os.pread(self._descriptor, end - start, self._starts[group] + start)
+            data = os.pread(self._descriptor, length, start)
         except OSError as error:
-            raise DamagedPool(f"{self.path}: {group} of body {row} cannot be read ({error}); {_REMOVE}") from error
-        if len(data) < end - start:
-            raise DamagedPool(f"{self.path} is damaged ({group} of body {row} is cut off); {_REMOVE}")
+            raise DamagedPool(f"{self.path}: {what} cannot be read ({error}); {_REMOVE}") from error
+        if len(data) < length:
+            raise DamagedPool(f"{self.path} is damaged ({what} is cut off); {_REMOVE}")
         return data
 
     @property
@@ -269,6 +286,37 @@ class Pool:
             raise NodaError(f"{self.path} is no pool of noda-synth, nor any other HDF5 file ({error})") from error
 
 
+class _Column(Sequence[Any]):
+    """An array of which one row at a time is read, at its offset in the file."""
+
+    def __init__(self, pool: Pool, values: h5py.Dataset, convert: Callable[[Any], Any] | None = None) -> None:
+        if values.dtype.hasobject or not _in_one_piece(values):
+            raise ValueError(f"{values.name} does not lie in one piece")
+        self._pool, self._name, self._convert = pool, values.name, convert
+        self._start, self._count = values.id.get_offset() or 0, len(values)
+        self._dtype, self._shape = values.dtype, values.shape[1:]
+        self._length = self._dtype.itemsize * math.prod(self._shape)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, row: Any) -> Any:
+        row = operator.index(row)
+        if not 0 <= row < self._count:
+            raise IndexError(row)
+        data = self._pool.read(self._start + row * self._length, self._length, f"{self._name} of body {row}")
+        values = np.frombuffer(data, self._dtype).reshape(self._shape)
+        return values if self._convert is None else self._convert(values)
+
+
+def _text(value: NDArray[np.bytes_]) -> str:
+    return str(value.item().decode())
+
+
+def _flags(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return values.astype(bool)
+
+
 def pool_attributes(skeleton: Skeleton, levels: Iterable[str], settings: str, version: str) -> dict[str, Any]:
     """The attributes at the top of a pool; `settings` is JSON.
 
@@ -297,18 +345,25 @@ def _skeleton(attributes: Mapping[str, Any]) -> Skeleton:
 def _fit(data: h5py.Dataset, offsets: NDArray[np.uint64]) -> bool:
     """Offsets go up from the first byte to the last, and the bytes lie in one piece in the file."""
     rising = len(offsets) and offsets[0] == 0 and bool((offsets[1:] >= offsets[:-1]).all())
-    stored = data.chunks is None and data.id.get_storage_size() == data.nbytes == data.shape[0]
-    return bool(rising and stored and data.shape == (int(offsets[-1]),))
+    return bool(rising and data.dtype.itemsize == 1 and _in_one_piece(data) and data.shape == (int(offsets[-1]),))
 
 
-def _check_columns(columns: Mapping[str, NDArray[Any]], joints: int, counts: set[int]) -> None:
-    """Raises ValueError for columns that do not fit each other, and for sizes of no crop."""
+def _in_one_piece(values: h5py.Dataset) -> bool:
+    return values.chunks is None and bool(values.id.get_storage_size() == values.nbytes)
+
+
+def _check_columns(columns: Mapping[str, h5py.Dataset], joints: int, counts: set[int]) -> None:
+    """Raises ValueError for columns that do not fit each other."""
     shapes = {"joints": (joints, 2), "labelled": (joints,), "visible": (joints,), "box": (4,)}
     shapes |= dict.fromkeys(("size", "origin", "factor"), (2,))
     for name, values in columns.items():
         if {len(values)} != counts or values.shape[1:] != shapes.get(name, ()):
             raise ValueError(f"bodies/{name} has the shape {values.shape}")
-    sizes = columns["size"].astype(np.int64)
+
+
+def _check_sizes(size: NDArray[np.int32]) -> None:
+    """Raises ValueError for sizes of no crop."""
+    sizes = size.astype(np.int64)
     if len(sizes) and (sizes.min() < 1 or sizes.prod(axis=1).max() > MAX_PIXELS):
         raise ValueError("a crop claims an impossible size")
 

@@ -282,7 +282,7 @@ def _outline(person: Person, pool: Pool | None, size: tuple[int, int]) -> Region
         return _cut(segmentation_mask(segmentation, size))
     if pool is None:
         return None
-    row = pool.rows.get(person.person_id)
+    row = pool.row_of(person.person_id)
     if row is None or not _same(person, pool, row):
         return None
     mask = pool.mask(row, pool.levels[-1])
