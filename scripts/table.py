@@ -92,7 +92,7 @@ def _run(todo: Work, gpus: str | None, minutes: float | None) -> Outcome:
     for row in todo.grid.rows:
         if row.skipped:
             click.echo(f"skipped: {row.name}: {row.skipped}")
-    places = lanes.lanes(names, todo.grid.threads)
+    places = lanes.lanes(names)
     runs = sum(task.kind == "run" for task in todo.tasks.values())
 
     def ended(task: Task) -> None:

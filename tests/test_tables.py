@@ -363,7 +363,7 @@ def a_table() -> tuple[Grid, Results]:
     cells = [(subset, column) for subset in results.SUBSETS for column in grids.COLUMNS]
     values = {cell: Value(88.5, 0.25) for cell in cells} | {("occluded", "head"): Value(None, None)}
     differences = {cell: Difference(-0.04, -1.26, 0.7) for cell in cells}
-    grid = Grid("t", "A table", "the paper", "QUICK", Path("d"), None, (), 2, "all", True, 0, ("Box",), (base, ours))
+    grid = Grid("t", "A table", "the paper", "QUICK", Path("d"), None, (), 2, "all", True, ("Box",), (base, ours))
     return grid, Results((Result(base, (0, 1), values), Result(ours, (0,), values, differences)), 4, 2)
 
 

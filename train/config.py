@@ -57,10 +57,12 @@ class Settings:
     accumulate: int = 1  # the batch goes through the network in so many parts
     compile: bool = False
     validate_every: int = 1  # epochs; 0 trains without validation
+    checkpoint_every: int = 1  # epochs; the last one, and the best so far, are kept in any case
     validate_on: str = "valid"  # "train" shows over-fitting
     limit: int = 0  # train on the first persons only; 0 is all
     pictures: int = 12  # predictions drawn at the end
     device: str = "auto"
+    threads: int = 0  # of torch on the CPU; 0 is one a core
     workers: int = -1  # processes that decode crops; -1 is one a core (at most 8) beside a GPU, none on a CPU
     cache_dir: str = "runs/cache"
     cache_detail: float = 1.1  # px of a cached crop per px of the network's input, at scale 1
@@ -79,7 +81,10 @@ EXPECTED: Mapping[Any, str] = {
     float: "a number",
     tuple[int, ...]: "whole numbers such as 90,120",
 }
-MACHINE = ("device", "workers", "compile", "cache_dir", "accumulate", "precision", "pictures", "epochs", "lr")
+MACHINE = (
+    "device", "threads", "workers", "compile", "cache_dir", "accumulate", "precision", "pictures", "checkpoint_every",
+    "epochs", "lr",
+)  # fmt: skip
 """What may change when a run is resumed."""
 EVALUATION = ("decode", "flip_test", "channels", "batch", "device", "pictures", "validate_on", "weights")
 """What may change when a trained network is evaluated."""
@@ -205,6 +210,8 @@ def _check(s: Settings) -> None:
         "cache_detail": (s.cache_detail > 0, "above 0"),
         "cache_quality": (1 <= s.cache_quality <= 100, "in 1..100"),
         "validate_every": (s.validate_every >= 0, "0 or more"),
+        "checkpoint_every": (s.checkpoint_every > 0, "above 0"),
+        "threads": (s.threads >= 0, "0 or more"),
         "limit": (s.limit >= 0, "0 or more"),
     }
     for key, (holds, wanted) in rules.items():

@@ -38,13 +38,14 @@ LOOK_EVERY = 50
 
 @dataclass
 class State:
-    """What changes while a run goes on. `best` is (score, epoch), on the validation set."""
+    """What changes while a run goes on. `best` is (score, epoch) on the validation set, `kept` the epoch of last.pt."""
 
     network: nn.Module
     average: nn.Module | None
     optimiser: torch.optim.Optimizer
     epoch: int = 0
     best: tuple[float, int] = (-1.0, 0)
+    kept: int = 0
 
     @property
     def evaluated(self) -> nn.Module:
@@ -53,8 +54,10 @@ class State:
 
 
 def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable[[str], None], resume: bool) -> State:
-    """Train to the last epoch. Raises NodaError where it cannot go on; `last.pt` then holds the last whole epoch."""
+    """Train to the last epoch. Raises NodaError where it cannot go on; `last.pt` then is as it was."""
     torch.manual_seed(settings.seed)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     samples = evaluate.limited(parts.train, settings)
     who = evaluate.subject(parts, settings) if settings.validate_every else None
     state = _start(settings, parts.train.skeleton, world, say if not resume else None)
@@ -130,6 +133,7 @@ def _restore(state: State, content: dict[str, Any], settings: Settings, run: Pat
         state.average.load_state_dict(content["average"])
     state.optimiser.load_state_dict(content["optimiser"])
     state.epoch, state.best = content["epoch"], tuple(content["best"])
+    state.kept = state.epoch
     checkpoint.restore_random_states(content["random"])
 
 
@@ -205,9 +209,13 @@ def _epoch(
             break
     losses = world.gather(float(total) / count)
     if not all(map(math.isfinite, losses)):
+        there = (
+            f"last.pt holds epoch {state.kept}: go on from there" if state.kept else "nothing is kept yet: start anew"
+        )
+        other = f"{'--resume ' if state.kept else ''}--set lr={settings.lr / 10:g}"
         raise NodaError(
-            f"the loss is not finite any more in epoch {state.epoch + 1}; last.pt holds epoch {state.epoch}:"
-            f" go on from there with another learning rate or precision, --resume --set lr={settings.lr / 10:g}"
+            f"the loss is not finite any more in epoch {state.epoch + 1}; {there} with another learning rate or"
+            f" precision, {other}"
         )
     return float(sum(losses)) / len(losses)
 
@@ -223,11 +231,14 @@ def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
 
 
 def _keep(state: State, line: dict[str, Any], settings: Settings, run: Path, parts: Parts, world: World) -> None:
-    """Write last.pt, and best.pt where this epoch is the best so far on the validation set."""
+    """Write last.pt if it is time to, and best.pt where this epoch is the best so far on the validation set."""
     reached: float | None = next((v["all"] for v in line.values() if isinstance(v, dict)), None)
     is_best = reached is not None and reached > state.best[0]
     if reached is not None and is_best:
         state.best = (reached, state.epoch)
+    if state.epoch % settings.checkpoint_every and state.epoch < settings.epochs and not is_best:
+        return
+    state.kept = state.epoch
     if not world.is_first:
         return
     content = {

@@ -24,7 +24,7 @@ KEEP = ("all", "network", "predictions")
 
 _KEYS: Mapping[str, type] = {
     "title": str, "source": str, "note": str, "data": str, "demo": str, "pool": str, "render": str, "objects": str,
-    "preset": str, "set": dict, "seeds": int, "keep": str, "keep_renders": bool, "threads": int, "labels": list,
+    "preset": str, "set": dict, "seeds": int, "keep": str, "keep_renders": bool, "labels": list,
     "row": list,
 }  # fmt: skip
 _ROW: Mapping[str, type] = {
@@ -60,11 +60,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table that can be run.
-
-    `demo` are the options of `noda-synth demo-data` where `data` is to be drawn first; `threads` are those of a command
-    (0: as many as there are cores).
-    """
+    """A table that can be run; `demo` are the options of `noda-synth demo-data` where `data` is to be drawn first."""
 
     name: str
     title: str
@@ -76,7 +72,6 @@ class Grid:
     seeds: int
     keep: str
     keep_renders: bool
-    threads: int
     labels: tuple[str, ...]
     rows: tuple[Row, ...]
 
@@ -121,7 +116,7 @@ def read(path: Path, wishes: Wishes, work: Path) -> Grid:
     return Grid(
         path.stem, values.get("title", path.stem), values.get("source", ""), note,
         data, None if demo is None else tuple(shlex.split(demo)), tuple(shlex.split(values.get("pool", ""))), seeds,
-        keep, values.get("keep_renders", True), values.get("threads", 0), tuple(values.get("labels", ())), rows,
+        keep, values.get("keep_renders", True), tuple(values.get("labels", ())), rows,
     )  # fmt: skip
 
 

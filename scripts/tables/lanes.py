@@ -27,12 +27,11 @@ PATIENCE = 20.0
 
 @dataclass
 class Lane:
-    """A place where one command runs at a time, with the GPU ("" is none) and the threads (0: all) that it sees."""
+    """A place where one command runs at a time, with the GPU that it sees ("" is none)."""
 
     name: str
     kinds: frozenset[str]
     gpu: str
-    threads: int = 0
     task: Task | None = None
     process: subprocess.Popen[bytes] | None = None
     commands: list[tuple[str, ...]] = field(default_factory=list)
@@ -57,13 +56,13 @@ def visible_gpus() -> list[str]:
     return [str(number) for number, line in enumerate(told.stdout.splitlines()) if line.startswith("GPU")]
 
 
-def lanes(gpus: Sequence[str], threads: int = 0) -> list[Lane]:
+def lanes(gpus: Sequence[str]) -> list[Lane]:
     """A lane a GPU (a GPU named twice gets two) and one for data; without GPUs one lane does everything in turn."""
     making = frozenset({"demo", "pool", "render"})
     if not gpus:
-        return [Lane("cpu", making | {"run"}, "", threads)]
-    trainers = [Lane(f"gpu {gpu}", frozenset({"run"}), gpu, threads) for gpu in gpus]
-    return [Lane("data", making, "", threads), *trainers]
+        return [Lane("cpu", making | {"run"}, "")]
+    trainers = [Lane(f"gpu {gpu}", frozenset({"run"}), gpu) for gpu in gpus]
+    return [Lane("data", making, ""), *trainers]
 
 
 @contextmanager
@@ -136,8 +135,6 @@ def _start(lane: Lane, lock: IO[str]) -> None:
     lane.task.output.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     environment["CUDA_VISIBLE_DEVICES"] = lane.gpu
-    if lane.threads:
-        environment["OMP_NUM_THREADS"] = str(lane.threads)
     with lane.task.log.open("a") as log:
         log.write(f"$ {' '.join(command)}\n")
         log.flush()

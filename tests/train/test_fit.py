@@ -84,6 +84,32 @@ def test_a_checkpoint_is_whole_and_the_best_is_kept(
     assert trained(tmp_path / "run", "best", torch.device("cpu")).epoch == 2
 
 
+def test_checkpoints_may_be_kept_less_often(drawn: Path, quick: Quick, tmp_path: Path) -> None:
+    """Those of a large network cost more than a short epoch; what was kept is gone on from, to the same end."""
+    settings = quick("epochs=5", "checkpoint_every=2", "validate_every=0")
+    kept: list[int] = []
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", lambda _, content: kept.append(content["epoch"]))
+        run_fit(drawn, settings, whole)
+    assert kept == [2, 4, 5]
+    run_fit(drawn, settings, whole)
+    run_fit(drawn, replace(settings, epochs=2), broken)
+    with (broken / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"epoch": 3, "loss": 7}) + "\n")  # the third was not kept
+    run_fit(drawn, settings, broken, resume=True)
+    assert same(*(checkpoint.load(run / "last.pt") for run in (whole, broken)))
+
+
+def test_the_best_is_kept_whenever_it_comes(
+    drawn: Path, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([50.0, 30.0, 40.0, 20.0])
+    monkeypatch.setattr(evaluate, "score", lambda *_: {"all": next(scores), "visible": None, "occluded": None})
+    run_fit(drawn, quick("epochs=4", "checkpoint_every=3"), tmp_path / "run")
+    assert [checkpoint.load(tmp_path / "run" / f"{name}.pt")["epoch"] for name in ("best", "last")] == [1, 4]
+
+
 def test_the_schedule_steps_after_whole_epochs_and_warms_up(quick: Quick) -> None:
     settings = replace(quick(), lr=1.0, steps=(90, 120), decay=0.1, warmup=0.0)
     rates = [learning_rate(settings, epoch, 0, 10) for epoch in (0, 89, 90, 119, 120)]
@@ -103,6 +129,14 @@ def test_a_loss_that_is_not_finite_stops_and_loses_nothing(drawn: Path, quick: Q
     with pytest.raises(NodaError, match=r"not finite any more in epoch 2; last\.pt holds epoch 1"):
         run_fit(drawn, quick("epochs=2"), tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
+
+
+def test_the_advice_is_to_start_anew_where_nothing_was_kept(
+    drawn: Path, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.fit.train_step", lambda *_: torch.tensor(float("nan")))
+    with pytest.raises(NodaError, match=r"in epoch 1; nothing is kept yet: start anew .* precision, --set lr=0\.0001"):
+        run_fit(drawn, quick(), tmp_path / "run")
 
 
 def test_a_checkpoint_of_another_model_is_refused(drawn: Path, quick: Quick, tmp_path: Path) -> None:
