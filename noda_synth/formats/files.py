@@ -40,6 +40,8 @@ def read_json(path: Path) -> Any:
         ) from None
     except RecursionError:
         raise NodaError(f"{path}: not valid JSON (nested too deeply).") from None
+    except ValueError:
+        raise NodaError(f"{path}: not valid JSON (a number of thousands of digits).") from None
 
 
 def unreadable(path: Path, error: OSError) -> NodaError:

@@ -19,6 +19,10 @@ _CHUNK = 1 << 20
 MAX_CHARACTERS = 1 << 26
 """A single element of a list, or a value beside the lists, may take 64 MB."""
 
+# What stands so near the end of what is held may be the beginning of something longer: 1.5e-3 and -Infinity begin
+# with 1 and -.
+_CUT = 16
+
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ENDS = {"[": "]", "{": "}"}
 
@@ -77,12 +81,14 @@ class JsonPieces:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
-                if self._over:
+                if self._over or (error.pos + _CUT < len(self._text) and not error.msg.startswith("Unterminated")):
                     raise self._damaged(error.msg, error.pos) from None
             except RecursionError:
                 raise NodaError(f"{self._path}: not valid JSON (nested too deeply).") from None
+            except ValueError:
+                raise self._damaged("a number of thousands of digits in what begins") from None
             else:
-                if end < len(self._text) or self._over:  # a number may go on beyond what is held
+                if end + _CUT < len(self._text) or self._over:  # a number may go on beyond what is held
                     self._at = end
                     return value
             self._fill()
