@@ -7,7 +7,7 @@ NODA, the pasted person. `coco_train_topdown.json` has one record a training sam
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -161,8 +161,8 @@ def _numbered(shards: Sequence[Path], dataset: Dataset) -> Any:
                 for line in file:
                     yield json.loads(line)
 
-    first_image = 1 + max((image.record.get("id", 0) for image in dataset.images.values()), default=0)
-    first_annotation = 1 + max((person.record.get("id", 0) for person in dataset.persons), default=0)
+    first_image = _first_free(image.record for image in dataset.images.values())
+    first_annotation = _first_free(person.record for person in dataset.persons)
 
     def pictures() -> Iterator[dict[str, Any]]:
         next_image, next_annotation = first_image, first_annotation
@@ -179,6 +179,12 @@ def _numbered(shards: Sequence[Path], dataset: Dataset) -> Any:
             yield picture
 
     return pictures
+
+
+def _first_free(records: Iterable[Mapping[str, Any]]) -> int:
+    """A number above all ids; ids may be text as well."""
+    ids = (record.get("id", 0) for record in records)
+    return 1 + max((number for number in ids if isinstance(number, int)), default=0)
 
 
 def _describe_images(task: _Task, path: Path, *, max_pixels: int) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
+from noda_synth.formats import find_layout
 from tests.command import done
 from tests.conftest import Made
 from tests.rules import body_on, read
@@ -218,6 +220,24 @@ def test_several_copies_and_appended_ones_in_topdown(drawn_coco: Made, tmp_path:
     count = Counter(a["noda"]["role"] for a in coco.dataset["annotations"])
     assert count["person"] == samples
     assert count["target"] == json.loads((appended / "report.json").read_text())["counts"]["copies"]
+
+
+@pytest.mark.parametrize("some", [3, 1000])
+def test_ids_may_be_text(drawn_coco: Made, tmp_path: Path, some: int) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(drawn_coco.data, data)
+    file = find_layout(data).annotations
+    content = json.loads(file.read_text())
+    names = {image["id"]: f"image {image['id']}" for image in content["images"][:some]}
+    for image in content["images"]:
+        image["id"] = names.get(image["id"], image["id"])
+    for annotation in content["annotations"]:
+        annotation["image_id"] = names.get(annotation["image_id"], annotation["image_id"])
+    file.write_text(json.dumps(content))
+    written = load(Made(data, drawn_coco.pool).render(tmp_path / "out") / "annot" / "coco_train_scene.json").dataset
+    ids = [image["id"] for image in written["images"]]
+    assert len(ids) == len(set(ids)) and set(names.values()) < set(ids)
+    assert {annotation["image_id"] for annotation in written["annotations"]} <= set(ids)
 
 
 def test_mpii_visibility_goes_into_coco(drawn: Made, tmp_path: Path) -> None:
