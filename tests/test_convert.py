@@ -14,8 +14,10 @@ from scipy.io import loadmat
 
 from noda_synth.cli import main
 from noda_synth.formats import coco_category
+from noda_synth.formats.layout import find_annotations
 from noda_synth.skeleton import COCO
 from tests.command import ROOT
+from tests.conftest import Made
 from tests.drawn_set import write_coco
 from tests.mpii_files import all_joints, image, record, rect, shifted, write_json, write_release
 
@@ -262,3 +264,16 @@ def test_help_shows_examples() -> None:
     result = convert("--help")
     assert result.exit_code == 0
     assert "noda-synth convert mpii_human_pose_v1_u12_1.mat" in result.output
+
+
+def test_entries_that_cannot_be_read_are_no_obstacle_to_a_holdout(drawn_coco: Made, tmp_path: Path) -> None:
+    content = load(find_annotations(drawn_coco.data).annotations)
+    content["images"].append("text")
+    content["annotations"] += ["text", {"id": 9999, "image_id": [1], "category_id": 1}]
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    result = convert(tmp_path / "coco.json", tmp_path / "out", "--to", "coco", "--holdout", "0.3")
+    assert result.exit_code == 1 and "annotation" in result.output
+    train, valid = (load(path) for path in sorted((tmp_path / "out").glob("person*.json")))
+    for key in ("images", "annotations"):
+        assert "text" in train[key] and len(train[key]) + len(valid[key]) == len(content[key])
+        assert valid[key]

@@ -242,15 +242,20 @@ def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> li
 
 
 def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
-    """The two parts of a COCO file, its entries as they stand, crowds included, each with its image."""
+    """The two parts of a COCO file, its entries as they stand, crowds included, each with its image; those that cannot
+    be read stay in the training part."""
     held = {person.record["image_id"] for person in source.dataset.valid}
 
-    def part(key: str, image: str, is_held: bool) -> Iterator[dict[str, Any]]:
-        entries = list_in(source.layout.annotations, key)
-        return (entry for entry in entries if (entry.get(image) in held) == is_held)
+    def is_held(entry: Any, key: str) -> bool:
+        image_id = entry.get(key) if isinstance(entry, dict) else None
+        return isinstance(image_id, int | str) and image_id in held
 
-    for file, is_held in ((train, False), (valid, True)):
-        images, annotations = part("images", "id", is_held), part("annotations", "image_id", is_held)
+    def part(name: str, key: str, of_valid: bool) -> Iterator[Any]:
+        entries = list_in(source.layout.annotations, name)
+        return (entry for entry in entries if is_held(entry, key) == of_valid)
+
+    for file, of_valid in ((train, False), (valid, True)):
+        images, annotations = part("images", "id", of_valid), part("annotations", "image_id", of_valid)
         write_coco(file, images, annotations, source.dataset.skeleton, source.dataset.header)
     if source.layout.skeleton is not None and own_skeleton(train) is None:
         write_bytes(train.with_name(SKELETON_NAME), read_bytes(source.layout.skeleton))
@@ -298,5 +303,5 @@ def _word_on(file: Path, dataset: Dataset) -> str:
 def write_errors(folder: Path, problems: Iterable[Problem]) -> Path:
     """Write `errors.jsonl`, one problem a line."""
     path = folder / "errors.jsonl"
-    write_text(path, "".join(json.dumps(problem.as_json()) + "\n" for problem in problems))
+    write_text(path, (json.dumps(problem.as_json()) + "\n" for problem in problems))
     return path
