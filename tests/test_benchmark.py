@@ -266,6 +266,16 @@ def test_verify_names_a_flipped_byte_and_a_changed_label(drawn: Made, tmp_path: 
     assert again.exit_code == 1 and "heavy/annot/valid.json: changed" in again.stdout
 
 
+def test_a_benchmark_without_its_originals_is_verified_as_well(drawn: Made, tmp_path: Path) -> None:
+    out = tmp_path / "twins"
+    done("benchmark", drawn.data, out, "-q", "--jobs", 1, "--originals", "none", *_QUICK)
+    assert done("benchmark", drawn.data, out, "--verify", "-q", "--jobs", 1).count("as they should be") == 2
+    content = json.loads((out / "benchmark.json").read_text())
+    for damage in ({"settings": {}}, {"settings": 1}, {"versions": []}, {"name": None}):
+        (out / "benchmark.json").write_text(json.dumps(content | damage))
+        assert "write the benchmark again" in refused("benchmark", drawn.data, out, "--verify", "-q")
+
+
 def test_another_seed_is_another_benchmark_and_says_so(drawn: Made, twins: Path, tmp_path: Path) -> None:
     assert Settings().name == "noda-synth twins v1"
     said = done("benchmark", drawn.data, tmp_path / "seven", "--seed", 7, "--jobs", 1, *_QUICK)

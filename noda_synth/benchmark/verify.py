@@ -45,10 +45,11 @@ def verify_again(
     """
     content = read_benchmark(out)
     settings = Settings(content["settings"]["seed"], content["settings"]["tries"])
+    originals = "none" if content["settings"]["originals"] == "none" else "symlink"
     with TemporaryDirectory(dir=out.resolve().parent, prefix=f".{out.name}.verify") as folder:
         again = Path(folder) / "again"
         report = write_benchmark(
-            dataset, layout, again, settings, inputs, workers=workers, originals="symlink", max_pixels=max_pixels,
+            dataset, layout, again, settings, inputs, workers=workers, originals=originals, max_pixels=max_pixels,
             quiet=quiet,
         )  # fmt: skip
         assert report is not None
