@@ -352,6 +352,7 @@ def test_scenes_lose_what_is_covered_and_only_noda_adds_a_person(drawn_coco: Mad
         (["--method", "objects", "--objects", "nowhere"], "no objects at nowhere"),
         (["--method", "objects", "--objects", "{empty}"], "has no PNG files"),
         (["--method", "objects", "--objects", "{opaque}"], "has no transparency"),
+        (["--method", "objects", "--objects", "{cut_short}"], "half.png is damaged"),
         (["--method", "objects", "--objects", "{coco}"], "--objects-images"),
         (["--method", "objects", "--objects", "{coco}", "--objects-images", "{images}"], "--set people=true"),
         (
@@ -372,9 +373,12 @@ def test_what_a_method_cannot_use_is_refused(
     (tmp_path / "empty").mkdir()
     (tmp_path / "opaque").mkdir()
     cv2.imwrite(str(tmp_path / "opaque" / "whole.png"), np.zeros((5, 5, 3), np.uint8))
+    (tmp_path / "cut_short").mkdir()
+    (tmp_path / "cut_short" / "half.png").write_bytes((tmp_path / "opaque" / "whole.png").read_bytes()[:25])
     (tmp_path / "text.json").write_text("{}")
     places = {
         "empty": tmp_path / "empty", "opaque": tmp_path / "opaque", "text": tmp_path / "text.json",
+        "cut_short": tmp_path / "cut_short",
         "coco": instances(drawn_coco, tmp_path), "images": drawn_coco.data / "images",
     }  # fmt: skip
     given = [option.format(**places) for option in options]

@@ -66,18 +66,8 @@ class ObjectFolder:
         )
         if not self.names:
             raise NodaError(f"{folder} has no PNG files; --objects takes cut-outs with transparency, one object a file")
-        try:
-            sizes = [image_size(folder / name) for name in self.names]
-        except ItemError as error:
-            raise NodaError(f"--objects: {error}") from error
-        self.sizes = np.array(sizes, np.int64)
-        self.person = np.zeros(len(sizes), np.bool_)
-        for name in self.names:
-            with PillowImage.open(folder / name) as image:
-                if "A" not in image.getbands() and "transparency" not in image.info:
-                    raise NodaError(
-                        f"{folder / name} has no transparency, so it is no cut-out; remove it from --objects"
-                    )
+        self.sizes = np.array([_cut_out_size(folder / name) for name in self.names], np.int64)
+        self.person = np.zeros(len(self.names), np.bool_)
 
     def content(self) -> str:
         return _hash((name, (self.folder / name).read_bytes()) for name in self.names)
@@ -90,6 +80,21 @@ class ObjectFolder:
         except (OSError, ValueError) as error:
             raise ItemError(f"{path}: cannot be decoded ({error})") from error
         return np.ascontiguousarray(pixels[..., 2::-1]), np.ascontiguousarray(pixels[..., 3])
+
+
+def _cut_out_size(path: Path) -> tuple[int, int]:
+    """(width, height) by the header. Raises NodaError for a file that is no image, or has no transparency."""
+    try:
+        size = image_size(path)
+        with PillowImage.open(path) as image:
+            transparent = "A" in image.getbands() or "transparency" in image.info
+    except ItemError as error:
+        raise NodaError(f"--objects: {error}") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise NodaError(f"--objects: {path} is damaged ({error}); write it again, or remove it") from error
+    if not transparent:
+        raise NodaError(f"{path} has no transparency, so it is no cut-out; remove it from --objects")
+    return size
 
 
 class CocoObjects:
