@@ -188,6 +188,6 @@ def _slot(hashes: array[int], number: int) -> int:
 
 def _no_room(error: OSError) -> NodaError:
     return NodaError(
-        f"no room for the annotations of a data set of this size in the folder for temporary files "
-        f"({error.strerror or error}); set TMPDIR to a folder with as much space as the annotation files take"
+        "no room in the folder for temporary files, where what is known of a large data set lies meanwhile "
+        f"({error.strerror or error}); set TMPDIR to a folder with some times the space that the annotation files take"
     )

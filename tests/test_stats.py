@@ -200,6 +200,10 @@ def test_scores_stand_beside_the_counts(drawn: Made, tmp_path: Path) -> None:
     by_box = scores(tmp_path / "eval.json", metric="PCK", threshold="0.2")
     assert "accuracy (PCK@0.2, 8 people)" in done("stats", drawn.data, "--scores", by_box, "--out", tmp_path / "box")
     assert refused("stats", drawn.data, "--scores", drawn.data / "annot" / "train.json")
+    none_visible = json.loads(scores(evaluation).read_text())
+    none_visible["thresholds"]["0.5"]["visible"]["wrist"] = None
+    evaluation.write_text(json.dumps(none_visible))
+    assert "lowest on occluded wrists, 51.5\n" in done("stats", drawn.data, "--scores", evaluation)
 
 
 def test_the_same_set_gives_the_same_bytes(rendered: Path, tmp_path: Path) -> None:

@@ -165,9 +165,10 @@ def words(summary: Summary) -> Iterator[str]:
         seen = [(value, kind) for kind, value in scores.occluded.items() if value is not None]
         if seen:
             value, kind = min(seen)
+            visible = scores.visible[kind]
             yield (
-                f"accuracy ({scores.metric}, {scores.persons:,} people): lowest on occluded {kind}s, {value:.1f}; "
-                f"visible ones {scores.visible[kind]:.1f}"
+                f"accuracy ({scores.metric}, {scores.persons:,} people): lowest on occluded {kind}s, {value:.1f}"
+                f"{'' if visible is None else f'; visible ones {visible:.1f}'}"
             )
     for note in summary.notes:
         yield f"note: {note}"
