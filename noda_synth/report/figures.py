@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from noda_synth.report.page import text_of
+from noda_synth.stats.joints import kind_of
 
 _MOST_PROBLEMS = 1000
 
@@ -114,11 +115,6 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> s
         f"<table><caption>{text_of(caption)}</caption>{f'<thead><tr>{columns}</tr></thead>' if head else ''}"
         f"<tbody>{body}</tbody></table>\n"
     )
-
-
-def kind_of(joint: str) -> str:
-    """`wrist` of `right_wrist`."""
-    return joint.removeprefix("right_").removeprefix("left_")
 
 
 def _cell(value: Any) -> str:
