@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from noda_synth.dataset import Dataset, Person, inside, joint_box, usable_joints
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files import write_bytes
-from noda_synth.images import BGRImage, encode_png, read_image
+from noda_synth.images import BGRImage, encode_png, image_path, read_image
 from noda_synth.manifest import CoveredPeople, manifest_lines
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
@@ -48,7 +48,7 @@ def preview(
         what, columns = f"{len(tiles)} renders of {source}", columns or 2
     else:
         pool = Pool(source)
-        rows = _choose(pool.persons, number, wanted, rng, source)
+        rows = _choose(pool.persons, len(pool), number, wanted, rng, source)
         tiles = [body_tile(pool, row, side) for row in rows]
         labels = [pool.persons[row] for row in rows]
         what, columns = f"{len(tiles)} bodies of {source}", columns or 3
@@ -57,15 +57,20 @@ def preview(
 
 
 def _choose(
-    ids: Sequence[str], number: int, wanted: Sequence[str], rng: np.random.Generator, source: Path
+    ids: Iterable[str], count: int, number: int, wanted: Sequence[str], rng: np.random.Generator, source: Path
 ) -> list[int]:
-    if missing := [name for name in wanted if name not in ids]:
-        raise NodaError(f"{source} has no {missing[0]!r}")
+    """Rows of the wanted ids, or random ones of `count`."""
     if wanted:
-        return [ids.index(name) for name in wanted]
-    if not ids:
+        found: dict[str, int] = {}
+        for row, name in enumerate(ids):
+            if name in wanted:
+                found.setdefault(name, row)
+        if missing := [name for name in wanted if name not in found]:
+            raise NodaError(f"{source} has no {missing[0]!r}")
+        return [found[name] for name in wanted]
+    if not count:
         raise NodaError(f"{source} is empty: there is nothing to show")
-    return sorted(int(row) for row in rng.permutation(len(ids))[:number])
+    return sorted(int(row) for row in rng.permutation(count)[:number])
 
 
 def _render_tiles(
@@ -73,7 +78,7 @@ def _render_tiles(
 ) -> tuple[list[BGRImage], list[str]]:
     lines, people = manifest_lines(folder), CoveredPeople(folder)
     tiles, labels = [], []
-    for place in _choose([line["id"] for line in lines], number, wanted, rng, folder):
+    for place in _choose((line["id"] for line in lines), len(lines), number, wanted, rng, folder):
         line = lines[place]
         try:
             tiles.append(render_tile(folder / "images", line, people.of(line), people.dataset, side))
@@ -94,9 +99,9 @@ def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: 
         side: pixels of a square.
     """
     skeleton = dataset.skeleton
-    after = read_image(images / line["file"])
+    after, source = read_image(image_path(images, line["file"])), image_path(images, line["source"])
     size = (after.shape[1], after.shape[0])
-    before = read_image(images / line["source"]) if (images / line["source"]).exists() else np.full_like(after, 245)
+    before = read_image(source) if source.exists() else np.full_like(after, _PAPER[0])
     known, window = person_window(person, size)
     covered = np.zeros(len(skeleton), np.bool_)
     covered[skeleton.at(*line["covered"])] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,20 @@ def test_a_damaged_manifest_line_is_named(drawn: Made, rendered: Path, tmp_path:
     for spoilt in ("[1, 2]", json.dumps({"id": "x"}), json.dumps({**line, "id": "x", "placement": {"body": 1}})):
         (tmp_path / "manifest.jsonl").write_text(spoilt + "\n")
         assert "manifest.jsonl" in refused(*replay(drawn, tmp_path, "x", tmp_path / "again.jpg"))
+
+
+def test_a_sheet_of_renders_trusts_no_line(drawn: Made, rendered: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(rendered, folder, symlinks=True)
+    line = json.loads((rendered / "manifest.jsonl").read_text().splitlines()[0])
+    for changed, said in (
+        ({"copy": "x"}, "manifest.jsonl, line 1"),
+        ({"source": "../../secret.jpg"}, "leads out of the images folder"),
+        ({"file": "../../secret.jpg"}, "leads out of the images folder"),
+        ({"person": "nobody"}, "cannot be shown"),
+    ):
+        (folder / "manifest.jsonl").write_text(json.dumps({**line, **changed}) + "\n")
+        assert said in refused("preview", folder, "--out", tmp_path / "sheet.png")
 
 
 def test_a_sheet_of_bodies_shows_crop_and_levels_side_by_side(drawn: Made, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -23,7 +23,7 @@ from noda_synth.replay import method_of
 from noda_synth.report import figures, page
 from noda_synth.report.thumbs import Sight, Studio, quality_of, thumbs
 from noda_synth.seeding import item_generator
-from noda_synth.spool import Spool
+from noda_synth.spool import Spool, View
 
 # Small, because a sorted or filtered gallery shows renders of many blocks at once.
 _BLOCK = 8
@@ -84,15 +84,15 @@ def write_report(
     # The tables come first on the page, but name the pictures that turn out to be broken.
     blocks: Spool[str] = Spool(held=_HELD_BLOCKS)
     problems += _make_blocks(blocks, sights, studio, workers, quiet)
-    shown = [sight.line for sight in sights]
+    shown = (sight.line for sight in sights)
     parts = _parts(folder, content, every, shown, people, _qualities(opened, lines), problems, notes)
     write_text(out, chain([page.page_head(parts)], blocks, [page.PAGE_END]))
     return Written(len(sights), out.stat().st_size, problems, notes)
 
 
-def _some(lines: Sequence[dict[str, Any]], number: int, seed: int) -> list[dict[str, Any]]:
+def _some(lines: Sequence[dict[str, Any]], number: int, seed: int) -> Sequence[dict[str, Any]]:
     chosen = item_generator(seed, "report", "renders").permutation(len(lines))[:number]
-    return [lines[place] for place in sorted(chosen.tolist())]
+    return View(lines, np.sort(chosen))
 
 
 def _opened(sources: Sources, lines: Sequence[Mapping[str, Any]]) -> tuple[Sources | None, str]:
@@ -115,8 +115,8 @@ def _qualities(sources: Sources | None, lines: Sequence[Mapping[str, Any]]) -> d
     return {level: pool.quality(level) for level in pool.levels}
 
 
-def _sights(lines: Sequence[dict[str, Any]], people: CoveredPeople) -> tuple[list[Sight], list[Problem]]:
-    sights, problems = [], []
+def _sights(lines: Sequence[dict[str, Any]], people: CoveredPeople) -> tuple[Spool[Sight], list[Problem]]:
+    sights, problems = Spool[Sight](), []
     for line in lines:
         try:
             sights.append(Sight(line, replace(people.of(line), record={})))
@@ -143,7 +143,7 @@ def _parts(
     folder: Path,
     content: Mapping[str, Any],
     every: Sequence[Mapping[str, Any]],
-    lines: Sequence[Mapping[str, Any]],
+    lines: Iterable[Mapping[str, Any]],
     people: CoveredPeople,
     qualities: Mapping[str, NDArray[np.float64]],
     problems: Sequence[Problem],

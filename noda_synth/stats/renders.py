@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from noda_synth.compositing import COVERING
 from noda_synth.dataset import Person, joint_box
 from noda_synth.errors import NodaError
+from noda_synth.manifest import PeopleByFirstId
 from noda_synth.methods import METHODS, Sources
 from noda_synth.pool import Pool
 from noda_synth.replay import stamp_of
@@ -56,13 +58,13 @@ class Renders:
 
 
 def measure(
-    lines: Sequence[Mapping[str, Any]], people: Mapping[str, Person], skeleton: Skeleton, pool: Pool | None = None
+    lines: Sequence[Mapping[str, Any]], people: PeopleByFirstId, skeleton: Skeleton, pool: Pool | None = None
 ) -> Renders:
     """Measure the lines of a manifest.
 
     Args:
         lines: of one set.
-        people: by the ids of the manifest, as `manifest.people_by_first_id` has them.
+        people: by the ids of the manifest.
         skeleton: their joints.
         pool: the bodies that were pasted; with it their own sizes are taken.
 
@@ -75,10 +77,12 @@ def measure(
     """
     if pool is not None:
         _check_pool(lines, pool)
-    covered, labelled = Counter[str](), Counter[str]()
+    methods, covered, labelled = Counter[str](), Counter[str](), Counter[str]()
     sources = Sources(pool=pool.path if pool else None)
-    spots = []
+    numbers, spots = array("q"), array("d")
     for line in lines:
+        methods[str(line.get("method", "noda"))] += 1
+        numbers.append(len(line["covered"]))
         covered.update(kind_of(joint) for joint in line["covered"])
         person = people.get(line["person"])
         if person is None or not person.labelled.any():
@@ -87,12 +91,12 @@ def measure(
         if (rectangle := _rectangle(line, sources)) is not None:
             spot = _spot(rectangle, line["placement"], person)
             size = _body_size(line["placement"], pool, person) if pool else None
-            spots.append((*spot, np.nan if size is None else size))
+            spots.extend((*spot, np.nan if size is None else size))
     table = np.array(spots, np.float64).reshape(-1, 5)
     by_bodies = bool(len(table)) and bool(np.isfinite(table[:, 4]).all())
     return Renders(
-        methods=dict(Counter(str(line.get("method", "noda")) for line in lines).most_common()),
-        covered=np.array([len(line["covered"]) for line in lines], np.int64),
+        methods=dict(methods.most_common()),
+        covered=np.array(numbers, np.int64),
         kinds={kind: (covered[kind], labelled[kind]) for kind in kinds(skeleton)},
         offset=table[:, :2],
         angle=table[:, 2],
@@ -141,10 +145,11 @@ def _spot(
 
 
 def _check_pool(lines: Sequence[Mapping[str, Any]], pool: Pool) -> None:
-    others = [line["id"] for line in lines if line.get("pool", pool.content) != pool.content]
-    if others or not any("pool" in line for line in lines):
-        first = others[0] if others else "this set"
-        raise NodaError(f"{first} was not rendered from {pool.path}; leave --pool out, or name the right one")
+    other = next((line["id"] for line in lines if line.get("pool", pool.content) != pool.content), None)
+    if other or not any("pool" in line for line in lines):
+        raise NodaError(
+            f"{other or 'this set'} was not rendered from {pool.path}; leave --pool out, or name the right one"
+        )
 
 
 def _body_size(placement: Mapping[str, Any], pool: Pool, person: Person) -> float | None:

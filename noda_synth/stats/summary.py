@@ -12,7 +12,7 @@ import numpy as np
 from noda_synth.dataset import Dataset, Person
 from noda_synth.errors import NodaError
 from noda_synth.formats.files import read_json
-from noda_synth.manifest import MANIFEST, manifest_lines, people_by_first_id
+from noda_synth.manifest import MANIFEST, PeopleByFirstId, manifest_lines
 from noda_synth.pool import Pool
 from noda_synth.skeleton import MPII, Skeleton
 from noda_synth.stats.joints import Counts, States, by_kind, count_states, mpii_validation, total
@@ -81,8 +81,7 @@ def summarise(
     if (folder / MANIFEST).is_file():
         series = [Series("after rendering", *_counted(series[0]))]
         lines = manifest_lines(folder)
-        people = people_by_first_id(dataset, {line["person"] for line in lines})
-        renders = measure(lines, people, skeleton, pool)
+        renders = measure(lines, PeopleByFirstId(dataset), skeleton, pool)
         if renders.elsewhere:
             notes.append(f"of {renders.elsewhere} renders the manifest does not say where they are covered")
         if against is None:
