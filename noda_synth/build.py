@@ -12,7 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from noda_synth import jobs, pool
+from noda_synth import jobs
 from noda_synth.anatomy import Pose
 from noda_synth.cutout import Cutout, cut_out, is_truncated, pose_of
 from noda_synth.dataset import OCCLUDED, UNKNOWN, Dataset, Person, far_outside_note, inside, joint_box
@@ -20,6 +20,9 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.masks import LEVELS, Mask, MaskSettings, View, mask_functions
 from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
+from noda_synth.pool import DamagedPool, Pool
+from noda_synth.pool_format import pool_attributes
+from noda_synth.pool_writing import merge_parts, write_part
 from noda_synth.seeding import item_seed
 from noda_synth.skeleton import Skeleton
 from noda_synth.spool import Spool
@@ -157,7 +160,7 @@ def build_pool(
     if check_output(out, _made_with(out), every, overwrite):
         staging.leftover()
         return None
-    attributes = pool.pool_attributes(dataset.skeleton, settings.levels, settings_json(every), __version__)
+    attributes = pool_attributes(dataset.skeleton, settings.levels, settings_json(every), __version__)
     groups = ((name, people) for name, people in dataset.by_image.items() if people)
     shards = (
         jobs.Shard(f"{number:06d}", _Task(images, dataset.skeleton, block), len(block))
@@ -174,7 +177,7 @@ def build_pool(
             reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
             raise NodaError(f"nobody can be cut out ({reasons}); the rules are options, --everyone drops them")
         whole = staging.folder / "pool.h5"
-        pool.merge_parts([staging.data(shard) for shard in outcomes.shards], whole, attributes)
+        merge_parts([staging.data(shard) for shard in outcomes.shards], whole, attributes)
         staging.finish(whole)
     return report
 
@@ -187,8 +190,8 @@ def settings_of(settings: PoolSettings, skeleton: Skeleton, inputs: dict[str, st
 def _made_with(out: Path) -> dict[str, Any] | None:
     """The settings of the pool that is there, or None if there is none. Raises DamagedPool."""
     try:
-        there = pool.Pool(out)
-    except pool.DamagedPool:
+        there = Pool(out)
+    except DamagedPool:
         raise
     except NodaError:
         return None
@@ -211,7 +214,7 @@ def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: 
             problems.append(Problem("build-pool", name, str(error)))
             left_out["image cannot be read"] += len(people)
     with clock.running("write"):
-        pool.write_part(path, bodies, attributes)
+        write_part(path, bodies, attributes)
     masks = [cutout.masks for _, cutout, _ in bodies]
     return {
         "bodies": len(bodies),

@@ -1,17 +1,16 @@
-"""The pool: one HDF5 file of cut-out bodies. docs/pool-format.md describes it for readers without this package.
+"""Reading a pool, the HDF5 file of cut-out bodies. docs/pool-format.md describes it for readers without this package.
 
 Crops and masks lie in flat arrays of bytes with offsets, which HDF5 reads several times faster than variable-length
-values. A pool is written once, from parts that are pools themselves.
+values.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,94 +26,20 @@ from noda_synth.images import (
     BGRImage,
     decode_image,
     decode_mask,
-    encode_jpeg,
-    encode_mask,
     plain_size,
 )
-from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, skeleton_of
+from noda_synth.pool_format import COLUMNS, FORMAT, FORMAT_VERSION, content_hash, dataset_names, digest, skeleton_in
 from noda_synth.spool import Index
 
 if TYPE_CHECKING:
-    from noda_synth.cutout import Cutout
-    from noda_synth.dataset import Person
+    pass
 
-FORMAT, FORMAT_VERSION = "noda-synth pool", 1
-STATUS_OK, STATUS_FALLBACK = 0, 1
-"""Status of a level: its own mask, or the cardboard level's because it could not run."""
-
-_COLUMNS: dict[str, Any] = {
-    "joints": np.float64, "labelled": np.uint8, "visible": np.int8, "scale": np.float64, "box": np.float64,
-    "size": np.int32, "origin": np.float64, "factor": np.float64, "truncated": np.uint8,
-    "image": bytes, "person": bytes,
-}  # fmt: skip
-_COPY_BYTES = 8 << 20
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _REMOVE = "remove it and build it again"
 
 
 class DamagedPool(NodaError):
     """A pool that is not whole, or of another version: not to be read, but of our making."""
-
-
-def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attributes: Mapping[str, Any]) -> None:
-    """Write bodies (person, cut-out, truncated by the frame) as a pool of their own."""
-    levels = json.loads(attributes["levels"])
-    joints = len(json.loads(attributes["joints"]))
-    columns: dict[str, NDArray[Any]] = {
-        "joints": np.array([c.joints for _, c, _ in bodies], np.float64).reshape(-1, joints, 2),
-        "labelled": np.array([c.labelled for _, c, _ in bodies], np.uint8).reshape(-1, joints),
-        "visible": np.array([c.visible for _, c, _ in bodies], np.int8).reshape(-1, joints),
-        "scale": np.array([np.nan if p.scale is None else p.scale for p, _, _ in bodies], np.float64),
-        "box": np.array([c.box for _, c, _ in bodies], np.float64).reshape(-1, 4),
-        "size": np.array([c.image.shape[1::-1] for _, c, _ in bodies], np.int32).reshape(-1, 2),
-        "origin": np.array([c.origin for _, c, _ in bodies], np.float64).reshape(-1, 2),
-        "factor": np.array([c.factor for _, c, _ in bodies], np.float64).reshape(-1, 2),
-        "truncated": np.array([t for _, _, t in bodies], np.uint8),
-        "image": np.array([p.image.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
-        "person": np.array([p.person_id.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
-    }
-    with h5py.File(path, "w") as file:
-        file.attrs.update(attributes)
-        for name, values in columns.items():
-            file[f"bodies/{name}"] = values
-        _write_blobs(file, "crops", [encode_jpeg(c.image) for _, c, _ in bodies])
-        for level in levels:
-            masks = [c.masks[level] for _, c, _ in bodies]
-            _write_blobs(file, f"masks/{level}", [encode_mask(m.opacity, hard=m.matte is None) for m in masks])
-            file[f"masks/{level}/status"] = np.array(
-                [STATUS_FALLBACK if m.fallback else STATUS_OK for m in masks], np.uint8
-            )
-            file[f"masks/{level}/foreground"] = np.array([m.inside.mean() for m in masks], np.float64)
-            file[f"masks/{level}/quality"] = np.array([c.quality[level] for _, c, _ in bodies], np.float64)
-            file[f"masks/{level}/matte"] = np.array([m.matte is not None for m in masks], np.uint8)
-
-
-def merge_parts(parts: Sequence[Path], path: Path, attributes: Mapping[str, Any]) -> None:
-    """Put parts together, in their order, into one pool with contiguous arrays; one part is open at a time.
-
-    The attribute `content` is a SHA-256 over everything in the pool; render writes it down, so that a copy can be
-    traced to the very pool it came from.
-    """
-    names = _datasets(json.loads(attributes["levels"]))
-    lengths, dtypes, shapes = dict.fromkeys(names, 0), dict[str, Any](), dict[str, Any]()
-    for part in parts:
-        with h5py.File(part, "r") as source:
-            for name in names:
-                values = source[name]
-                lengths[name] += len(values) - name.endswith("/offsets")
-                shapes[name] = values.shape[1:]
-                dtypes[name] = max(dtypes.get(name, values.dtype), values.dtype, key=lambda dtype: dtype.itemsize)
-    with h5py.File(path, "w") as pool:
-        pool.attrs.update(attributes)
-        appenders = {
-            name: _Appender(pool, name, (lengths[name] + name.endswith("/offsets"), *shapes[name]), dtypes[name])
-            for name in names
-        }
-        for part in parts:
-            with h5py.File(part, "r") as source:
-                for name in names:
-                    appenders[name].append(source[name])
-        pool.attrs["content"] = _content(attributes, (appenders[name].digest for name in names))
 
 
 class Pool:
@@ -142,11 +67,11 @@ class Pool:
                 f"{path} has pool format {attributes['format_version']}, this version reads {FORMAT_VERSION}; {_REMOVE}"
             )
         try:
-            self.skeleton = _skeleton(attributes)
+            self.skeleton = skeleton_in(attributes)
             self.levels: list[str] = json.loads(attributes["levels"])
             self.settings: dict[str, Any] = json.loads(attributes["settings"])
             self.content = str(attributes["content"])
-            columns = {name: own_array(self._file, f"bodies/{name}", max_bytes=None) for name in _COLUMNS}
+            columns = {name: own_array(self._file, f"bodies/{name}", max_bytes=None) for name in COLUMNS}
             self._offsets = {name: own_array(self._file, f"{name}/offsets")[()] for name in self._blob_groups}
             complete = all(_fit(self._bytes(name), offsets) for name, offsets in self._offsets.items())
             _check_columns(columns, len(self.skeleton), {len(offsets) - 1 for offsets in self._offsets.values()})
@@ -189,8 +114,8 @@ class Pool:
         attributes = {key: value for key, value in self._file.attrs.items() if key != "content"}
         attributes["format_version"] = int(attributes["format_version"])
         try:
-            arrays = (own_array(self._file, name, max_bytes=None) for name in _datasets(self.levels))
-            found = _content(attributes, (_digest(values) for values in arrays))
+            arrays = (own_array(self._file, name, max_bytes=None) for name in dataset_names(self.levels))
+            found = content_hash(attributes, (digest(values) for values in arrays))
         except (KeyError, OSError, ValueError) as error:
             raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
         if found != self.content:
@@ -317,31 +242,6 @@ def _flags(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return values.astype(bool)
 
 
-def pool_attributes(skeleton: Skeleton, levels: Iterable[str], settings: str, version: str) -> dict[str, Any]:
-    """The attributes at the top of a pool; `settings` is JSON.
-
-    A skeleton is stored whole; but the names of MPII's and COCO's have always stood for them.
-    """
-    whole = {} if skeleton in (MPII, COCO) else {"skeleton_definition": json.dumps(definition(skeleton))}
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "software": f"noda-synth {version}",
-        "skeleton": skeleton.name,
-        "joints": json.dumps(skeleton.joints),
-        **whole,
-        "levels": json.dumps(list(levels)),
-        "settings": settings,
-    }
-
-
-def _skeleton(attributes: Mapping[str, Any]) -> Skeleton:
-    """Raises KeyError, ValueError or NodaError for attributes that state none."""
-    if "skeleton_definition" in attributes:
-        return skeleton_of(json.loads(attributes["skeleton_definition"]), "skeleton_definition")
-    return SKELETONS[attributes["skeleton"]]
-
-
 def _fit(data: h5py.Dataset, offsets: NDArray[np.uint64]) -> bool:
     """Offsets go up from the first byte to the last, and the bytes lie in one piece in the file."""
     rising = len(offsets) and offsets[0] == 0 and bool((offsets[1:] >= offsets[:-1]).all())
@@ -366,66 +266,3 @@ def _check_sizes(size: NDArray[np.int32]) -> None:
     sizes = size.astype(np.int64)
     if len(sizes) and (sizes.min() < 1 or sizes.prod(axis=1).max() > MAX_PIXELS):
         raise ValueError("a crop claims an impossible size")
-
-
-def _content(attributes: Mapping[str, Any], digests: Iterable[hashlib._Hash]) -> str:
-    content = hashlib.sha256(json.dumps(dict(attributes), sort_keys=True).encode())
-    for digest in digests:
-        content.update(digest.digest())
-    return content.hexdigest()
-
-
-def _datasets(levels: Sequence[str]) -> list[str]:
-    blobs = [
-        name
-        for group in ("crops", *(f"masks/{level}" for level in levels))
-        for name in (f"{group}/bytes", f"{group}/offsets")
-    ]
-    flags = [f"masks/{level}/{name}" for level in levels for name in ("status", "foreground", "quality", "matte")]
-    return [*(f"bodies/{name}" for name in _COLUMNS), *flags, *blobs]
-
-
-def _write_blobs(file: h5py.File, group: str, blobs: Sequence[bytes]) -> None:
-    lengths = np.array([0, *map(len, blobs)], np.uint64)
-    file[f"{group}/bytes"] = np.frombuffer(b"".join(blobs), np.uint8)
-    file[f"{group}/offsets"] = np.cumsum(lengths, dtype=np.uint64)
-
-
-def _steps(values: h5py.Dataset) -> Iterator[slice]:
-    """A few megabytes at a time."""
-    step = max(1, _COPY_BYTES // max(1, values[:1].nbytes))
-    return (slice(start, start + step) for start in range(0, len(values), step))
-
-
-def _digest(values: h5py.Dataset) -> hashlib._Hash:
-    digest = hashlib.sha256()
-    for part in _steps(values):
-        digest.update(np.ascontiguousarray(values[part]).tobytes())
-    return digest
-
-
-class _Appender:
-    """One array of the pool, filled part by part, a few megabytes at a time."""
-
-    def __init__(self, pool: h5py.File, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        self.target = pool.create_dataset(name, shape, dtype)
-        self.digest = hashlib.sha256()
-        self.position = 0
-        self.is_offsets = name.endswith("/offsets")
-        self.base = np.uint64(0)
-        if self.is_offsets:
-            self._write(np.zeros(1, dtype))
-
-    def append(self, source: h5py.Dataset) -> None:
-        if self.is_offsets:
-            values = source[1:] + self.base
-            self._write(values)
-            self.base = values[-1] if len(values) else self.base
-            return
-        for part in _steps(source):
-            self._write(source[part].astype(self.target.dtype))
-
-    def _write(self, values: NDArray[Any]) -> None:
-        self.target[self.position : self.position + len(values)] = values
-        self.digest.update(np.ascontiguousarray(values).tobytes())
-        self.position += len(values)
