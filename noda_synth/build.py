@@ -175,6 +175,7 @@ def build_pool(
             return report
         if not report.bodies:
             reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
+            staging.drop()
             raise NodaError(f"nobody can be cut out ({reasons}); the rules are options, --everyone drops them")
         whole = staging.folder / "pool.h5"
         merge_parts([staging.data(shard) for shard in outcomes.shards], whole, attributes)

@@ -97,6 +97,7 @@ def render(
         (result / "images").mkdir(parents=True, exist_ok=True)
         copies = written.collect(shards, result / "images")
         if plan.wanted and not copies.lines:
+            staging.drop()
             raise NodaError(f"nobody could be covered ({_counted(plan.passed_over)})")
         problems = Spool(chain(dataset.problems, plan.problems, _problems(outcomes)))
         problems.extend(written.link_originals(dataset, layout, result, out, settings.originals))

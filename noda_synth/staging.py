@@ -135,9 +135,10 @@ class Staging:
 
     @contextmanager
     def opened(self, settings: dict[str, Any], overwrite: bool = False) -> Iterator[None]:
-        """Hold the folder for this run; on the way out it stays, unless `finish` removed it.
+        """Hold the folder for this run; on the way out it stays, unless `finish` or `drop` removed it.
 
-        A run that does all of the work takes in what the parts have finished.
+        A run that does all of the work takes in what the parts have finished. A run that is refused before any shard is
+        finished leaves no folder, which would only refuse the next one for its other settings.
 
         Args:
             settings: all that decides what is written.
@@ -152,13 +153,22 @@ class Staging:
                 for folder in part_folders(self.out).values():
                     with _locked(folder, self.out):
                         self._take_in(folder, settings, overwrite)
-            yield
+            try:
+                yield
+            except NodaError:
+                if not self._any_finished():
+                    self.drop()
+                raise
 
     def leftover(self) -> None:
         """Remove the folder if a run died when its output already had its name."""
         if self.folder.is_dir():
             with _locked(self.folder, self.out):
                 remove(self.folder)
+
+    def drop(self) -> None:
+        """Remove the folder of this run, in which there is nothing to go on with."""
+        remove(self.folder)
 
     def finished(self, shard: str) -> Outcome | None:
         """What was said of a shard that is done and whole, else None.
@@ -213,19 +223,22 @@ class Staging:
     def _note(self, shard: str) -> Path:
         return self.folder / "shards" / f"{shard}.json"
 
+    def _any_finished(self) -> bool:
+        return any((self.folder / "shards").glob("*.json"))
+
     def _begin(self, settings: dict[str, Any], overwrite: bool) -> None:
         if overwrite:
             for name in ("settings.json", "command.json", "shards", "result"):
                 remove(self.folder / name)
         theirs = _begun_with(self.folder)
-        if theirs is None:
+        if theirs is None or theirs != json.loads(settings_json(settings)):
+            if theirs is not None and self._any_finished():
+                raise NodaError(
+                    f"{self.folder} holds an interrupted run with other settings "
+                    f"({settings_difference(settings, theirs)}); "
+                    "use those to go on, or --overwrite to start anew"
+                )
             write_atomically(self.folder / "settings.json", settings_json(settings))
-        elif theirs != json.loads(settings_json(settings)):
-            raise NodaError(
-                f"{self.folder} holds an interrupted run with other settings "
-                f"({settings_difference(settings, theirs)}); "
-                "use those to go on, or --overwrite to start anew"
-            )
         remove(self.temporary)
         for name in ("tmp", "shards"):
             (self.folder / name).mkdir(exist_ok=True)

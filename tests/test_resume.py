@@ -243,3 +243,14 @@ def test_two_runs_do_not_write_the_same_output(crowd: Path, reference: Path, tmp
     assert result.exit_code == 2
     assert "another run is writing" in result.stderr
     assert same(tmp_path / "set", reference / "set")
+
+
+def test_a_refused_run_leaves_nothing_that_refuses_the_next(drawn: Made, tmp_path: Path) -> None:
+    pool, out = tmp_path / "pool.h5", tmp_path / "set"
+    assert "--everyone" in refused("build-pool", "--data", drawn.data, "--out", pool, "--min-height", 9999, "-q")
+    done("build-pool", "--data", drawn.data, "--out", pool, "--levels", "box", "-q")
+    words = ("render", "--data", drawn.data, "--pool", pool, "--out", out, "--limit", 2, "-q")
+    assert "no level 'grabcut'" in refused(*words)
+    assert "nobody could be covered" in refused(*words, "--mask", "box", "--min-covered", 16)
+    assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+    done(*words, "--mask", "box")
