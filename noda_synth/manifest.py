@@ -13,6 +13,7 @@ from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.formats.checks import own_part
 from noda_synth.spool import Index, Spool
+from noda_synth.staging import unfinished
 
 MANIFEST = "manifest.jsonl"
 
@@ -36,8 +37,15 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
                 yield number, _usable(text)
     except (OSError, UnicodeDecodeError) as error:
         raise NodaError(
-            f"{path.parent} is no data set written by `noda-synth render` ({path.name}: {error})"
+            f"{path.parent} is no data set written by `noda-synth render` ({path.name}: {_why(error)})"
+            f"{unfinished(path.parent)}"
         ) from error
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 def _usable(text: str) -> dict[str, Any] | None:

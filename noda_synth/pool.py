@@ -30,6 +30,7 @@ from noda_synth.images import (
 )
 from noda_synth.pool_format import COLUMNS, FORMAT, FORMAT_VERSION, content_hash, dataset_names, digest, skeleton_in
 from noda_synth.spool import Index
+from noda_synth.staging import unfinished
 
 if TYPE_CHECKING:
     pass
@@ -199,8 +200,12 @@ class Pool:
 
     @cached_property
     def _file(self) -> h5py.File:
+        if self.path.is_dir():
+            raise NodaError(f"{self.path} is a folder, no pool; a pool is the file that `noda-synth build-pool` writes")
         if not self.path.is_file():
-            raise NodaError(f"no pool at {self.path}; make it with `noda-synth build-pool`, or point to it with --pool")
+            raise NodaError(
+                f"no pool at {self.path}; make it with `noda-synth build-pool`, or name another{unfinished(self.path)}"
+            )
         try:
             return h5py.File(self.path, "r")
         except OSError as error:

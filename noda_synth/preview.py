@@ -17,6 +17,7 @@ from noda_synth.images import BGRImage, encode_png, image_path, read_image
 from noda_synth.manifest import CoveredPeople, manifest_lines
 from noda_synth.pool import Pool
 from noda_synth.skeleton import Skeleton
+from noda_synth.staging import unfinished
 
 _PAPER = (245, 245, 245)
 _INK = (40, 40, 40)
@@ -45,13 +46,15 @@ def preview(
     rng = np.random.default_rng(seed)
     if source.is_dir():
         tiles, labels = _render_tiles(source, number, side, wanted, rng)
-        what, columns = f"{len(tiles)} renders of {source}", columns or 2
+        what, columns = f"{len(tiles)} render{'s' * (len(tiles) != 1)} of {source}", columns or 2
+    elif not source.exists():
+        raise NodaError(f"{source}: neither a pool nor a data set is there{unfinished(source)}")
     else:
         pool = Pool(source)
         rows = _choose(pool.persons, len(pool), number, wanted, rng, source)
         tiles = [body_tile(pool, row, side) for row in rows]
-        labels = [pool.persons[row] for row in rows]
-        what, columns = f"{len(tiles)} bodies of {source}", columns or 3
+        labels = [f"{pool.persons[row]}  {', '.join(('crop', *pool.levels))}" for row in rows]
+        what, columns = f"{len(tiles)} {'body' if len(tiles) == 1 else 'bodies'} of {source}", columns or 3
     write_bytes(out, encode_png(sheet(tiles, labels, min(columns, len(tiles)))))
     return what
 
@@ -77,6 +80,8 @@ def _render_tiles(
     folder: Path, number: int, side: int, wanted: Sequence[str], rng: np.random.Generator
 ) -> tuple[list[BGRImage], list[str]]:
     lines, people = manifest_lines(folder), CoveredPeople(folder)
+    by_file = {line["file"]: line["id"] for line in lines if line["file"] in wanted}
+    wanted = [by_file.get(name, name) for name in wanted]
     tiles, labels = [], []
     for place in _choose((line["id"] for line in lines), len(lines), number, wanted, rng, folder):
         line = lines[place]
@@ -84,7 +89,7 @@ def _render_tiles(
             tiles.append(render_tile(folder / "images", line, people.of(line), people.dataset, side))
         except (ItemError, KeyError) as error:
             raise NodaError(f"{folder}: {line['id']} cannot be shown: {error}") from error
-        labels.append(f"{line['id']}  covered: {', '.join(line['covered'])}")
+        labels.append(f"{line['id']}  covered: {', '.join(line['covered']) or 'no joint'}")
     return tiles, labels
 
 
@@ -199,5 +204,13 @@ def sheet(tiles: Sequence[BGRImage], labels: Sequence[str], columns: int) -> BGR
         top, left = (number // columns) * (height + bar), (number % columns) * (width + 6)
         page[top : top + height, left : left + width] = tile
         place = (left + 3, top + height + 13)
-        cv2.putText(page, label[: width // 7], place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA)
+        cv2.putText(page, _shortened(label, width // 7), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA)
     return page
+
+
+def _shortened(label: str, room: int) -> str:
+    """A label that has room for so many characters, cut between words if it can be."""
+    if len(label) <= room:
+        return label
+    words = label[: max(0, room - 4)]
+    return f"{words.rpartition(' ')[0] or words} ..."

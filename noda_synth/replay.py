@@ -15,12 +15,15 @@ from noda_synth.copies import compose, encode
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files import write_bytes
 from noda_synth.images import image_path, read_image
+from noda_synth.manifest import MANIFEST
 from noda_synth.methods import METHODS, Recipe, Sources, method_class
 from noda_synth.methods.base import Method
 
 
 def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
-    """The line of an image, by its id or its file name. Raises NodaError."""
+    """The line of an image, by its id or its file name, of a manifest or the set that it is in. Raises NodaError."""
+    if manifest.is_dir():
+        manifest /= MANIFEST
     try:
         with manifest.open() as file:
             for number, text in enumerate(file, 1):

@@ -266,6 +266,15 @@ def part_folders(out: Path) -> dict[Part, Path]:
     return {Part(int(match[1]), int(match[2])): folder for match, folder in found if match}
 
 
+def unfinished(out: Path) -> str:
+    """For the message that an output is not there: what unfinished runs have left beside it, and the way on."""
+    if Staging(out).folder.is_dir():
+        return f"; {Staging(out).folder} is an unfinished run: the same command again goes on with it"
+    if out.parent.is_dir() and (parts := part_folders(out)):
+        return f"; {', '.join(folder.name for folder in parts.values())} beside it wait for `noda-synth merge {out}`"
+    return ""
+
+
 def _begun_with(folder: Path) -> dict[str, Any] | None:
     try:
         settings: dict[str, Any] = json.loads((folder / "settings.json").read_text())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from noda_synth.preview import _shortened
 from tests.command import done, refused
 from tests.conftest import Made
 from tests.rules import read
@@ -57,6 +58,7 @@ def test_replay_refuses_what_it_cannot_do_by_name(
 ) -> None:
     first, again = ids(rendered)[0], tmp_path / "again.jpg"
     assert "'nobody'" in refused(*replay(drawn, rendered, "nobody", again))
+    assert "'nobody'" in refused("replay", rendered, "--id", "nobody", "--images", drawn.data, "--out", again)
     assert "is not the pool" in refused(*replay(Made(drawn.data, drawn_coco.pool), rendered, first, again))
     assert "no such file" in refused(*replay(Made(tmp_path, drawn.pool), rendered, first, again))
     assert not again.exists()
@@ -124,8 +126,9 @@ def test_the_same_sheet_comes_from_the_same_seed(drawn: Made, rendered: Path, tm
 
 
 def test_wanted_ones_can_be_named(drawn: Made, rendered: Path, tmp_path: Path) -> None:
-    assert "1 renders" in done("preview", rendered, "--id", ids(rendered)[3], "--out", tmp_path / "sheet.png")
-    assert "1 bodies" in done("preview", drawn.pool, "--id", "000.jpg#0", "--out", tmp_path / "sheet.png")
+    for wanted in (ids(rendered)[3], f"{ids(rendered)[3]}.jpg"):
+        assert "1 render of" in done("preview", rendered, "--id", wanted, "--out", tmp_path / "sheet.png")
+    assert "1 body of" in done("preview", drawn.pool, "--id", "000.jpg#0", "--out", tmp_path / "sheet.png")
     assert "'nobody'" in refused("preview", rendered, "--id", "nobody", "--out", tmp_path / "sheet.png")
 
 
@@ -133,6 +136,41 @@ def test_preview_refuses_what_is_neither_pool_nor_set(drawn: Made, tmp_path: Pat
     for source in (tmp_path, tmp_path / "nowhere", drawn.data / "annot" / "train.json"):
         assert str(source) in refused("preview", source, "--out", tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_labels_are_cut_between_words() -> None:
+    assert _shortened("a covered: left_knee", 20) == "a covered: left_knee"
+    assert _shortened("a covered: left_knee, left_hip", 27) == "a covered: left_knee, ..."
+    assert _shortened("no_room_for_this", 8) == "no_r ..."
+
+
+def test_a_benchmark_and_an_unfinished_run_are_called_so(drawn: Made, tmp_path: Path) -> None:
+    (tmp_path / "twins" / "heavy" / "annot").mkdir(parents=True)
+    (tmp_path / "twins" / "benchmark.json").write_text("{}")
+    (tmp_path / "twins" / "heavy" / "annot" / "valid.json").write_text("[]")
+    for command in ("stats", "validate"):
+        assert "is an occluded benchmark" in refused(command, tmp_path / "twins")
+        assert "heavy/annot/valid.json" in refused(command, tmp_path / "twins" / "heavy")
+        assert "a pool of bodies" in refused(command, drawn.pool)
+    words = (
+        "--data",
+        drawn.data,
+        "--pool",
+        drawn.pool,
+        "--out",
+        tmp_path / "set",
+        "--limit",
+        2,
+        "--shard",
+        "1/2",
+        "-q",
+    )
+    done("render", *words)
+    for command in ("preview", "report"):
+        assert "noda-synth merge" in refused(
+            command, tmp_path / "set", *(["--out", "x.png"] if command == "preview" else [])
+        )
+    assert "an unfinished run" in refused("stats", tmp_path / "set.shard-1-of-2")
 
 
 def test_a_set_whose_image_is_gone_names_it(drawn: Made, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from noda_synth.cli.options import path_option, seed_option
 @click.option("--number", type=click.IntRange(1), default=24, show_default=True, help="How many bodies or renders.")
 @click.option("--side", type=click.IntRange(32, 2048), default=220, show_default=True, help="Pixels a picture.")
 @click.option("--columns", type=click.IntRange(1), help="Columns.  [default: 3 for a pool, 2 for a data set]")
-@click.option("--id", "wanted", multiple=True, help="Show these: person ids of a pool, ids of a manifest.")
+@click.option("--id", "wanted", multiple=True, help="Show these: person ids of a pool, ids or files of a manifest.")
 @seed_option
 @exits
 def command(

@@ -84,9 +84,11 @@ def _detect_h5(path: Path) -> str:
 
     try:
         with h5py.File(path, "r") as file:
-            names = set(file)
+            names, is_pool = set(file), file.attrs.get("format") == "noda-synth pool"
     except OSError as error:
         raise NodaError(f"{path}: not a whole HDF5 file ({error}).") from None
     if {"imgname", "person"} <= names:
         return "hourglass_h5"
+    if is_pool:
+        raise NodaError(f"{path}: a pool of bodies, without annotations; preview and levels show it.")
     raise NodaError(f"{path}: an HDF5 file, but no hourglass valid.h5 (imgname and person are expected).")

@@ -33,7 +33,8 @@ _COCO_PATTERNS = (
 SKELETON_NAME = "skeleton.toml"
 """A data set's own skeleton file, beside its annotations."""
 WAY_OUT = (
-    "Point elsewhere with --data FOLDER, or with --images FOLDER and --annotations FILE.\n"
+    "Name another folder (--data), or by --images and --annotations, where the command has them, parts that lie "
+    "elsewhere.\n"
     "MPII is to be had at http://human-pose.mpi-inf.mpg.de; `noda-synth demo-data data/demo` makes a stand-in."
 )
 
@@ -115,17 +116,32 @@ def likely_images(data: Path | None, annotations: Path) -> Path:
 
 def _find_annotation_file(data: Path) -> Path:
     if not data.is_dir():
-        state = "is a file, not a folder" if data.exists() else "there is no such folder"
+        state = "it is a file, which --annotations takes" if data.exists() else "there is no such folder"
         raise NodaError(f"No data set at {data}: {state}.\n{WAY_OUT}")
     json_file = _first(data / name for name in _TRAIN_NAMES)
     coco_file = _first(path for pattern in _COCO_PATTERNS for path in sorted(data.glob(pattern)))
     found = json_file or coco_file or _find_mat(data / folder for folder in _MAT_FOLDERS)
     if found is None:
+        if told := _other_folder(data):
+            raise NodaError(told)
         looked = "\n".join(
             f"  {data / name}" for name in (*_TRAIN_NAMES, *_COCO_PATTERNS, MAT_NAME, f"annot/{MAT_NAME}")
         )
         raise NodaError(f"No annotations in {data}. Looked for:\n{looked}\n{WAY_OUT}")
     return found
+
+
+def _other_folder(data: Path) -> str:
+    """What a folder without a training list is instead, and what takes it; "" if that cannot be told."""
+    if (data / "benchmark.json").is_file():
+        return (
+            f"{data} is an occluded benchmark, which has no training part: `python -m train eval --data {data}` takes "
+            f"it, and its lists can be named, such as {data / 'heavy' / 'annot' / 'valid.json'}."
+        )
+    if (data / "settings.json").is_file() and (data / "shards").is_dir():
+        return f"{data} is an unfinished run; the same command again, or `noda-synth merge` for its parts, ends it."
+    lone = _first(_named([data / name for name in _ANNOTATION_FOLDERS], _VALID_NAMES))
+    return f"{data} has no training part; name the file of its validation part instead: {lone}" if lone else ""
 
 
 def _find_mat(folders: Iterable[Path]) -> Path | None:

@@ -69,12 +69,11 @@ def write_report(
     Raises:
         NodaError: the folder is no rendered set, or the page cannot be written.
     """
-    every = manifest_lines(folder)
+    every, people = manifest_lines(folder), CoveredPeople(folder)
     content = read_json(folder / "report.json")
     if not isinstance(content, dict):
         raise NodaError(f"{folder / 'report.json'} is not as render wrote it: it is no object")
     lines = every if number is None or number >= len(every) else _some(every, number, seed)
-    people = CoveredPeople(folder)
     opened, why_not = _opened(sources, lines)
     notes = [why_not] if why_not else []
     if len(lines) < len(every):
