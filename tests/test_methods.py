@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from noda_synth.cli.render import command
 from noda_synth.compositing import overlap
 from noda_synth.errors import NodaError
 from noda_synth.methods import METHODS, Sources
+from noda_synth.pool import Pool
 from noda_synth.replay import stamp_of
 from tests.command import ROOT, done, refused, tree
 from tests.conftest import Made
@@ -490,3 +492,18 @@ def test_the_pool_that_noda_needs_is_asked_for_by_replay(drawn: Made, tmp_path: 
         "--out", tmp_path / "again.jpg",
     )  # fmt: skip
     assert "needs --pool" in said
+
+
+def test_a_pool_that_was_built_again_is_opened_again(drawn: Made, tmp_path: Path) -> None:
+    """In one process, as in a worker of a cluster."""
+    pool = tmp_path / "pool.h5"
+    shutil.copyfile(drawn.pool, pool)
+    made = Made(drawn.data, pool)
+    for name in ("noda", "parts"):
+        done("build-pool", "--data", drawn.data, "--out", pool, "-q", "--jobs", 1, "--levels", "box", "--overwrite")
+        made.render(tmp_path / f"{name}_box", "--method", name, *(["--mask", "box"] if name == "noda" else []))
+        shutil.copyfile(drawn.pool, tmp_path / "other.h5")
+        (tmp_path / "other.h5").replace(pool)
+        made.render(tmp_path / name, "--method", name)
+        (line, *_) = (tmp_path / name / "manifest.jsonl").read_text().splitlines()
+        assert json.loads(line)["pool"] == Pool(drawn.pool).content

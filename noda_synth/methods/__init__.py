@@ -53,11 +53,23 @@ class Recipe:
 
     def open(self) -> Method[Any]:
         """The method, opened once in each process. Raises NodaError where a source cannot be used."""
-        return _opened(self)
+        return _opened(self, file_state(self.sources.pool), file_state(self.sources.objects))
+
+
+FileState = tuple[int, int, int] | None
+
+
+def file_state(path: Path | None) -> FileState:
+    """What tells a file from another one that takes its name: a worker of a cluster lives longer than a pool."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
 
 
 @lru_cache(maxsize=1)
-def _opened(recipe: Recipe) -> Method[Any]:
+def _opened(recipe: Recipe, _pool: FileState, _objects: FileState) -> Method[Any]:
     return method_class(recipe.method)(recipe.settings, recipe.sources)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from noda_synth.dataset import Dataset
 from noda_synth.errors import NodaError
+from noda_synth.methods import FileState, file_state
 from noda_synth.methods.base import Method, PlacementT
 from noda_synth.pool import Pool
 from noda_synth.skeleton import differences
@@ -20,7 +21,7 @@ class BodyMethod(Method[PlacementT]):
     @cached_property
     def pool(self) -> Pool:
         assert self.sources.pool is not None
-        return open_pool(self.sources.pool)
+        return _open_pool(self.sources.pool, file_state(self.sources.pool))
 
     def check(self, dataset: Dataset) -> None:
         """Raises NodaError for a damaged pool and for one of another skeleton."""
@@ -38,6 +39,6 @@ class BodyMethod(Method[PlacementT]):
 
 
 @lru_cache(maxsize=1)
-def open_pool(path: Path) -> Pool:
+def _open_pool(path: Path, _state: FileState) -> Pool:
     """The pool, opened once in each process."""
     return Pool(path)
