@@ -97,13 +97,13 @@ def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any],
     if not (out.exists() or out.is_symlink()):
         return False
     if theirs is None:
-        raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another --out")
+        raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another place")
     if overwrite:
         return False
     if theirs != json.loads(settings_json(ours)):
         raise NodaError(
             f"{out} exists, made with other settings ({settings_difference(ours, theirs)}); "
-            "choose another --out, or --overwrite"
+            "choose another place, or --overwrite"
         )
     return True
 
@@ -294,7 +294,7 @@ def _locked(folder: Path, out: Path) -> Iterator[None]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise NodaError(f"another run is writing {out}; wait for it, or choose another --out") from None
+                raise NodaError(f"another run is writing {out}; wait for it, or choose another place") from None
             # The run that held the lock may have finished and removed the folder in the meantime.
             if _same_file(folder / "lock", lock.fileno()):
                 yield

@@ -147,7 +147,12 @@ def test_export_slim_and_onnx(a_run: Path, drawn: Path, tmp_path: Path, python_m
     slim = tmp_path / "slim.pt"
     assert python_m_train("export", "--run", a_run, "--slim", slim) == 0
     assert slim.stat().st_size < 0.5 * (a_run / "last.pt").stat().st_size
-    assert python_m_train("eval", "--run", slim, "--data", drawn, "--set", "pictures=0") == 0
+    beside = sorted(tmp_path.iterdir())
+    words = ("eval", "--run", slim, "--runs", tmp_path / "runs", "--data", drawn, "--set", "pictures=0")
+    assert python_m_train(*words) == 0
+    assert sorted(tmp_path.iterdir()) == sorted([*beside, tmp_path / "runs"])
+    assert (tmp_path / "runs" / "eval-slim" / "scores.json").is_file()
+    assert python_m_train(*words, "--truth", drawn / "annot" / "gt_valid.mat") == 2
     assert python_m_train("export", "--run", a_run) == 2
     pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -167,7 +167,8 @@ def test_a_skeleton_of_ones_own_goes_all_the_way(
     assert "Hands" in capsys.readouterr().out
     slim = tmp_path / "slim.pt"
     assert python_m_train("export", "--run", run, "--slim", slim) == 0
-    assert python_m_train("eval", "--run", slim, "--data", data, "--set", "pictures=0") == 0
+    words = ("eval", "--run", slim, "--runs", tmp_path, "--data", data, "--set", "pictures=0")
+    assert python_m_train(*words) == 0
 
 
 def test_anybodys_results_are_scored_and_compared(

@@ -74,6 +74,9 @@ def command(
         else:
             _score_file(predictions, truth, visible, against, out)
         return
+    for name, value in (("truth", truth), ("visible", visible)):
+        if value is not None:
+            raise NodaError(f"--{name} is for --predictions; the data set of a run or of weights is named by --data")
     overrides = (*overrides, f"decode={decode}") if decode else overrides
     if data is not None and is_benchmark(data):
         _refuse(against=against, mean_pose=mean_pose)
@@ -202,7 +205,17 @@ def _of_run(run: Path | None, runs: Path, which: str, overrides: tuple[str, ...]
     place = run or newest_run(runs)
     subject = trained(place, which, world.device)
     settings = config.for_evaluation(subject.settings, overrides)
-    return replace(subject, settings=settings), place if place.is_dir() else place.parent
+    folder = place if place.is_dir() else place.parent
+    # A checkpoint that is named as a file lies in its run; a slim file may lie anywhere: nothing is left beside it.
+    of_a_run = folder == place or (folder / "settings.json").is_file()
+    return replace(subject, settings=settings), folder if of_a_run else _result_folder(runs, place)
+
+
+def _result_folder(runs: Path, weights: Path) -> Path:
+    """Where the results of a weight file go, which has no run folder."""
+    folder = runs / f"eval-{weights.stem}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _of_weights(
@@ -227,6 +240,4 @@ def _of_weights(
         overrides = (*overrides, f"channels={channels}")
     subject, report = from_weights(weights, config.load(preset, overrides), skeleton, world.device)
     say(str(report))
-    folder = runs / f"eval-{weights.stem}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return subject, folder
+    return subject, _result_folder(runs, weights)
