@@ -261,6 +261,52 @@ def test_each_gpu_has_one_training_at_a_time(table: Path) -> None:
     assert len(files) == 3 and {file.read_text() for file in files} == {"2", "5"}
 
 
+def test_renders_do_not_run_far_ahead_of_the_trainings(table: Path) -> None:
+    """Each takes gigabytes, and goes when the trainings that need it are done."""
+    rows = "".join(f'[[row]]\nname = "{n}"\nrender = "--rescale {n} {n}"\nlabels = [""]\n' for n in range(1, 7))
+    table.write_text(SMALL.replace("[quick]", f"{rows}[quick]"))
+    with runner(table, "2") as process:
+        begun = time.monotonic()
+        while len(list(table.parent.glob("work/done/*-s0-*.json"))) < 2 and time.monotonic() - begun < 20:
+            time.sleep(0.02)
+        time.sleep(0.5)
+        ahead = calls(table).count("render")
+        (table.parent / "go").touch()
+        assert process.communicate()[0].endswith("0 left, 0 failed\n")
+    assert ahead == 2  # one for the next training, and one in reserve
+    assert calls(table).count("render") == 7
+
+
+def test_a_training_on_a_gpu_does_not_fall_back_to_the_cpu(table: Path) -> None:
+    task = work_of(table).left()[0]
+    assert "device=cuda" in task.commands("cuda")[0] and "device=cpu" in task.commands("cpu")[0]
+    task.output.mkdir(parents=True)
+    (task.output / "last.pt").touch()
+    assert {"device=cuda", "--resume"} <= set(task.commands("cuda")[0])
+    named = work_of(table, Wishes(settings=("device=cuda:1",))).left()[0]
+    assert [word for word in named.commands("cuda")[0] if word.startswith("device=")] == ["device=cuda:1"]
+
+
+def test_everything_stays_in_the_work_folder(table: Path) -> None:
+    """A preset may be a file anywhere."""
+    mine = table.parent / "presets/mine.toml"
+    mine.parent.mkdir()
+    mine.write_text((Path(config.__file__).parent / "presets/demo.toml").read_text())
+    table.write_text(SMALL.replace('preset = "demo"', f'preset = "{mine}"'))
+    for task in work_of(table).tasks.values():
+        assert {task.log.parent, task.marker.parent} == {table.parent / "work/logs", table.parent / "work/done"}
+        assert task.output.is_relative_to(table.parent / "work")
+
+
+def test_other_demo_data_is_another_task(table: Path) -> None:
+    """What was done with other options counts for nothing."""
+    keys = []
+    for images in (5, 6):
+        table.write_text(SMALL.replace('data = "set"', f'demo = "--images {images}"'))
+        keys.append(next(task.key for task in work_of(table).tasks.values() if task.kind == "demo"))
+    assert keys[0] != keys[1]
+
+
 def test_the_time_may_be_limited(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (table.parent / "stand_in.py").write_text(STAND_IN)
     monkeypatch.setattr("scripts.tables.work.TRAIN", (sys.executable, str(table.parent / "stand_in.py")))
@@ -269,7 +315,7 @@ def test_the_time_may_be_limited(table: Path, monkeypatch: pytest.MonkeyPatch) -
         outcome = lanes.do(todo.left(), lanes.lanes([]), lock, print, lambda task: None, minutes=0.05)
     assert outcome.stopped and not outcome.failed
     assert len(todo.left()) == 1
-    words = todo.left()[0].commands()[0]
+    words = todo.left()[0].commands("cpu")[0]
     assert "--resume" in words and words[-2:] == ("--data", "set")
 
 

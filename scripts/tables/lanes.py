@@ -109,19 +109,34 @@ def do(
             open_keys = {t.key for t in waiting} | {lane.task.key for lane in places if lane.task}
             for lane in places:
                 if lane.task is None:
-                    _take(lane, waiting, open_keys, lock, say)
+                    _take(lane, _allowed(waiting, open_keys, places), waiting, open_keys, lock, say)
             time.sleep(0.05)
     finally:
         _stop(places)
     return outcome
 
 
-def _take(lane: Lane, waiting: list[Task], open_keys: set[str], lock: IO[str], say: Callable[[str], None]) -> None:
+def _allowed(waiting: Sequence[Task], open_keys: set[str], places: Sequence[Lane]) -> list[Task]:
+    """All but renders, where there is one for each lane already that no training has begun to read: they are large.
+
+    A single lane comes to the trainings by itself.
+    """
+    if len(places) == 1:
+        return list(waiting)
+    unread = {need for task in waiting if task.kind == "run" for need in task.needs} - open_keys
+    return [task for task in waiting if task.kind != "render" or len(unread) < len(places)]
+
+
+def _take(
+    lane: Lane, allowed: Sequence[Task], waiting: list[Task], open_keys: set[str], lock: IO[str],
+    say: Callable[[str], None],
+) -> None:  # fmt: skip
     """The first task that this lane can do and whose needs are met."""
-    for task in waiting:
+    for task in allowed:
         if task.kind in lane.kinds and not open_keys & set(task.needs):
             waiting.remove(task)
-            lane.task, lane.commands, lane.began = task, task.commands(), time.monotonic()
+            commands = task.commands("cuda" if lane.gpu else "cpu")
+            lane.task, lane.commands, lane.began = task, commands, time.monotonic()
             say(f"{lane.name}: {task.title}")
             _start(lane, lock)
             return

@@ -64,14 +64,20 @@ class Task:
     def done(self) -> bool:
         return self.marker.is_file() and self.output.exists()
 
-    def commands(self) -> list[tuple[str, ...]]:
-        """What to run now, one after the other; a training that was cut off goes on from its last checkpoint."""
+    def commands(self, device: str) -> list[tuple[str, ...]]:
+        """What to run now, one after the other; a training that was cut off goes on from its last checkpoint.
+
+        The device is named, unless the settings do: "auto" would train for days on a CPU where torch finds no GPU.
+        """
         if self.kind != "run":
             return [(*NODA, *self.words)]
         run = ("--run", str(self.output))
+        named = any(word.startswith("device=") for word in self.words)
+        chosen = () if named else ("--set", f"device={device}")
         data = self.words[self.words.index("--data") : self.words.index("--data") + 2]
         begun = (self.output / "last.pt").exists()
-        steps = [(*TRAIN, "fit", "--resume", *run, *data) if begun else (*TRAIN, "fit", *self.words, *run)]
+        words = ("--resume", *chosen, *run, *data) if begun else (*self.words, *chosen, *run)
+        steps = [(*TRAIN, "fit", *words)]
         if self.keep == "network":
             steps.append((*TRAIN, "export", *run, "--slim", str(self.output / "network.pt")))
         return steps
@@ -105,7 +111,9 @@ class Work:
         before: tuple[str, ...] = ()
         if self.grid.demo is not None:
             words = ("demo-data", str(self.grid.data), *self.grid.demo)
-            before = (self._add(tasks, "demo", "demo", "demo data", self.grid.data, words, ()),)
+            before = (
+                self._add(tasks, "demo", f"demo-{_digest(self.grid.demo)}", "demo data", self.grid.data, words, ()),
+            )
         for seed in range(self.grid.seeds):
             for row in self.grid.rows:
                 if not row.skipped:
@@ -113,7 +121,7 @@ class Work:
         return tasks
 
     def run_key(self, row: Row, seed: int) -> str:
-        key = f"{row.preset}-{self._data_key(row, seed)}-s{seed}"
+        key = f"{Path(row.preset).stem}-{self._data_key(row, seed)}-s{seed}"
         return f"{key}-{_digest(self._data_key(row, seed), row.preset, row.settings, seed)}"
 
     def run_of(self, row: Row, seed: int) -> Path:
