@@ -139,6 +139,9 @@ class Index:
         slot = _slot(self._hashes, number)
         return self._values[slot] if self._hashes[slot] else None
 
+    def __contains__(self, key: str | bytes) -> bool:
+        return self.get(key) is not None
+
     def setdefault(self, key: str | bytes, value: int) -> int:
         """The number of a key, which is `value` if the key is new."""
         number = key_hash(key)

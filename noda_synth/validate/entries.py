@@ -71,16 +71,22 @@ class Entries(Iterable[Entry]):
         }
 
     def __iter__(self) -> Iterator[Entry]:
-        for part, people in self._parts():
-            file, rows = self._files[part].name, self._rows[part]
-            for place, person in enumerate(people):
-                if self._kind == "coco":
-                    where = f"{file} annotation {person.record.get('id', '?')}"
-                elif len(rows) == len(people):
-                    where = f"{file} record {rows[place]}"
-                else:
-                    where = f"{file} person {person.person_id}"
-                yield Entry(person, where, part)
+        for number in range(len(self._dataset.persons) + len(self._dataset.valid)):
+            yield self.at(number)
+
+    def at(self, number: int) -> Entry:
+        """The entry of a number, counted from 0 over both parts."""
+        training = number < len(self._dataset.persons)
+        part, people = self._parts()[0 if training else 1]
+        place = number if training else number - len(self._dataset.persons)
+        file, rows, person = self._files[part].name, self._rows[part], people[place]
+        if self._kind == "coco":
+            where = f"{file} annotation {person.record.get('id', '?')}"
+        elif len(rows) == len(people):
+            where = f"{file} record {rows[place]}"
+        else:
+            where = f"{file} person {person.person_id}"
+        return Entry(person, where, part)
 
     def _parts(self) -> tuple[tuple[str, Sequence[Person]], ...]:
         return (TRAINING, self._dataset.persons), (VALIDATION, self._dataset.valid)

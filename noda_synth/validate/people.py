@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.dataset import far_outside, inside, joint_box
 from noda_synth.skeleton import Skeleton
-from noda_synth.validate.entries import Entry
+from noda_synth.spool import Index
+from noda_synth.validate.entries import Entries, Entry
 from noda_synth.validate.findings import Finding
+from noda_synth.validate.pictures import Sizes
 from noda_synth.validate.records import names, without_coordinates
 
 SCALE_BY_HEAD, SCALE_BY_BOX = 2.5, 4.0
@@ -30,12 +32,11 @@ this share of the diagonal of the smaller joint box."""
 _HEAD_PER_SEGMENT = 0.75
 
 
-def check_places(entries: Iterable[Entry], sizes: Mapping[tuple[str, str], tuple[int, int]], skeleton: Skeleton) \
-        -> Iterator[Finding]:  # fmt: skip
-    """Joints outside their image, centers off their person. `sizes`: (part, image) -> width, height, where known."""
+def check_places(entries: Iterable[Entry], sizes: Sizes, skeleton: Skeleton) -> Iterator[Finding]:
+    """Joints outside their image, centers off their person. `sizes`: of the images, where known."""
     for entry in entries:
         person = entry.person
-        size = sizes.get((entry.part, person.image))
+        size = sizes.get(entry.part, person.image)
         if size is not None and person.labelled.any():
             far = far_outside(person, size)
             near = person.labelled & ~inside(person.joints, size) & ~far
@@ -57,7 +58,8 @@ def check_places(entries: Iterable[Entry], sizes: Mapping[tuple[str, str], tuple
 
 def check_scales(entries: Iterable[Entry], skeleton: Skeleton) -> Iterator[Finding]:
     """Scales that are outliers against head size or joint box."""
-    ratios = np.array([_ratios(entry, skeleton) for entry in entries], np.float64).reshape(-1, 2)
+    values = (ratio for entry in entries for ratio in _ratios(entry, skeleton))
+    ratios = np.fromiter(values, np.float64).reshape(-1, 2)
     heads, boxes = _outliers(ratios[:, 0], SCALE_BY_HEAD), _outliers(ratios[:, 1], SCALE_BY_BOX)
     for entry, by_head, by_box in zip(entries, heads, boxes, strict=True):
         for off, measure in ((by_head, "head size"), (by_box, "diagonal of the joint box")):
@@ -67,21 +69,31 @@ def check_scales(entries: Iterable[Entry], skeleton: Skeleton) -> Iterator[Findi
                 yield entry.finding("scale-outlier", what)
 
 
-def check_twice(entries: Iterable[Entry]) -> Iterator[Finding]:
+def check_twice(entries: Entries) -> Iterator[Finding]:
     """People who stand nearly at the same place of an image; those with the very same joints are known already."""
-    by_image: dict[tuple[str, str], list[tuple[str, NDArray[np.float64]]]] = defaultdict(list)
-    for entry in entries:
+    last = Index()
+    before = array("q")  # of each entry the one before it on its image, or -1
+    for number, entry in enumerate(entries):
         person = entry.person
+        before.append(-1)
         if person.duplicate or person.labelled.sum() < NEAR_JOINTS:
             continue
-        others = by_image[entry.part, person.image]
-        for where, joints in others:
+        place = f"{entry.part}/{person.image}"
+        before[number] = -1 if (found := last.get(place)) is None else found
+        last[place] = number
+        for other in reversed(list(_back(number, before))):
+            one = entries.at(other)
+            where, joints = one.where, one.person.joints
             apart = np.hypot(*(person.joints - joints).T)
             apart = apart[np.isfinite(apart)]
             if len(apart) >= NEAR_JOINTS and np.median(apart) < NEAR * min(_diagonal(person.joints), _diagonal(joints)):
                 what = f"half of the joints lie within {np.median(apart):.1f} px of {where}"
                 yield entry.finding("near-duplicate", what)
-        others.append((entry.where, person.joints))
+
+
+def _back(number: int, before: Sequence[int]) -> Iterator[int]:
+    while (number := before[number]) >= 0:
+        yield number
 
 
 def _outliers(ratios: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

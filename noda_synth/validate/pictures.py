@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image as PillowImage
 from noda_synth import jobs
 from noda_synth.errors import ItemError
 from noda_synth.images import image_path, image_size, read_image
+from noda_synth.spool import Index
 
 _BLOCK = 16
 _ORIENTATION = 0x0112
@@ -36,8 +38,23 @@ class Look:
     faults: tuple[tuple[str, str], ...]
 
 
+class Sizes:
+    """Width and height of images, by part and name."""
+
+    def __init__(self) -> None:
+        self._places, self._sides = Index(), array("I")
+
+    def add(self, part: str, image: str, size: tuple[int, int]) -> None:
+        self._places[f"{part}/{image}"] = len(self._sides) // 2
+        self._sides.extend(size)
+
+    def get(self, part: str, image: str) -> tuple[int, int] | None:
+        place = self._places.get(f"{part}/{image}")
+        return None if place is None else (self._sides[2 * place], self._sides[2 * place + 1])
+
+
 def look_at(
-    pictures: Sequence[Picture], *, decode: bool, max_pixels: int, workers: int, done: Callable[[int], None]
+    pictures: Iterable[Picture], *, decode: bool, max_pixels: int, workers: int, done: Callable[[int], None]
 ) -> Iterator[Look]:
     """Look at images in order; `done` is told how many more were looked at.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,26 @@ from noda_synth.dataset import OCCLUDED, Dataset
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout
 from noda_synth.formats.files import read_json
+from noda_synth.formats.json_pieces import list_in
 from noda_synth.formats.mpii_json import read_records
 from noda_synth.manifest import MANIFEST, numbered_lines
+from noda_synth.spool import Index, Spool
 from noda_synth.validate.entries import Entry
 from noda_synth.validate.findings import Finding
 
 
 def check_rendered(folder: Path, layout: Layout, dataset: Dataset, entries: Iterable[Entry]) -> Iterator[Finding]:
     """Findings about a set that has a manifest."""
-    lines: dict[str, dict[str, Any]] = {}
+    lines = _Lines()
     for number, line in numbered_lines(folder / MANIFEST):
         if line is None:
             yield Finding("manifest-line", f"{MANIFEST} line {number}", "no line that render wrote")
         else:
-            lines[line["file"]] = line
-    yield from _count(folder / "report.json", len(lines))
+            lines.add(line)
+    yield from _count(folder / "report.json", len(lines.all))
     listed = _listed_images(layout, dataset)
-    for file, line in lines.items():
+    for line in lines.all:
+        file = line["file"]
         if not (layout.images / file).exists():
             yield Finding(
                 "no-copy", f"{MANIFEST} {line['id']}", f"{layout.images / file}: no such file", file, line["person"]
@@ -47,12 +51,32 @@ def without_left_out(folder: Path, layout: Layout, findings: Sequence[Finding]) 
         left_out = False
     if not left_out:
         return list(findings)
-    copies = {line["file"] for _, line in numbered_lines(folder / MANIFEST) if line}
-    kept = [f for f in findings if f.kind != "missing-image" or f.image in copies]
+    copies = _names(line["file"] for _, line in numbered_lines(folder / MANIFEST) if line)
+    kept = [f for f in findings if f.kind != "missing-image" or (f.image or "") in copies]
     if missing := len(findings) - len(kept):
         what = f"{missing} originals are not in {layout.images}, as `--originals none` has it"
         kept.append(Finding("originals-left-out", "report.json", what))
     return kept
+
+
+class _Lines:
+    """Lines of the manifest by the copy's file; of two with the same file the first.
+
+    Attributes:
+        all: the lines, in their order.
+    """
+
+    def __init__(self) -> None:
+        self.all: Spool[dict[str, Any]] = Spool()
+        self._places = Index()
+
+    def add(self, line: dict[str, Any]) -> None:
+        if self._places.setdefault(line["file"], len(self.all)) == len(self.all):
+            self.all.append(line)
+
+    def of(self, file: str) -> dict[str, Any] | None:
+        place = self._places.get(file)
+        return None if place is None else self.all[place]
 
 
 def _count(report: Path, lines: int) -> Iterator[Finding]:
@@ -67,27 +91,37 @@ def _count(report: Path, lines: int) -> Iterator[Finding]:
         )
 
 
-def _listed_images(layout: Layout, dataset: Dataset) -> set[str]:
+def _listed_images(layout: Layout, dataset: Dataset) -> Index:
     """Names in all training lists: of several copies only the first stands in the list that is read."""
-    listed = set(dataset.images)
+    listed = _names(dataset.images)
     for path in sorted(layout.annotations.parent.glob("train_*.json")):
-        try:
-            listed |= {str(record.get("image")) for record in read_records(path) if isinstance(record, dict)}
-        except NodaError:
-            continue
+        with suppress(NodaError):
+            _note(listed, (str(record.get("image")) for record in read_records(path) if isinstance(record, dict)))
     for path in sorted(layout.annotations.parent.glob("coco_train_topdown_*.json")):
-        try:
-            listed |= {str(image["file_name"]) for image in read_json(path)["images"]}
-        except (NodaError, KeyError, TypeError):
-            continue
+        with suppress(NodaError):
+            images = list_in(path, "images")
+            _note(listed, (str(image.get("file_name")) for image in images if isinstance(image, dict)))
     return listed
 
 
-def _records(entries: Iterable[Entry], lines: Mapping[str, dict[str, Any]], dataset: Dataset) -> Iterator[Finding]:
+def _names(*parts: Iterable[str]) -> Index:
+    """Names, to be looked up."""
+    index = Index()
+    for part in parts:
+        _note(index, part)
+    return index
+
+
+def _note(index: Index, names: Iterable[str]) -> None:
+    for name in names:
+        index[name] = 0
+
+
+def _records(entries: Iterable[Entry], lines: _Lines, dataset: Dataset) -> Iterator[Finding]:
     """Rendered records without a line, and those whose covered joints are not marked."""
     for entry in entries:
         person = entry.person
-        line = lines.get(person.image)
+        line = lines.of(person.image)
         if line is None:
             if _is_copy(entry, dataset):
                 yield entry.finding("no-line", f"stands on {person.image}, which the manifest does not know")
@@ -104,12 +138,10 @@ def _is_copy(entry: Entry, dataset: Dataset) -> bool:
     return "synth" in entry.person.record or (isinstance(noda, Mapping) and "source" in noda)
 
 
-def _strays(
-    layout: Layout, dataset: Dataset, lines: Mapping[str, dict[str, Any]], listed: set[str]
-) -> Iterator[Finding]:
-    known = {*listed, *lines, *(line["source"] for line in lines.values()), *(p.image for p in dataset.valid)}
+def _strays(layout: Layout, dataset: Dataset, lines: _Lines, listed: Index) -> Iterator[Finding]:
+    known = _names((line[key] for line in lines.all for key in ("file", "source")), (p.image for p in dataset.valid))
     for folder, _, files in os.walk(layout.images):
         for file in sorted(files):
             name = (Path(folder) / file).relative_to(layout.images).as_posix()
-            if name not in known:
+            if name not in known and name not in listed:
                 yield Finding("stray-image", f"{layout.images.name}/{name}", "no record and no line names it", name)

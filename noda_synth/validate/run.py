@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from noda_synth import jobs
-from noda_synth.dataset import Dataset
+from noda_synth.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
 from noda_synth.images import MAX_PIXELS
 from noda_synth.manifest import MANIFEST
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_places, check_scales, check_twice
-from noda_synth.validate.pictures import Picture, look_at
+from noda_synth.validate.pictures import Picture, Sizes, look_at
 from noda_synth.validate.records import check_record
 from noda_synth.validate.rendered import check_rendered, without_left_out
 from noda_synth.validate.truth import check_truth
@@ -62,8 +63,8 @@ def validate(
     for entry in entries:
         findings += check_record(entry, dataset.skeleton, dataset.source)
     if layout.valid_images is None:  # with a folder of its own the same name is another image
-        findings += _shared(entries)
-    sizes, seen = _look(layout, dataset, entries, decode, max_pixels, workers, quiet)
+        findings += _shared(dataset, entries)
+    sizes, seen, images = _look(layout, dataset, entries, decode, max_pixels, workers, quiet)
     findings += seen
     findings += check_places(entries, sizes, dataset.skeleton)
     findings += check_scales(entries, dataset.skeleton)
@@ -80,47 +81,55 @@ def validate(
         "set": str(folder),
         "people": len(dataset.persons),
         "validation_people": len(dataset.valid),
-        "images": len(_pictures(layout, dataset)),
+        "images": images,
         "decoded": decode,
         "rendered": (folder / MANIFEST).is_file(),
     }
     return Validation(tuple(findings), checked)
 
 
-def _pictures(layout: Layout, dataset: Dataset) -> list[Picture]:
-    folder = layout.valid_images or layout.images
-    train = [Picture(TRAINING, image.name, layout.images, image.size) for image in dataset.images.values()]
-    valid = [Picture(VALIDATION, name, folder, None) for name in {person.image: None for person in dataset.valid}]
-    return train + valid
+def _pictures(layout: Layout, dataset: Dataset) -> Iterator[Picture]:
+    for image in dataset.images.values():
+        yield Picture(TRAINING, image.name, layout.images, image.size)
+    for name in _valid_images(dataset):
+        yield Picture(VALIDATION, name, layout.valid_images or layout.images, None)
+
+
+def _valid_images(dataset: Dataset) -> Images:
+    return Images(Image(person.image) for person in dataset.valid)
 
 
 def _look(
     layout: Layout, dataset: Dataset, entries: Entries, decode: bool, max_pixels: int, workers: int, quiet: bool
-) -> tuple[dict[tuple[str, str], tuple[int, int]], list[Finding]]:
-    """Sizes by part and image, and findings about images, each with the first record that names it."""
+) -> tuple[Sizes, list[Finding], int]:
+    """Sizes, findings about images, each with the first record that names it, and how many images there are."""
+    sizes = Sizes()
+    faults: list[tuple[Picture, str, str]] = []
+    count = len(dataset.images) + len(_valid_images(dataset))
     pictures = _pictures(layout, dataset)
-    first: dict[tuple[str, str], str] = {}
-    for entry in entries:
-        first.setdefault((entry.part, entry.person.image), entry.where)
-    sizes: dict[tuple[str, str], tuple[int, int]] = {}
-    findings = []
-    with jobs.Progress(len(pictures), "validate", "image", quiet=quiet) as progress:
+    with jobs.Progress(count, "validate", "image", quiet=quiet) as progress:
         for look in look_at(pictures, decode=decode, max_pixels=max_pixels, workers=workers, done=progress.add):
-            key = (look.picture.part, look.picture.name)
             if look.size is not None:
-                sizes[key] = look.size
-            named = first.get(key)
-            for kind, what in look.faults:
-                where = f"{look.picture.name}{f' ({named})' if named else ''}"
-                findings.append(Finding(kind, where, what, look.picture.name))
-    return sizes, findings
+                sizes.add(look.picture.part, look.picture.name, look.size)
+            faults += [(look.picture, kind, what) for kind, what in look.faults]
+    wanted = {(picture.part, picture.name) for picture, _, _ in faults}
+    first: dict[tuple[str, str], str] = {}
+    for entry in entries if wanted else ():
+        if (key := (entry.part, entry.person.image)) in wanted:
+            first.setdefault(key, entry.where)
+    findings = []
+    for picture, kind, what in faults:
+        named = first.get((picture.part, picture.name))
+        where = f"{picture.name}{f' ({named})' if named else ''}"
+        findings.append(Finding(kind, where, what, picture.name))
+    return sizes, findings, count
 
 
-def _shared(entries: Entries) -> list[Finding]:
+def _shared(dataset: Dataset, entries: Entries) -> list[Finding]:
     """Images that stand in both parts, named by their first record of the validation part."""
-    train = {entry.person.image for entry in entries if entry.part == TRAINING}
     found: dict[str, Finding] = {}
     for entry in entries:
-        if entry.part == VALIDATION and entry.person.image in train:
-            found.setdefault(entry.person.image, entry.finding("shared-image", "is in the training list, too"))
+        name = entry.person.image
+        if entry.part == VALIDATION and name in dataset.images and dataset.by_image.rows(dataset.images.number(name)):
+            found.setdefault(name, entry.finding("shared-image", "is in the training list, too"))
     return list(found.values())
