@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from noda_synth.masks.body_parts import WIDTHS, Widths, fitted_like
 from noda_synth.masks.evidence import WEIGHTS, Weights, evidence_of
-from noda_synth.masks.posecut import body_field
+from noda_synth.masks.posecut import body_field, guide_of
 
 FITTED_WEIGHTS = ("prior", "colour", "bias", "hidden", "shown", "other_joint", "slope")
 STEP, LEAST_GAIN = 0.1, 0.0003
@@ -104,7 +104,7 @@ def _overlap(number: int, constants: Constants) -> float:
     WIDTHS[skeleton], WEIGHTS[skeleton] = constants.widths, constants.weights
     # A new view, so that the evidence of the last constants is not taken for this one's.
     evidence = evidence_of(replace(person.view))
-    inside = body_field(evidence) > 0.5
+    inside = body_field(evidence, guide_of(evidence)) > 0.5
     x1, y1, x2, y2 = evidence.window
     height, width = inside.shape
     truth = cv2.resize(

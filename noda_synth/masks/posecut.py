@@ -29,9 +29,8 @@ _SPECK = 0.02
 def posecut_mask(view: View) -> Mask:
     """The mask and its soft alpha; see docs/masks.md."""
     evidence = evidence_of(view)
-    radius = max(1, round(_RADIUS * evidence.size))
-    guide = evidence.image.astype(np.float32) / np.float32(255)
-    smooth = body_field(evidence)
+    guide = guide_of(evidence)
+    smooth = body_field(evidence, guide)
     x1, y1, x2, y2 = evidence.window
 
     def enlarged(field: Field) -> Field:
@@ -41,7 +40,7 @@ def posecut_mask(view: View) -> Mask:
     hard = enlarged(smooth) > 0.5
     # A matte is filtered from the hard mask: the posterior would leave haze all over the window.
     body = (smooth > 0.5).astype(np.float32)
-    slope, offset = guided_filter.coefficients(guide, body, radius, _EPSILON)
+    slope, offset = guide.coefficients(body)
     picture = view.image[y1:y2, x1:x2].astype(np.float32) / np.float32(255)
     soft = guided_filter.apply(picture, enlarged(slope), enlarged(offset))
     opacity = np.clip(255 * (soft - _HAZE) / _OPAQUE + 0.5, 0, 255).astype(np.uint8)
@@ -50,12 +49,16 @@ def posecut_mask(view: View) -> Mask:
     return Mask(inside, matte=matte)
 
 
-def body_field(evidence: Evidence) -> Field:
-    """(h, w) float32 at working size: above 0.5 inside the mask; smooth, so that it can be enlarged."""
+def guide_of(evidence: Evidence) -> guided_filter.Guide:
+    """The window at working size, as the guide of everything that is smoothed there."""
     radius = max(1, round(_RADIUS * evidence.size))
-    guide = evidence.image.astype(np.float32) / np.float32(255)
+    return guided_filter.Guide(evidence.image.astype(np.float32) / np.float32(255), radius, _EPSILON)
+
+
+def body_field(evidence: Evidence, guide: guided_filter.Guide) -> Field:
+    """(h, w) float32 at working size: above 0.5 inside the mask; smooth, so that it can be enlarged."""
     mixture = (0.5 * graph_cut(evidence) + 0.5 * sigmoid(evidence.logodds)).astype(np.float32)
-    smooth = guided_filter.apply(guide, *guided_filter.coefficients(guide, mixture, radius, _EPSILON))
+    smooth = guided_filter.apply(guide.picture, *guide.coefficients(mixture))
     body = _without_specks(smooth > 0.5, evidence.distance < -0.05)
     # What was dropped or filled must not come back when the field is enlarged.
     return np.where(body, np.maximum(smooth, 0.501), np.minimum(smooth, 0.499)).astype(np.float32)
