@@ -213,7 +213,8 @@ def _headings(tables: Mapping[str, Any]) -> dict[str, str]:
 
 
 def cell(value: float | None, sign: bool = False) -> str:
-    return "n/a" if value is None else f"{value:+.1f}" if sign else f"{value:.1f}"
+    """A number of a table; a difference that rounds to nothing is +0.0, never -0.0."""
+    return "n/a" if value is None else f"{value:+z.1f}" if sign else f"{value:.1f}"
 
 
 def grid(rows: list[list[str]]) -> str:

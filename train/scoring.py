@@ -180,4 +180,4 @@ def format_comparison(result: Mapping[str, Any]) -> str:
 
 def _signed(interval: Sequence[float | None]) -> str:
     low, high = interval
-    return "n/a" if low is None else f"{low:+.1f}..{high:+.1f}"
+    return "n/a" if low is None else f"{low:+z.1f}..{high:+z.1f}"

@@ -29,7 +29,7 @@ def command(
     out: Path,
     overwrite: bool,
 ) -> None:
-    """Render one image again from its line in the manifest, byte for byte.
+    """Render one image again from its line in MANIFEST, or in that of the data set MANIFEST, byte for byte.
 
     \b
     Example:

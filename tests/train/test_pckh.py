@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from noda_synth.errors import NodaError
 from noda_synth.skeleton import MPII
+from train.pck import cell
 from train.pckh import COUNTED, Truth, compare, evaluate, format_comparison, format_table
 from train.truth import read_predictions, read_truth, read_visibility
 
@@ -201,3 +202,7 @@ def test_an_array_of_the_wrong_shape_is_named(tmp_path: Path) -> None:
         file["preds"] = np.zeros((3, 17, 2))
     with pytest.raises(NodaError, match=r"p\.h5.*\(3, 17, 2\)"):
         read_predictions(tmp_path / "p.h5")
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus() -> None:
+    assert [cell(value, sign=True) for value in (-0.04, 0.0, 0.04, -0.06, None)] == ["+0.0"] * 3 + ["-0.1", "n/a"]

@@ -183,7 +183,7 @@ def _evaluate_network(
             base = pck.evaluate(evaluate.mean_pose(parts.train, who.samples), who.truth)
             result["mean_pose"] = base["thresholds"]
             ours, least = (r["thresholds"][f"{who.truth.followed:g}"]["all"]["mean"] for r in (result, base))
-            say(f"the training set's mean pose: {least:.1f}; this network: {ours:.1f} ({ours - least:+.1f} points)")
+            say(f"the training set's mean pose: {least:.1f}; this network: {ours:.1f} ({ours - least:+z.1f} points)")
         if against is not None:
             other = scoring.found_in(against, who.judge)
             result["against"] = scoring.compare(scoring.found_by(prediction, who.judge), other, who.judge)
