@@ -90,7 +90,9 @@ def of_persons(predictions: Floats, truth: Truth, constants: Floats, subset: str
 
 
 def of_pose(joints: Floats, person: int, truth: Truth, constants: Floats) -> float:
-    """The OKS of one pose (J, 2) for one person."""
+    """The OKS of one pose (J, 2) for one person; 0 for who has no labelled joint."""
+    if not truth.labelled[person].any():
+        return 0.0
     squared = ((joints - truth.joints[person]) ** 2).sum(axis=1)
     parts = _similarity(squared, truth.area[person], constants)
     return float(parts[truth.labelled[person]].mean())

@@ -17,6 +17,7 @@ from noda_synth.skeleton import COCO, SKELETONS, Skeleton
 from train import oks, pck
 from train.average_precision import NUMBERS, Pose, pose_scores, precision, rank
 from train.data import Ids
+from train.results import Results, assigned
 from train.scoring import Found, Judge, format_comparison, format_numbers, numbers
 from train.scoring import compare as compare_found
 from train.truth import read_truth
@@ -184,6 +185,20 @@ def test_a_joint_that_was_not_found_is_worth_nothing() -> None:
     assert isinstance(judge.truth, oks.Truth)
     values = oks.of_persons(joints, judge.truth, constants_of(COCO))
     assert values[0] == 0 and (values[1:] == 1).all()
+
+
+def test_a_pose_is_worth_nothing_for_who_has_no_joint() -> None:
+    """The clean list of a benchmark has such people."""
+    found, judge = people()
+    assert isinstance(judge.truth, oks.Truth) and found.poses
+    labelled = judge.truth.labelled.copy()
+    labelled[3] = False
+    truth = replace(judge.truth, labelled=labelled)
+    assert oks.of_pose(found.joints[3], 3, truth, constants_of(COCO)) == 0
+    results = Results(tuple(found.poses), (None,) * len(found.poses))
+    got = assigned(results, truth, judge.names)
+    others = np.arange(len(truth)) != 3
+    np.testing.assert_allclose(got[others], found.joints[others])
 
 
 def test_a_comparison_is_paired() -> None:

@@ -21,11 +21,13 @@ def command(
     data: Path, preset: str, repeats: int, persons: int, training: bool, out: Path | None, overrides: tuple[str, ...]
 ) -> None:
     """Samples/s of the data path per core, of the network on ready tensors, and of training end to end."""
-    from train import config, evaluate
+    from train import config, distributed, evaluate
     from train.bench import bench as measure
     from train.bench import format_bench
 
-    result = measure(data, config.load(preset, overrides), persons, repeats, training)
+    settings = config.load(preset, overrides)
+    with distributed.joined(settings.device):  # cuDNN as a run has it
+        result = measure(data, settings, persons, repeats, training)
     click.echo(format_bench(result))
     if out is not None:
         evaluate.write_json(out, result)
