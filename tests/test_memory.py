@@ -63,6 +63,31 @@ def test_reading_takes_less_than_200_bytes_a_person(tmp_path: Path) -> None:
     assert (large - small) * 1024 < 200 * 30_000
 
 
+def rendered(folder: Path, count: int) -> Path:
+    """Manifest and training list of a rendered set, without its pictures."""
+    people(folder / "annot" / "train.json", count)
+    placement = {"left": 50, "top": 50, "width": 40, "height": 40, "fill": "mean", "noise_seed": 1}
+    common = {"copy": 0, "method": "cutout", "covered": ["left_wrist"], "placement": placement}
+    with (folder / "manifest.jsonl").open("w") as file:
+        for row in range(count):
+            image = f"{row // 2:07d}.jpg"
+            line = {"id": f"{row}", "file": f"{row}.jpg", "source": image, "person": f"{image}#{row % 2}"}
+            file.write(json.dumps({**line, **common}) + "\n")
+    return folder
+
+
+def test_the_figures_of_a_rendered_set_take_less_than_a_kilobyte_a_person(tmp_path: Path) -> None:
+    code = "import sys; from noda_synth.cli import main; main(['stats', sys.argv[1]], standalone_mode=False); "
+    code += "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    used = []
+    for count in (8_000, 20_000):
+        (tmp_path / str(count) / "annot").mkdir(parents=True)
+        result = python(code, rendered(tmp_path / str(count), count))
+        assert f"{count:,} renders" in result.stdout, result.stderr
+        used.append(int(result.stdout.splitlines()[-1]))
+    assert 1024 * (used[1] - used[0]) < 12_000 * 1000
+
+
 @pytest.mark.parametrize("count", [3, 10])
 def test_a_spool_is_a_sequence_in_memory_and_on_disk(count: int) -> None:
     spool = Spool(({"n": n} for n in range(count)), held=5)
