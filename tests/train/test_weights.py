@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -151,6 +153,18 @@ def test_a_broken_torchvision_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -
         imagenet("simple_r50")
     with pytest.raises(NodaError, match="hrnet_w32-36af842e"):
         imagenet("hrnet_w32")
+
+
+def test_a_network_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(**_: object) -> None:
+        assert socket.getdefaulttimeout() == 20
+        raise TimeoutError("timed out")
+
+    weight = SimpleNamespace(url="https://host/resnet50.pth", get_state_dict=download)
+    monkeypatch.setitem(sys.modules, "torchvision.models", SimpleNamespace(get_weight=lambda _: weight))
+    with pytest.raises(NodaError, match=r"resnet50\.pth: cannot be downloaded \(timed out\); put the file"):
+        imagenet("simple_r50")
+    assert socket.getdefaulttimeout() is None
 
 
 def test_official_simple_baselines_files_want_bgr() -> None:

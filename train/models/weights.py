@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import pickle
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +41,8 @@ PUBLIC_NAMES = {"hrnet_w32": "hrnet_w32", "hrnet_w48": "hrnet_w48"} | {k: v.lowe
 """How the names of public ImageNet files begin."""
 HEADS = ("deconv_layers.", "final_layer.")
 """What no ImageNet file can fill."""
+PATIENCE = 20.0
+"""Seconds without an answer after which a download is given up: some networks drop what they do not let through."""
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.(?:pth|pt|tar|bin)")
 
 
@@ -187,10 +190,14 @@ def imagenet(model: str) -> State:
             " belongs to your torch, or name a file: --weights resnet50-0676ba61.pth"
         ) from error
     enum = models.get_weight(f"{name}_Weights.IMAGENET1K_V1")
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
     try:
         state: State = enum.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise NodaError(f"{enum.url}: cannot be downloaded ({error}); put the file into data/weights") from error
+    finally:
+        socket.setdefaulttimeout(before)
     return state
 
 
