@@ -131,11 +131,6 @@ class Orders:
         self._places = np.argsort(numbers, kind="stable")
         self._numbers, self._starts = np.unique(numbers[self._places], return_index=True)
 
-    @property
-    def images(self) -> int:
-        """How many images they are made of."""
-        return len(self._numbers)
-
     def __iter__(self) -> Iterator[Order]:
         """In the order of the data set."""
         for planned in self._plan.chosen:
