@@ -32,6 +32,10 @@ def fail(items: list[int], path: Path) -> dict[str, Any]:
     raise NodaError(f"cannot do {items}")
 
 
+def fail_at_ten(items: list[int], path: Path) -> dict[str, Any]:
+    return fail(items, path) if 10 in items else write_square(items, path)
+
+
 def shards() -> list[jobs.Shard]:
     return [jobs.Shard(f"{n:03d}", list(block), len(block)) for n, block in enumerate(jobs.blocks(range(23), 5))]
 
@@ -69,6 +73,15 @@ def test_a_shard_that_fails_leaves_nothing_half_done(tmp_path: Path, count: int)
     with pytest.raises(NodaError, match="cannot do"):
         run(tmp_path, fail, count)
     assert not Staging(tmp_path / "out").folder.exists()
+
+
+def test_what_was_finished_before_a_shard_failed_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(NodaError, match="cannot do"):
+        run(tmp_path, fail_at_ten, 1)
+    staging, log = Staging(tmp_path / "out"), tmp_path / "log"
+    assert [shard.name for shard in shards() if staging.data(shard.name).exists()] == ["000", "001"]
+    run(tmp_path, partial(write_square, log=log), 1)
+    assert len(log.read_text()) == 3
 
 
 def test_blocks_do_not_depend_on_the_workers() -> None:
