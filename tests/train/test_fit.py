@@ -174,7 +174,7 @@ def test_missing_imagenet_weights_are_announced_not_hidden(
     run_fit(drawn, quick("epochs=1", "weights=auto", f"weights_dir={tmp_path}"), tmp_path / "run", said=said)
     assert any(text.startswith("WARNING: no ImageNet weights") for text in said)
     with pytest.raises(NodaError, match="torchvision"):
-        run_fit(drawn, quick("epochs=1", "weights=imagenet"), tmp_path / "other")
+        run_fit(drawn, quick("epochs=1", "weights=imagenet", f"weights_dir={tmp_path}"), tmp_path / "other")
 
 
 def test_processes_share_an_evaluation_without_dropping_or_doubling(drawn: Path, quick: Quick) -> None:

@@ -140,9 +140,10 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "evil.pth")
 
 
-def test_auto_takes_the_file_beside_the_data(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["auto", "imagenet"])
+def test_auto_and_imagenet_take_the_file_beside_the_data(tmp_path: Path, words: str) -> None:
     torch.save(random_state("simple"), tmp_path / "resnet18_mine.pth")
-    report = initialise(pose_resnet(18), "simple_r18", "auto", tmp_path)
+    report = initialise(pose_resnet(18), "simple_r18", words, tmp_path)
     assert report is not None and "resnet18_mine.pth" in report.source
     assert initialise(pose_resnet(18), "simple_r18", "none") is None
 

@@ -206,14 +206,17 @@ def initialise(
 ) -> Report | None:
     """Start a network from `weights`: "none", "imagenet", a file, or "auto". None when it starts fresh.
 
-    "auto" takes the model's public ImageNet file from `folder`, else torchvision's.
+    "imagenet" and "auto" take the model's public ImageNet file from `folder`, else torchvision's; training with "auto"
+    goes on where there is neither.
+
+    Raises:
+        NodaError: there is no such file, or it does not fit.
     """
     if weights == "none":
         return None
-    if weights == "auto":
-        found = sorted(folder.glob(f"{PUBLIC_NAMES[model]}[-_]*.pth"))
-        weights = str(found[0]) if found else "imagenet"
-    if weights == "imagenet":
+    if weights in ("auto", "imagenet"):
+        if found := sorted(folder.glob(f"{PUBLIC_NAMES[model]}[-_]*.pth")):
+            return load_file(network, found[0], skeleton)
         return load(network, imagenet(model), f"torchvision's {TORCHVISION[model]}")
     return load_file(network, Path(weights), skeleton)
 
