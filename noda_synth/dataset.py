@@ -244,6 +244,16 @@ def stays_inside(name: str) -> bool:
     return not outside and "\\" not in name and ":" not in name[:2] and "\0" not in name
 
 
+HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT = 0.6, 0.75
+"""MPII's head size over the diagonal of the head box; and the usual stand-in where no head box is known, over the
+distance from head top to upper neck (validation set: 0.7504)."""
+
+
+def head_size(head_box: NDArray[np.float64]) -> float:
+    """MPII's head size in pixels, from a head box (4,) of x1, y1, x2, y2."""
+    return HEAD_SIZE_PER_DIAGONAL * float(np.hypot(*(head_box[2:] - head_box[:2])))
+
+
 def joint_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """The smallest box around points (N, 2): x1, y1, x2, y2 as (4,) float64."""
     return np.concatenate([points.min(axis=0), points.max(axis=0)])

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from noda_synth.compositing import COVERING
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.hdf5 import own_array
 from noda_synth.images import (
@@ -141,7 +142,7 @@ class Pool:
 
     def mask(self, row: int, level: str) -> NDArray[np.uint8]:
         """The mask of a level with a hard edge, (h, w) uint8 of 0 and 255. Raises DamagedPool."""
-        return np.where(self.opacity(row, level) >= 128, np.uint8(255), np.uint8(0))
+        return np.where(self.opacity(row, level) >= COVERING, np.uint8(255), np.uint8(0))
 
     def status(self, level: str) -> NDArray[np.uint8]:
         """(N,) uint8: STATUS_OK or STATUS_FALLBACK."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, Person
+from noda_synth.dataset import HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT, OCCLUDED, UNKNOWN, Person
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.matlab import load_mat, save_mat
 from noda_synth.formats.mpii_json import ESTIMATED_SCALE_FROM_HEAD, mpii_record, one_based
@@ -24,9 +24,6 @@ _JOINT_NAMES = (
     "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head", "rwri", "relb", "rsho", "lsho",
     "lelb", "lwri",
 )  # fmt: skip
-_HEAD_SIZE_PER_DIAGONAL = 0.6
-_HEAD_SIZE_PER_SEGMENT = 0.75
-"""Head size / |head top - upper neck|: the usual stand-in where no head box is known (validation set: 0.7504)."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +127,10 @@ def _head_box(person: Person) -> NDArray[np.float64]:
         return person.head_box
     top, neck = person.joints[MPII.index["head_top"]], person.joints[MPII.index["upper_neck"]]
     if not np.isnan([top, neck]).any() and (top != neck).any():
-        middle, size = (top + neck) / 2, _HEAD_SIZE_PER_SEGMENT * float(np.hypot(*(top - neck)))
+        middle, size = (top + neck) / 2, HEAD_SIZE_PER_SEGMENT * float(np.hypot(*(top - neck)))
     else:
         points = person.joints[person.labelled]
         size = float(mpii_record(person)["scale"]) / ESTIMATED_SCALE_FROM_HEAD
         middle = np.array([(points[:, 0].min() + points[:, 0].max()) / 2, points[:, 1].min()])
-    half_side = size / _HEAD_SIZE_PER_DIAGONAL / np.sqrt(2) / 2
+    half_side = size / HEAD_SIZE_PER_DIAGONAL / np.sqrt(2) / 2
     return np.concatenate([middle - half_side, middle + half_side])

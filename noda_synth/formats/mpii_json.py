@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, joint_box
+from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, head_size, joint_box
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.checks import image_name, numbers, own_mpii, own_part
 from noda_synth.formats.detect import KINDS, detect
@@ -164,7 +164,7 @@ def file_record(
 def estimated_scale(points: NDArray[np.float64], head_box: NDArray[np.float64] | None) -> float:
     """MPII's scale (person height / 200 px) from the head box (4,), or without one from the labelled joints (N, 2)."""
     if head_box is not None:
-        size = 0.6 * float(np.hypot(*(head_box[2:] - head_box[:2])))
+        size = head_size(head_box)
         if size > 0:
             return round(ESTIMATED_SCALE_FROM_HEAD * size, 6)
     box = joint_box(points)

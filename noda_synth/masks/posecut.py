@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from noda_synth.compositing import COVERING
 from noda_synth.masks import guided_filter
 from noda_synth.masks.evidence import Evidence, evidence_of, sigmoid
 from noda_synth.masks.view import Mask, View
@@ -45,7 +46,7 @@ def posecut_mask(view: View) -> Mask:
     soft = guided_filter.apply(picture, enlarged(slope), enlarged(offset))
     opacity = np.clip(255 * (soft - _HAZE) / _OPAQUE + 0.5, 0, 255).astype(np.uint8)
     inside[y1:y2, x1:x2] = hard
-    matte[y1:y2, x1:x2] = np.where(hard, np.maximum(opacity, 128), np.minimum(opacity, 127))
+    matte[y1:y2, x1:x2] = np.where(hard, np.maximum(opacity, COVERING), np.minimum(opacity, COVERING - 1))
     return Mask(inside, matte=matte)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import far_outside, inside, joint_box
+from noda_synth.dataset import HEAD_SIZE_PER_SEGMENT, far_outside, head_size, inside, joint_box
 from noda_synth.skeleton import Skeleton
 from noda_synth.spool import Index
 from noda_synth.validate.entries import Entries, Entry
@@ -28,8 +28,6 @@ CENTER_OFF = 0.25
 NEAR, NEAR_JOINTS = 0.04, 6
 """Two people on an image are nearly the same if half of at least NEAR_JOINTS joints of both lie closer together than
 this share of the diagonal of the smaller joint box."""
-
-_HEAD_PER_SEGMENT = 0.75
 
 
 def check_places(entries: Iterable[Entry], sizes: Sizes, skeleton: Skeleton) -> Iterator[Finding]:
@@ -127,11 +125,11 @@ def _by_head(entry: Entry, skeleton: Skeleton) -> float:
         return 0.0
     size = 0.0
     if person.head_box is not None:
-        size = 0.6 * math.hypot(*(person.head_box[2:] - person.head_box[:2]))
+        size = head_size(person.head_box)
     elif "head_top" in skeleton.index and "upper_neck" in skeleton.index:
         top, neck = (person.joints[skeleton.index[joint]] for joint in ("head_top", "upper_neck"))
         length = math.hypot(*(top - neck))
-        size = _HEAD_PER_SEGMENT * length if math.isfinite(length) else 0.0
+        size = HEAD_SIZE_PER_SEGMENT * length if math.isfinite(length) else 0.0
     return 200 * person.scale / size if size >= 1 else 0.0
 
 

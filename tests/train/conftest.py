@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from noda_synth.skeleton import MPII
+from train.cli import main
 from train.config import Settings, load
 from train.models import NETWORKS
 
@@ -28,6 +30,21 @@ UPRIGHT = np.array([
     (-38, -20), (-20, -45), (20, -45), (38, -20), (45, 5),
 ])  # fmt: skip
 """MPII's joints of a standing person about its centre, for scale 1."""
+
+
+@pytest.fixture
+def python_m_train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs `python -m train ...` in this process; the exit code."""
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
 
 
 @pytest.fixture(scope="session")

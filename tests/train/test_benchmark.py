@@ -15,7 +15,6 @@ import pytest
 from tests.command import done
 from tests.drawn_set import write_coco, write_mpii
 from tests.train.test_cli import Run
-from tests.train.test_cli import python_m_train as python_m_train
 from train import benchmark, pckh
 from train.config import Settings
 from train.pck import Floats

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 import torch
 
 from train import pckh
-from train.cli import main
 from train.config import Settings
 from train.export import write_onnx
 from train.models import build
@@ -24,21 +22,6 @@ from train.truth import read_truth
 pytestmark = pytest.mark.usefixtures("tiny")
 
 Run = Callable[..., int]
-
-
-@pytest.fixture
-def python_m_train(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `python -m train ...` in this process; the exit code."""
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from tests.other_joints import NINE, NINE_TOML, recast
 from tests.train.coco_set import write_set
 from train import checkpoint, geometry, results, scoring
 from train.average_precision import NUMBERS
-from train.cli import main
 from train.config import Settings
 from train.config import load as settings_of
 from train.data import load
@@ -42,19 +40,14 @@ def coco_set(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def python_m_train(monkeypatch: pytest.MonkeyPatch, quick: Callable[..., Settings]) -> Run:
-    """Runs `python -m train ...` in this process, new trainings with small settings; the exit code."""
+def python_m_train(python_m_train: Run, quick: Callable[..., Settings]) -> Run:
+    """The same, new trainings with small settings."""
     sets = ["size=32", "batch=4", "pictures=2", "device=cpu", f"cache_dir={quick().cache_dir}"]
 
     def run(*arguments: object) -> int:
         is_new = arguments[0] == "fit" and "--resume" not in arguments
         small = [word for one in sets for word in ("--set", one)] if is_new else []
-        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments), *small])
-        try:
-            main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
+        return python_m_train(*arguments, *small)
 
     return run
 
