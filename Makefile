@@ -68,8 +68,8 @@ demo: $(VENV)/.train  ## Main job on a demo data set; DATA=/path/to/mpii runs it
 	$(BIN)/noda-synth preview $(DEMO_OUT)/mpii_noda --out $(DEMO_OUT)/renders.png
 	$(BIN)/noda-synth report $(DEMO_OUT)/mpii_noda --pool $(DEMO_OUT)/pool.h5 --number 500 $(JOBS_OPTION)
 	rm -rf $(DEMO_OUT)/run
-	$(BIN)/python -m train fit demo --data $(DEMO_OUT)/mpii_noda --run $(DEMO_OUT)/run --set cache_dir=$(DEMO_OUT)/cache --set limit=400
-	$(BIN)/python -m train eval --run $(DEMO_OUT)/run --mean-pose --set pictures=0
+	$(BIN)/noda-train fit demo --data $(DEMO_OUT)/mpii_noda --run $(DEMO_OUT)/run --set cache_dir=$(DEMO_OUT)/cache --set limit=400
+	$(BIN)/noda-train eval --run $(DEMO_OUT)/run --mean-pose --set pictures=0
 	@echo
 	@echo "Look at $(DEMO_OUT)/bodies.png (the cut-out people) and $(DEMO_OUT)/renders.png (before, after, covered joints);"
 	@echo "the occluded data set is in $(DEMO_OUT)/mpii_noda: images/, annot/, manifest.jsonl, report.json;"
@@ -77,19 +77,19 @@ demo: $(VENV)/.train  ## Main job on a demo data set; DATA=/path/to/mpii runs it
 	@echo "The network above is the smallest there is, trained for minutes on at most 400 people at 64 pixels: it shows that all parts work."
 
 train: $(VENV)/.train  ## Train: MODEL=hrnet|simple|..., DATA=, RUN=, SET="key=value ...".
-	$(BIN)/python -m train fit $(MODEL) $(TRAIN_OPTIONS)
+	$(BIN)/noda-train fit $(MODEL) $(TRAIN_OPTIONS)
 
 eval: $(VENV)/.train  ## Evaluate the newest run, or RUN=; AGAINST= compares with another.
-	$(BIN)/python -m train eval $(TRAIN_OPTIONS) $(if $(AGAINST),--against $(AGAINST))
+	$(BIN)/noda-train eval $(TRAIN_OPTIONS) $(if $(AGAINST),--against $(AGAINST))
 
 table1: $(VENV)/.train  ## The paper's Table I and our rows: DATA=, SEEDS=, GPUS=0,1; QUICK=1; STATUS=1; COLLECT=1.
-	$(BIN)/python scripts/table.py table1 $(TABLE_OPTIONS)
+	$(BIN)/noda-train table table1 $(TABLE_OPTIONS)
 
 table2: $(VENV)/.train  ## The paper's Table II, three networks with and without NODA; options as for table1.
-	$(BIN)/python scripts/table.py table2 $(TABLE_OPTIONS)
+	$(BIN)/noda-train table table2 $(TABLE_OPTIONS)
 
 overfit: $(VENV)/.train  ## Over-fit 32 people, to see that training works: DATA=/path/to/mpii.
-	$(BIN)/python -m train fit overfit $(TRAIN_OPTIONS)
+	$(BIN)/noda-train fit overfit $(TRAIN_OPTIONS)
 
 test: lint types pytest  ## Set up, lint, type-check, test. NODA_DATA=/path adds the tests on real data.
 
@@ -122,7 +122,7 @@ fit-masks: $(VENV)/.core  ## Fit the widths of the cardboard body to outlines: D
 	$(BIN)/python scripts/fit_masks.py --data $(DATA)
 
 bench-train: $(VENV)/.train  ## Samples/s of the trainer's data path, network and whole: DATA=/path/to/mpii.
-	$(BIN)/python -m train bench --data $(DATA)
+	$(BIN)/noda-train bench --data $(DATA)
 
 bench-render: $(VENV)/.core  ## Time per image of render against decode + encode alone: DATA=/path/to/mpii.
 	$(BIN)/python scripts/bench_render.py --data $(DATA)

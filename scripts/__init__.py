@@ -1,1 +1,1 @@
-"""Programs of this repository; `scripts/tables` is a package of its own, for `scripts/table.py`."""
+"""Programs that only developers run: measurements, rehearsals, fuzzing."""

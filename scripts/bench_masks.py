@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
-from noda_synth.cutout import cut_out, pose_of
-from noda_synth.dataset import UNKNOWN
+from noda_synth.data.dataset import UNKNOWN
 from noda_synth.formats import find_layout, read_dataset
-from noda_synth.formats.rle import segmentation_mask
-from noda_synth.images import image_path, read_image
+from noda_synth.formats.coco.rle import segmentation_mask
+from noda_synth.imaging.images import image_path, read_image
 from noda_synth.masks import Mask, MaskSettings, View, mask_functions, mask_quality
 from noda_synth.masks.grabcut import grabcut_mask
+from noda_synth.pool.cutout import cut_out, pose_of
 
 COLUMNS = ("iou_mean", "iou_median", "over_08", "under_05", "boundary_f", "ms")
 GRABCUT_SIDES, GRABCUT_ROUNDS = (256, 192, 160, 128), (5, 3, 2, 1)

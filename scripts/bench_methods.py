@@ -15,13 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from noda_synth.copies import RenderSettings, compose, encode, orders
 from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout, read_dataset
-from noda_synth.images import image_path, image_size, read_image
+from noda_synth.imaging.images import image_path, image_size, read_image
 from noda_synth.methods import METHODS, Sources, method_class
 from noda_synth.methods.options import changed
-from noda_synth.render import plan_copies, recipe_of
+from noda_synth.render.occluded_copies import RenderSettings, compose, encode, orders
+from noda_synth.render.run import plan_copies, recipe_of
 from noda_synth.seeding import item_generator
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import cv2
 
-from noda_synth.build import PoolSettings, build_pool
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.masks import LEVELS, MaskSettings
+from noda_synth.pool.build import PoolSettings, build_pool
 
 POOLS = {
     "posecut": PoolSettings(levels=("posecut",)),

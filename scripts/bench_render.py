@@ -18,15 +18,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from noda_synth import jobs
-from noda_synth.build import PoolSettings, build_pool
-from noda_synth.copies import Orders, RenderSettings, compose, encode, render_copies
 from noda_synth.formats import find_layout, read_dataset
-from noda_synth.images import image_path, read_image
+from noda_synth.imaging.images import image_path, read_image
 from noda_synth.masks import LEVELS
 from noda_synth.methods import Sources
-from noda_synth.render import plan_copies, recipe_of
-from noda_synth.staging import Staging
+from noda_synth.pool.build import PoolSettings, build_pool
+from noda_synth.render.occluded_copies import Orders, RenderSettings, compose, encode, render_copies
+from noda_synth.render.run import plan_copies, recipe_of
+from noda_synth.runs import jobs
+from noda_synth.runs.staging import Staging
 
 
 def main() -> None:

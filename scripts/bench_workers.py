@@ -16,14 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from noda_synth import jobs
-from noda_synth.build import PoolSettings, build_pool
-from noda_synth.copies import RenderSettings, render_copies
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.methods import Sources
-from noda_synth.placement import PlacementSettings
-from noda_synth.render import plan_copies, recipe_of
-from noda_synth.staging import Staging
+from noda_synth.methods.placement import PlacementSettings
+from noda_synth.pool.build import PoolSettings, build_pool
+from noda_synth.render.occluded_copies import RenderSettings, render_copies
+from noda_synth.render.run import plan_copies, recipe_of
+from noda_synth.runs import jobs
+from noda_synth.runs.staging import Staging
 
 TURNS, COPIES = 3, 6
 

@@ -20,8 +20,9 @@ from scipy.io import savemat
 
 with atheris.instrument_imports(include=["noda_synth"]):
     from noda_synth.errors import NodaError
-    from noda_synth.formats import Layout, detect, read_dataset
-    from noda_synth.formats.split import read_split
+    from noda_synth.formats import Layout, read_dataset
+    from noda_synth.formats.files.detect import detect
+    from noda_synth.formats.mpii.split import read_split
 
 FOLDER = Path(tempfile.mkdtemp())
 

@@ -29,15 +29,16 @@ from torch.utils.data import DataLoader, Dataset
 
 from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout
-from train import evaluate, geometry, pckh, pictures, scoring
-from train.bench import hardware, plain_sample, training_rates
-from train.config import Settings, load
-from train.data import Samples
-from train.data import load as load_data
-from train.distributed import World, choose_device, joined
-from train.fit import fit
-from train.models import build
-from train.runs import trained
+from noda_train import evaluate, geometry, pictures
+from noda_train.data import Samples
+from noda_train.data import load as load_data
+from noda_train.distributed import World, choose_device, joined
+from noda_train.fit import fit
+from noda_train.metrics import pckh, scoring
+from noda_train.models import build
+from noda_train.runs import trained
+from noda_train.settings import Settings, load
+from noda_train.speed import hardware, plain_sample, training_rates
 
 
 def main() -> None:

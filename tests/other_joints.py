@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from noda_synth.dataset import UNKNOWN, Dataset, Person
+from noda_synth.data.dataset import UNKNOWN, Dataset, Person
+from noda_synth.data.skeleton import SKELETONS
 from noda_synth.formats import coco_annotation, coco_image, find_layout, read_dataset
-from noda_synth.images import image_path, image_size
-from noda_synth.skeleton import SKELETONS
+from noda_synth.imaging.images import image_path, image_size
 from tests.mpii_files import write_json
 
 _BODY = SKELETONS["crowdpose14"].joints[:12]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from noda_synth.anatomy import Pose
-from noda_synth.dataset import VISIBLE
-from noda_synth.skeleton import SKELETONS
+from noda_synth.data.dataset import VISIBLE
+from noda_synth.data.pose import Pose
+from noda_synth.data.skeleton import SKELETONS
 
 MPII16 = SKELETONS["mpii16"]
 

@@ -14,19 +14,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from noda_synth.benchmark import figures, paint
+from noda_synth.benchmark import capsules, paint
 from noda_synth.benchmark.decide import Body, Decider, Place, Target, bodies_of, hidden
 from noda_synth.benchmark.hashes import read_hashes
 from noda_synth.benchmark.protocol import SEVERITIES, Dice, Settings
-from noda_synth.compositing import alpha_at
-from noda_synth.dataset import Dataset, People, Person
+from noda_synth.data.dataset import Dataset, People, Person
+from noda_synth.data.skeleton import MPII
 from noda_synth.formats import Layout, find_layout, read_dataset
-from noda_synth.formats.matlab import load_mat
-from noda_synth.images import image_size, read_image
+from noda_synth.formats.files.matlab import load_mat
+from noda_synth.imaging.compositing import alpha_at
+from noda_synth.imaging.images import image_size, read_image
 from noda_synth.masks import Mask
-from noda_synth.placement import PlacementSettings
-from noda_synth.placement import Target as PaperTarget
-from noda_synth.skeleton import MPII
+from noda_synth.methods.placement import PlacementSettings
+from noda_synth.methods.placement import Target as PaperTarget
 from tests.command import Process, done, noda, refused
 from tests.conftest import Made
 
@@ -78,8 +78,8 @@ def _stamp(layout: Layout, dataset: Dataset, line: dict[str, Any]) -> tuple[pain
     others = [o for o in dataset.by_image[occluder.image] if o.person_id != occluder.person_id and not o.duplicate]
     person = dataset.valid[line["row"]]
     size = image_size(layout.images / person.image)
-    joints = figures.joints_of(occluder, dataset.skeleton)
-    body = Body(occluder.image, line["occluder"]["row"], joints, figures.body_size(joints))
+    joints = capsules.joints_of(occluder, dataset.skeleton)
+    body = Body(occluder.image, line["occluder"]["row"], joints, capsules.body_size(joints))
     cutout = paint.cut_body(read_image(layout.images / occluder.image), occluder, others, dataset.skeleton)
     covered = np.isin(dataset.skeleton.joints, line["covered"])
     target = Target(person, dataset.skeleton, size)
@@ -326,9 +326,9 @@ def test_dice_are_fair_and_fixed() -> None:
 
 
 def test_figures_are_exact_at_their_border() -> None:
-    capsule = figures.Figure(np.array([[0, 0, 30, 40, 5]]), np.empty((0, 6), np.int64))
+    capsule = capsules.Figure(np.array([[0, 0, 30, 40, 5]]), np.empty((0, 6), np.int64))
     # 3 : 4 : 5 triangles: these lie on the border to the very pixel, and the next pixel outside.
     points = np.array([(-3, -4), (-4, -4), (11, 23), (10, 24), (33, 44), (34, 44), (15, 20)])
     assert capsule.holds(points).tolist() == [True, False, True, False, True, False, True]
-    triangle = figures.Figure(np.empty((0, 5), np.int64), np.array([[0, 0, 10, 0, 0, 10]]))
+    triangle = capsules.Figure(np.empty((0, 5), np.int64), np.array([[0, 0, 10, 0, 0, 10]]))
     assert triangle.holds(np.array([(5, 5), (6, 5), (0, 0), (-1, 0)])).tolist() == [True, False, True, False]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from noda_synth import charts
-from noda_synth.charts import BLUE, ORANGE, Colour, Row
+from noda_synth.figures import charts
+from noda_synth.figures.charts import BLUE, ORANGE, Colour, Row
 
 
 def count(image: Image.Image, colour: Colour) -> int:

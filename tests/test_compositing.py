@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from noda_synth.compositing import COVERING, alpha_at, edge_alpha, overlap, paste, resize_alpha, resize_crop
+from noda_synth.imaging.compositing import (
+    COVERING,
+    alpha_at,
+    edge_alpha,
+    overlap,
+    paste,
+    resize_alpha,
+    resize_crop,
+)
 from tests.rules import LIMBS
 
 SQUARE = np.zeros((40, 40), np.uint8)
@@ -148,6 +156,6 @@ def test_colours_and_opacity_are_resized_alike(size: tuple[int, int]) -> None:
 
 
 def test_limb_joints_are_those_of_the_paper() -> None:
-    from noda_synth.skeleton import MPII
+    from noda_synth.data.skeleton import MPII
 
     assert set(MPII.limb_joint_names) == LIMBS

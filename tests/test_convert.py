@@ -13,9 +13,9 @@ from PIL import Image
 from scipy.io import loadmat
 
 from noda_synth.cli import main
+from noda_synth.data.skeleton import COCO
 from noda_synth.formats import coco_category
 from noda_synth.formats.layout import find_annotations
-from noda_synth.skeleton import COCO
 from tests.command import ROOT
 from tests.conftest import Made
 from tests.drawn_set import write_coco

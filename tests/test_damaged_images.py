@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from noda_synth.errors import ItemError
-from noda_synth.images import image_size, read_image
+from noda_synth.imaging.images import image_size, read_image
 from tests.drawn_set import SIZE, draw_image
 
 

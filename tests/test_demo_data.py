@@ -16,23 +16,23 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from noda_synth.cli import main
-from noda_synth.dataset import OCCLUDED, VISIBLE
+from noda_synth.data.dataset import OCCLUDED, VISIBLE
+from noda_synth.data.skeleton import MPII
 from noda_synth.demo.dataset import MARK, Order, shoot, write_demo
-from noda_synth.demo.mesh import Mesh, box, loft
 from noda_synth.demo.optics.camera import Camera
 from noda_synth.demo.optics.raster import nearest, scan
-from noda_synth.demo.optics.rendering import render
 from noda_synth.demo.people.anatomy import Anatomy
 from noda_synth.demo.people.figure import Figure, draw_figure, posed_figure
 from noda_synth.demo.people.pose import Pose, arm, mirrored
 from noda_synth.demo.people.poses import POSES
 from noda_synth.demo.places.props import Prop
 from noda_synth.demo.places.scenery import room
+from noda_synth.demo.primitives.mesh import Mesh, box, loft
+from noda_synth.demo.rendering import render
 from noda_synth.demo.scene import Scene
 from noda_synth.demo.truth import Truth, truths
 from noda_synth.errors import NodaError
 from noda_synth.formats import rle_decode
-from noda_synth.skeleton import MPII
 
 SMALL = Order(images=7, valid_images=3, size=(256, 192), seed=5)
 """Few and small, so that it is quick; ten images in all."""

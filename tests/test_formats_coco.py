@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Person
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Person
+from noda_synth.data.skeleton import COCO, MPII
 from noda_synth.errors import NodaError
 from noda_synth.formats import (
     Layout,
@@ -22,7 +23,6 @@ from noda_synth.formats import (
     rle_encode,
     write_coco,
 )
-from noda_synth.skeleton import COCO, MPII
 from tests.mpii_files import JOINTS, record, write_json
 
 IMAGE = {"id": 5, "file_name": "a.jpg", "width": 640, "height": 480, "license": 4}

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from noda_synth.data.skeleton import COCO
 from noda_synth.errors import NodaError
-from noda_synth.formats import Layout, coco_annotation, coco_category, detect, read_dataset, write_mpii_json
-from noda_synth.formats.mpii_mat import read_release
-from noda_synth.skeleton import COCO
+from noda_synth.formats import Layout, coco_annotation, coco_category, read_dataset, write_mpii_json
+from noda_synth.formats.files.detect import detect
+from noda_synth.formats.mpii.release import read_release
 from tests.mpii_files import all_joints, image, record, rect, write_release
 
 ANYTHING = st.recursive(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, Dataset
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Dataset
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, carry_validation, read_dataset, write_gt_valid
 from tests.mpii_files import JOINTS, all_joints, image, record, rect, shifted, write_json, write_release

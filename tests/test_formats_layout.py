@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from noda_synth.data.skeleton import COCO
 from noda_synth.errors import NodaError
-from noda_synth.formats import coco_category, detect, find_layout
-from noda_synth.skeleton import COCO
+from noda_synth.formats import coco_category, find_layout
+from noda_synth.formats.files.detect import detect
 from tests.mpii_files import all_joints, image, record, rect, write_json, write_release
 
 COCO_FILE = {"images": [], "annotations": [], "categories": [coco_category(COCO)]}

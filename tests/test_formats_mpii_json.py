@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, mpii_record, read_dataset, write_mpii_json
 from tests.mpii_files import JOINTS, all_joints, image, record, rect, shifted, write_json, write_release

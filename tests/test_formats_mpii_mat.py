@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE
 from noda_synth.errors import NodaError
-from noda_synth.formats.mpii_mat import Release, read_release
+from noda_synth.formats.mpii.release import Release, read_release
 from tests.mpii_files import EMPTY, JOINTS, all_joints, image, points, rect, write_release
 
 

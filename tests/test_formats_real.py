@@ -13,7 +13,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from scipy.io import loadmat
 
-from noda_synth.dataset import Dataset, Person
+from noda_synth.data.dataset import Dataset, Person
 from noda_synth.formats import (
     Layout,
     carry_validation,

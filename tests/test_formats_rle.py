@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 
 from noda_synth.errors import ItemError
 from noda_synth.formats import rle_decode, rle_encode, rle_encode_region, segmentation_mask
-from noda_synth.formats.rle import rle_area
+from noda_synth.formats.coco.rle import rle_area
 
 
 def theirs(mask: np.ndarray) -> dict[str, Any]:

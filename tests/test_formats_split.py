@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, hold_out, read_dataset
 from tests.mpii_files import all_joints, image, record, rect, shifted, write_json, write_release

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from noda_synth.errors import ItemError
-from noda_synth.images import decode_mask, encode_jpeg, encode_mask, encode_png, image_path, image_size, read_image
+from noda_synth.imaging.images import (
+    decode_mask,
+    encode_jpeg,
+    encode_mask,
+    encode_png,
+    image_path,
+    image_size,
+    read_image,
+)
 
 WIDTH, HEIGHT = 48, 32
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from noda_synth import jobs
 from noda_synth.errors import NodaError
-from noda_synth.formats.files import write_atomically
+from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.runs import jobs
+from noda_synth.runs.staging import Staging, check_output, remove, settings_difference, settings_hash
 from noda_synth.seeding import item_generator, item_seed
-from noda_synth.staging import Staging, check_output, remove, settings_difference, settings_hash
 
 
 def write_square(items: list[int], path: Path, *, log: Path | None = None) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from noda_synth.errors import NodaError
-from noda_synth.formats import json_pieces
-from noda_synth.formats.files import read_json
-from noda_synth.formats.json_pieces import list_in, open_json
+from noda_synth.formats.files import json_pieces
+from noda_synth.formats.files.atomic import read_json
+from noda_synth.formats.files.json_pieces import list_in, open_json
 
 
 def elements(path: Path) -> list[Any]:

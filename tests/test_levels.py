@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from noda_synth.levels import best_bodies
-from noda_synth.pool import Pool
+from noda_synth.figures.levels import best_bodies
+from noda_synth.pool.reader import Pool
 from tests.command import done, refused
 from tests.conftest import Made
 from tests.rules import read

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose
-from noda_synth.dataset import VISIBLE
+from noda_synth.data.dataset import VISIBLE
+from noda_synth.data.pose import Pose
+from noda_synth.data.skeleton import SKELETONS
 from noda_synth.masks import LEVELS, Mask, MaskSettings, View, mask_functions
 from noda_synth.masks.box import box_mask
 from noda_synth.masks.cardboard import cardboard_mask
 from noda_synth.masks.grabcut import grabcut_mask
-from noda_synth.skeleton import SKELETONS
 from tests.drawn_set import JOINTS, SIZE, draw_image
 
 MPII16 = SKELETONS["mpii16"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from noda_synth.anatomy import Pose
-from noda_synth.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.pose import Pose
 from noda_synth.masks import View
 from noda_synth.masks.entanglement import MAX_SHARED_JOINTS, border_share, shared_joints
 from tests.standing import MPII16, standing

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from noda_synth.errors import NodaError
-from noda_synth.formats import mat_structs
-from noda_synth.formats.mat_structs import Matrix, read_variable
-from noda_synth.formats.mpii_mat import read_release
+from noda_synth.formats.files import mat_structs
+from noda_synth.formats.files.mat_structs import Matrix, read_variable
+from noda_synth.formats.mpii.release import read_release
 from tests.mpii_files import EMPTY, all_joints, image, rect, structs, write_release
 
 

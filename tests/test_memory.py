@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 import pytest
 
-from noda_synth.dataset import Image, Images, People
+from noda_synth.data.dataset import Image, Images, People
+from noda_synth.data.disk_list import DiskList, Index, Subset
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, read_dataset
-from noda_synth.formats.matlab import load_mat
-from noda_synth.spool import Index, Spool, View
+from noda_synth.formats.files.matlab import load_mat
 from tests.command import ROOT
 from tests.mpii_files import record, write_json
 
@@ -90,14 +90,14 @@ def test_the_figures_of_a_rendered_set_take_less_than_a_kilobyte_a_person(tmp_pa
 
 @pytest.mark.parametrize("count", [3, 10])
 def test_a_spool_is_a_sequence_in_memory_and_on_disk(count: int) -> None:
-    spool = Spool(({"n": n} for n in range(count)), held=5)
+    spool = DiskList(({"n": n} for n in range(count)), held=5)
     assert list(spool) == [{"n": n} for n in range(count)]
     assert (len(spool), spool[1], spool[-1], spool[1:3]) == (count, {"n": 1}, {"n": count - 1}, [{"n": 1}, {"n": 2}])
     spool.append({"n": "last"})
     assert spool[count] == {"n": "last"}
     with pytest.raises(IndexError):
         spool[count + 1]
-    assert list(View(spool, np.array([2, 0]))) == [{"n": 2}, {"n": 0}]
+    assert list(Subset(spool, np.array([2, 0]))) == [{"n": 2}, {"n": 0}]
 
 
 def test_an_index_is_a_dict_of_many_keys() -> None:

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from noda_synth.cli.render import command
-from noda_synth.compositing import overlap
 from noda_synth.errors import NodaError
+from noda_synth.imaging.compositing import overlap
 from noda_synth.methods import METHODS, Sources
-from noda_synth.pool import Pool
-from noda_synth.replay import stamp_of
+from noda_synth.pool.reader import Pool
+from noda_synth.render.replay import stamp_of
 from tests.command import ROOT, done, refused, tree
 from tests.conftest import Made
 from tests.rules import JOINTS, read

@@ -11,13 +11,13 @@ import h5py
 import numpy as np
 import pytest
 
-from noda_synth.anatomy import Pose, own_limbs
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset
+from noda_synth.data.pose import Pose, own_limbs
+from noda_synth.data.skeleton import COCO, MPII, SKELETONS, load_skeleton
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, coco_annotation, find_layout, read_dataset
 from noda_synth.masks.body_parts import Capsule, body_parts
-from noda_synth.pool import DamagedPool, Pool
-from noda_synth.skeleton import COCO, MPII, SKELETONS, load_skeleton
+from noda_synth.pool.reader import DamagedPool, Pool
 from tests.command import done, refused
 from tests.conftest import Made
 from tests.mpii_files import write_json

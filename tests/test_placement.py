@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, Person
-from noda_synth.placement import Occluders, PlacementSettings, Target, draw_placement, line_pixels
-from noda_synth.pool import Pool
-from noda_synth.skeleton import SKELETONS
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person
+from noda_synth.data.skeleton import SKELETONS
+from noda_synth.methods.placement import Occluders, PlacementSettings, Target, draw_placement, line_pixels
+from noda_synth.pool.reader import Pool
 from tests.conftest import Made
 from tests.standing import standing
 
@@ -83,7 +83,7 @@ def test_whatever_is_drawn_keeps_the_rules(
 
 
 def stamped(pool: Pool, placement: Any, smooth: str) -> NDArray[np.bool_]:
-    from noda_synth.compositing import edge_alpha, resize_alpha
+    from noda_synth.imaging.compositing import edge_alpha, resize_alpha
 
     size = (placement.width, placement.height)
     alpha = resize_alpha(edge_alpha(pool.opacity(placement.body, placement.level), smooth), size, smooth)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN
 from noda_synth.masks import View, mask_quality
 from noda_synth.masks.cardboard import cardboard_mask
 from noda_synth.masks.evidence import WEIGHTS, colour_logodds

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from noda_synth.preview import _shortened
+from noda_synth.figures.contact_sheet import _shortened
 from tests.command import done, refused
 from tests.conftest import Made
 from tests.rules import read

@@ -11,8 +11,17 @@ from typing import Any
 
 import pytest
 
+from noda_synth.data.skeleton import (
+    COCO,
+    MPII,
+    SKELETONS,
+    Skeleton,
+    definition,
+    differences,
+    load_skeleton,
+    skeleton_of,
+)
 from noda_synth.errors import NodaError
-from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, differences, load_skeleton, skeleton_of
 from tests.command import ROOT
 
 NINE = """

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from noda_synth.skeleton import MPII
-from noda_synth.stats.joints import MPII_VALIDATION, States, total
+from noda_synth.data.joint_counts import MPII_VALIDATION, States, total
+from noda_synth.data.skeleton import MPII
 from tests.command import done, refused
 from tests.conftest import Made
 from tests.drawn_set import records
@@ -39,7 +39,7 @@ def rendered(drawn: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scores(path: Path, *, split: bool = True, metric: str = "PCKh", threshold: str = "0.5") -> Path:
-    """An evaluation as `python -m train eval --json` writes it."""
+    """An evaluation as `noda-train eval --json` writes it."""
     groups = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     table = {"head": 96.0, **{group: 90.0 - place for place, group in enumerate(groups)}, "mean": 88.0}
     occluded = {**table, "head": None, "wrist": 51.5}

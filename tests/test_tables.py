@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 
 from noda_synth.errors import NodaError
-from scripts.tables import grid as grids
-from scripts.tables import lanes, results, text
-from scripts.tables.grid import Grid, Row, Wishes
-from scripts.tables.picture import picture
-from scripts.tables.results import Difference, Result, Results, Value
-from scripts.tables.work import Work
-from train import config, pck, pckh
+from noda_train import settings as config
+from noda_train.metrics import pck, pckh
+from noda_train.tables import grid as grids
+from noda_train.tables import lanes, results, text
+from noda_train.tables.grid import Grid, Row, Wishes
+from noda_train.tables.picture import picture
+from noda_train.tables.results import Difference, Result, Results, Value
+from noda_train.tables.work import Work
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = ROOT / "scripts/tables"
+TABLES = ROOT / "train/noda_train/tables"
 
 SMALL = """
 data = "set"
@@ -136,7 +137,7 @@ def test_the_papers_tables_are_whole(name: str, section: str | None, tmp_path: P
     ],
 )
 def test_bad_words_are_refused_before_anything_runs(words: list[str], told: str, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "scripts/table.py"), *words]
+    command = [sys.executable, "-m", "noda_train", "table", *words]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 2 and told in ended.stderr and "Traceback" not in ended.stderr
     assert not list(tmp_path.iterdir())
@@ -203,7 +204,7 @@ if words[0] == "fit":
 RUNNER = """
 import sys
 from pathlib import Path
-from scripts.tables import grid, lanes, work
+from noda_train.tables import grid, lanes, work
 place = Path(sys.argv[1])
 work.NODA = work.TRAIN = (sys.executable, str(place / "stand_in.py"))
 todo = work.Work(grid.read(place / "small.toml", grid.Wishes(seeds=1), place / "work"), place / "work")
@@ -309,7 +310,7 @@ def test_other_demo_data_is_another_task(table: Path) -> None:
 
 def test_the_time_may_be_limited(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (table.parent / "stand_in.py").write_text(STAND_IN)
-    monkeypatch.setattr("scripts.tables.work.TRAIN", (sys.executable, str(table.parent / "stand_in.py")))
+    monkeypatch.setattr("noda_train.tables.work.TRAIN", (sys.executable, str(table.parent / "stand_in.py")))
     todo = work_of(table, Wishes(rows=("plain",), seeds=1))
     with lanes.claimed(todo.folder, print) as lock:
         outcome = lanes.do(todo.left(), lanes.lanes([]), lock, print, lambda task: None, minutes=0.05)
@@ -347,7 +348,7 @@ def test_renders_go_when_nobody_needs_them(table: Path) -> None:
 @pytest.mark.slow
 def test_the_whole_path_on_drawn_people(tmp_path: Path) -> None:
     words = ["table1", "--section", "quick", "--seeds", "1", "--row", "+ box", "--gpus", "none"]
-    command = [sys.executable, str(ROOT / "scripts/table.py"), *words]
+    command = [sys.executable, "-m", "noda_train", "table", *words]
     for said in ("training of + box, seed 0", "QUICK"):  # the second time there is nothing to do but the table
         ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert ended.returncode == 0 and said in ended.stdout, ended.stdout + ended.stderr

@@ -121,7 +121,7 @@ def test_a_pool_that_is_not_as_build_pool_wrote_it_is_refused(own: Made, tmp_pat
 
 
 def test_a_crop_whose_header_claims_another_size_is_not_decoded(own: Made) -> None:
-    from noda_synth.pool import DamagedPool, Pool
+    from noda_synth.pool.reader import DamagedPool, Pool
 
     with h5py.File(own.pool, "r+") as pool:
         crop = pool["crops/bytes"]

@@ -17,8 +17,18 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.benchmark import figures
-from noda_synth.benchmark.figures import BODY, CORE, HULL, Figure, Integers, Joints, body_size, figure, joints_of
+from noda_synth.benchmark import capsules
+from noda_synth.benchmark.capsules import (
+    BODY,
+    CORE,
+    HULL,
+    Figure,
+    Integers,
+    Joints,
+    body_size,
+    figure,
+    joints_of,
+)
 from noda_synth.benchmark.protocol import (
     MAX_ENLARGE,
     MIN_BODY_SIZE,
@@ -29,8 +39,8 @@ from noda_synth.benchmark.protocol import (
     Settings,
     Severity,
 )
-from noda_synth.dataset import OCCLUDED, VISIBLE, Dataset, Person
-from noda_synth.skeleton import Skeleton
+from noda_synth.data.dataset import OCCLUDED, VISIBLE, Dataset, Person
+from noda_synth.data.skeleton import Skeleton
 
 WHOLE = tuple(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
                for side in ("right", "left"))  # fmt: skip
@@ -149,7 +159,7 @@ class Target:
 
     def __init__(self, person: Person, skeleton: Skeleton, size: Size) -> None:
         self.person = person
-        self.points = figures.pixels(person.joints)
+        self.points = capsules.pixels(person.joints)
         self.inside = person.labelled & ((self.points >= 0) & (self.points < np.array(size))).all(axis=1)
         self.before = person.visible
         self.joints = joints_of(person, skeleton)
@@ -192,7 +202,7 @@ def _free_points(joints: Joints, skeleton: Skeleton) -> Integers:
     for start, end in skeleton.protected_segments:
         a, b = joints.spot(*start), joints.spot(*end)
         if a is not None and b is not None:
-            points += figures.line(a, b)
+            points += capsules.line(a, b)
     return np.array(points, np.int64).reshape(-1, 2)
 
 

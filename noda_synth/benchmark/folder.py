@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files import read_json
+from noda_synth.formats.files.atomic import read_json
 
 BENCHMARK = "benchmark.json"
 _KEYS: dict[str, set[str]] = {

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files import read_json, write_text
-from noda_synth.formats.matlab import load_mat
+from noda_synth.formats.files.atomic import read_json, write_text
+from noda_synth.formats.files.matlab import load_mat
 
 HASHES = "hashes.json"
 _LABELS, _BYTES = "labels", "bytes"

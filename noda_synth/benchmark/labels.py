@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED, Dataset, Person
+from noda_synth.data.dataset import OCCLUDED, Dataset, Person
 from noda_synth.errors import Problem
 from noda_synth.formats import coco_annotation, coco_image, mpii_record, write_coco, write_gt_valid
-from noda_synth.formats.files import json_list, read_bytes, write_bytes, write_text
+from noda_synth.formats.files.atomic import json_list, read_bytes, write_bytes, write_text
+from noda_synth.formats.files.matlab import load_mat, save_mat
 from noda_synth.formats.layout import SKELETON_NAME
-from noda_synth.formats.matlab import load_mat, save_mat
 
 Size = tuple[int, int]
 

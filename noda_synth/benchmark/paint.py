@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.benchmark.decide import Body, Place, Target
-from noda_synth.build import PoolSettings
-from noda_synth.compositing import paste, resize_alpha, resize_crop, rim_colours
-from noda_synth.cutout import Cutout, cut_out, pose_of
-from noda_synth.dataset import Person
-from noda_synth.images import BGRImage
+from noda_synth.data.dataset import Person
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.imaging.compositing import paste, resize_alpha, resize_crop, rim_colours
+from noda_synth.imaging.images import BGRImage
 from noda_synth.masks import MaskSettings, mask_functions
+from noda_synth.pool.build import PoolSettings
+from noda_synth.pool.cutout import Cutout, cut_out, pose_of
 from noda_synth.seeding import item_seed
-from noda_synth.skeleton import Skeleton
 
 _LEVEL, _SMOOTH = "posecut", "matte"
 # Opacity that leaves no doubt, covered and free.

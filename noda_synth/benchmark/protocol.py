@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noda_synth.benchmark.figures import Integers
+from noda_synth.benchmark.capsules import Integers
 
 VERSION = 1
 TRIES = 32_000

@@ -10,7 +10,7 @@ from noda_synth.benchmark.folder import BENCHMARK, read_benchmark
 from noda_synth.benchmark.hashes import differences, digest, hashes_of, read_hashes
 from noda_synth.benchmark.protocol import Settings
 from noda_synth.benchmark.write import write_benchmark
-from noda_synth.dataset import Dataset
+from noda_synth.data.dataset import Dataset
 from noda_synth.formats import Layout
 
 Differences = dict[str, list[str]]

@@ -11,18 +11,18 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from noda_synth import jobs
 from noda_synth.benchmark import paint
+from noda_synth.benchmark.capsules import Joints
 from noda_synth.benchmark.decide import Body, Decider, Size, Target, hidden
-from noda_synth.benchmark.figures import Joints
 from noda_synth.benchmark.protocol import SEVERITIES, Settings
-from noda_synth.dataset import Dataset, Person
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import Layout
-from noda_synth.formats.files import write_atomically
-from noda_synth.images import encode_jpeg, image_path, read_image
-from noda_synth.skeleton import Skeleton
-from noda_synth.staging import Outcome, Staging
+from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.imaging.images import encode_jpeg, image_path, read_image
+from noda_synth.runs import jobs
+from noda_synth.runs.staging import Outcome, Staging
 
 _JPEG_QUALITY = 95
 _DECIDE_PEOPLE, _PAINT_PEOPLE = 16, 8

@@ -14,21 +14,21 @@ from typing import Any
 import cv2
 import numpy as np
 
+from noda_synth.benchmark.capsules import joints_of
 from noda_synth.benchmark.decide import WHOLE, Size, bodies_of, key_of
-from noda_synth.benchmark.figures import joints_of
 from noda_synth.benchmark.folder import BENCHMARK
 from noda_synth.benchmark.hashes import HASHES, digest, hashes_of, write_hashes
 from noda_synth.benchmark.labels import clean_people, covered_person, write_labels
 from noda_synth.benchmark.protocol import CLEAN, SEVERITIES, UNCOUNTED, VERSION, Settings
 from noda_synth.benchmark.work import Line, decided, painted
-from noda_synth.dataset import VISIBLE, Dataset, Images
+from noda_synth.data.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
-from noda_synth.formats.files import write_atomically, write_text
-from noda_synth.images import image_path, image_size
-from noda_synth.staging import Staging, check_output, remove
+from noda_synth.formats.files.atomic import write_atomically, write_text
+from noda_synth.imaging.images import image_path, image_size
+from noda_synth.render.output import link_originals, write_problems
+from noda_synth.runs.staging import Staging, check_output, remove
 from noda_synth.version import __version__
-from noda_synth.written import link_originals, write_problems
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def command(
       noda-synth benchmark data/mpii data/mpii_twins
       noda-synth benchmark data/mpii_twins --verify
       noda-synth benchmark data/mpii data/mpii_twins --verify
-      python -m train eval --data data/mpii_twins
+      noda-train eval --data data/mpii_twins
     """
     from noda_synth.benchmark.protocol import Settings
     from noda_synth.benchmark.verify import verify_again, verify_stored

@@ -26,7 +26,7 @@ from noda_synth.cli.options import (
 from noda_synth.errors import NodaError
 
 if TYPE_CHECKING:
-    from noda_synth.staging import Part
+    from noda_synth.runs.staging import Part
 
 LEVELS = ("box", "cardboard", "grabcut", "posecut")
 
@@ -117,9 +117,9 @@ def command(
       noda-synth build-pool --levels posecut --out data/quick_pool.h5
       noda-synth build-pool --images pictures --annotations annot/train.json --everyone
     """
-    from noda_synth.build import BodyRules, PoolSettings, build_pool
     from noda_synth.masks import MaskSettings
-    from noda_synth.written import write_problems
+    from noda_synth.pool.build import BodyRules, PoolSettings, build_pool
+    from noda_synth.render.output import write_problems
 
     start = time.perf_counter()
     layout, dataset, inputs = open_data(data, images, annotations, split, all_train, follow_links)

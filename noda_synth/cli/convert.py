@@ -9,8 +9,8 @@ import click
 
 from noda_synth.cli.errors import exits
 from noda_synth.cli.options import leave, path_option, seed_option, skeleton_option
+from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError, Problem
-from noda_synth.skeleton import skeleton_file
 
 TARGETS = ("mpii-json", "gt-valid", "coco")
 _SHOWN = 5

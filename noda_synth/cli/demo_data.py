@@ -54,7 +54,7 @@ def command(
       noda-synth demo-data data/few --images 6 --valid-images 2 --size 640x480 --seed 7
     """
     from noda_synth.demo.dataset import Order, write_demo
-    from noda_synth.jobs import Progress
+    from noda_synth.runs.jobs import Progress
 
     order = Order(images, valid_images, size, seed)
     with Progress(images + valid_images, "demo-data", "image", quiet=quiet) as progress:

@@ -25,8 +25,8 @@ def command(pool: Path, out: Path, number: int, side: int, wanted: tuple[str, ..
       noda-synth levels data/pool.h5 --out levels.png
       noda-synth levels data/pool.h5 --out levels.png --number 2 --side 720
     """
-    from noda_synth.formats.files import write_bytes
-    from noda_synth.levels import levels_figure
+    from noda_synth.figures.levels import levels_figure
+    from noda_synth.formats.files.atomic import write_bytes
 
     figure, shown = levels_figure(pool, number=number, side=side, wanted=wanted)
     write_bytes(out, figure)

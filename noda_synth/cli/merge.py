@@ -15,7 +15,7 @@ from noda_synth.cli.options import leave, tell_problems
 from noda_synth.errors import NodaError, Problem
 
 if TYPE_CHECKING:
-    from noda_synth.staging import Part
+    from noda_synth.runs.staging import Part
 
 _COMMAND = "command.json"
 
@@ -46,8 +46,8 @@ def command(out: Path, jobs: int | None, quiet: bool) -> None:
 
 def end_part(out: Path, part: Part, problems: Sequence[Problem], verbose: bool, quiet: bool) -> None:
     """Leave word of a part that is done, so that it can be merged, and say how to go on."""
-    from noda_synth.formats.files import write_atomically
-    from noda_synth.staging import Staging
+    from noda_synth.formats.files.atomic import write_atomically
+    from noda_synth.runs.staging import Staging
 
     folder = Staging(out, part).folder
     context = click.get_current_context()
@@ -76,7 +76,7 @@ def _words(context: click.Context) -> Iterator[str]:
 
 def _command_of(out: Path) -> tuple[str, list[str]]:
     """The command whose parts lie beside `out`, with its words. Raises NodaError if they are not all there."""
-    from noda_synth.staging import part_folders
+    from noda_synth.runs.staging import part_folders
 
     folders = part_folders(out)
     if not folders:

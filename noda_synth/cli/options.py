@@ -19,20 +19,20 @@ import click
 from noda_synth.errors import NodaError, Problem
 
 if TYPE_CHECKING:
-    from noda_synth.dataset import Dataset
+    from noda_synth.data.dataset import Dataset
     from noda_synth.formats import Layout
-    from noda_synth.staging import Part
+    from noda_synth.runs.staging import Part
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_DATA = Path("data/mpii")
-_SKELETON = "noda_synth.skeleton"
+_SKELETON = "noda_synth.data.skeleton"
 FAILED_SOME = 1
 
 
 def _part(_context: click.Context, _option: click.Parameter, value: str | None) -> Part | None:
     """`2/4`: the second of four runs that share the work."""
-    from noda_synth.staging import Part
+    from noda_synth.runs.staging import Part
 
     if value is None:
         return None
@@ -117,7 +117,7 @@ def run_options(command: Command) -> Command:
 
 
 def workers(jobs: int | None) -> int:
-    from noda_synth.jobs import default_jobs
+    from noda_synth.runs.jobs import default_jobs
 
     return jobs or default_jobs()
 
@@ -134,7 +134,7 @@ def crew(jobs: int | None, backend: str, scheduler: str | None) -> Iterator[int]
         raise NodaError("--backend dask needs --scheduler ADDRESS, the tcp://HOST:PORT that dask-scheduler prints")
     if jobs is not None:
         raise NodaError("--jobs is for this machine alone; how many work on a cluster is for its workers to say")
-    from noda_synth.jobs import CLUSTER, dask_cluster
+    from noda_synth.runs.jobs import CLUSTER, dask_cluster
 
     with dask_cluster(scheduler):
         yield CLUSTER
@@ -149,9 +149,10 @@ def open_data(
     follow_links: bool,
 ) -> tuple[Layout, Dataset, dict[str, str]]:
     """The data set that the options name, and the hashes of its annotation files."""
-    from noda_synth.formats import detect, find_layout, read_dataset
-    from noda_synth.skeleton import skeleton_file
-    from noda_synth.staging import fingerprint
+    from noda_synth.data.skeleton import skeleton_file
+    from noda_synth.formats import find_layout, read_dataset
+    from noda_synth.formats.files.detect import detect
+    from noda_synth.runs.staging import fingerprint
 
     # With a file named and no folder, the default folder has no say in where its neighbours are.
     context = click.get_current_context()
@@ -175,7 +176,7 @@ def open_data(
 
 def _refuse_links(layout: Layout, dataset: Dataset) -> None:
     """A data set from a stranger could have any picture of this machine copied into the output."""
-    from noda_synth.images import links_out
+    from noda_synth.imaging.images import links_out
 
     valid = (layout.valid_images or layout.images, (person.image for person in dataset.valid))
     for folder, names in ((layout.images, dataset.images), valid):
@@ -196,7 +197,7 @@ def going_on(out: Path) -> Iterator[None]:
         with _first_interrupt():
             yield
     except KeyboardInterrupt:
-        from noda_synth.jobs import stop_workers
+        from noda_synth.runs.jobs import stop_workers
 
         stop_workers()
         click.echo(f"\nInterrupted; {hint}.", err=True)

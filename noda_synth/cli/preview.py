@@ -34,6 +34,6 @@ def command(
       noda-synth preview data/pool.h5 --out bodies.png
       noda-synth preview data/mpii_noda --out renders.png --number 40 --seed 1
     """
-    from noda_synth.preview import preview
+    from noda_synth.figures.contact_sheet import preview
 
     click.echo(f"{preview(source, out, number=number, side=side, columns=columns, wanted=wanted, seed=seed)} in {out}")

@@ -28,7 +28,7 @@ from noda_synth.errors import NodaError
 from noda_synth.methods import METHODS
 
 if TYPE_CHECKING:
-    from noda_synth.staging import Part
+    from noda_synth.runs.staging import Part
 
 
 @click.command("render")
@@ -176,11 +176,11 @@ def command(
       noda-synth render --mask box --smooth none --rescale 1 1 --out data/mpii_box
       noda-synth render --method cutout --set side=0.4 --out data/mpii_cutout
     """
-    from noda_synth.copies import RenderSettings
     from noda_synth.methods import Sources, method_class
     from noda_synth.methods.options import changed
-    from noda_synth.placement import PRESETS
-    from noda_synth.render import disk_needed, plan_copies, recipe_of, render
+    from noda_synth.methods.placement import PRESETS
+    from noda_synth.render.occluded_copies import RenderSettings
+    from noda_synth.render.run import disk_needed, plan_copies, recipe_of, render
 
     start = time.perf_counter()
     for name, (low, high) in (("--radius", radius), ("--rescale", rescale)):

@@ -37,7 +37,7 @@ def command(
         --images data/mpii/images --pool data/pool.h5 --out again.jpg
     """
     from noda_synth.methods import Sources
-    from noda_synth.replay import find_line, replay
+    from noda_synth.render.replay import find_line, replay
 
     replay(find_line(manifest, wanted), images, Sources(pool, objects, objects_images), out, overwrite=overwrite)
     click.echo(f"{out} written")

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import leave, objects_options, path_option, seed_option, tell_problems, workers
+from noda_synth.cli.options import (
+    leave,
+    objects_options,
+    path_option,
+    seed_option,
+    tell_problems,
+    workers,
+)
 
 
 @click.command("report")

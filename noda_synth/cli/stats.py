@@ -12,13 +12,13 @@ from noda_synth.cli.errors import exits
 from noda_synth.cli.options import path_option, skeleton_option
 
 if TYPE_CHECKING:
-    from noda_synth.dataset import Dataset
+    from noda_synth.data.dataset import Dataset
 
 
 @click.command("stats")
 @click.argument("data", type=click.Path(path_type=Path))
 @path_option("--against", metavar="DATA2", help="Compare with another set, such as the one that was rendered.")
-@path_option("--scores", help="Accuracy beside the counts: the JSON of `python -m train eval --json`.")
+@path_option("--scores", help="Accuracy beside the counts: the JSON of `noda-train eval --json`.")
 @path_option("--pool", help="The pool DATA was rendered from: bodies are measured by their joints, not their crops.")
 @path_option("--out", help="Write figures (PNG) and numbers (stats.json) into this folder.")
 @skeleton_option()
@@ -48,10 +48,10 @@ def command(
     """
     import json
 
-    from noda_synth.formats.files import write_bytes, write_text
-    from noda_synth.pool import Pool
-    from noda_synth.stats.figures import figures
-    from noda_synth.stats.joints import kinds
+    from noda_synth.data.joint_counts import kinds
+    from noda_synth.formats.files.atomic import write_bytes, write_text
+    from noda_synth.pool.reader import Pool
+    from noda_synth.stats.charts import figures
     from noda_synth.stats.scores import read_scores
     from noda_synth.stats.summary import as_json, summarise, words
 
@@ -76,9 +76,9 @@ def command(
 
 def _read(data: Path, skeleton: str | None, split: Path | None) -> Dataset:
     """The annotations of a folder or a file. Of a .mat without split everyone counts as training part."""
+    from noda_synth.data.skeleton import skeleton_file
     from noda_synth.formats.layout import find_annotations
     from noda_synth.formats.read import read_dataset
-    from noda_synth.skeleton import skeleton_file
 
     layout = find_annotations(data) if data.is_dir() else find_annotations(None, data)
     if skeleton is not None:

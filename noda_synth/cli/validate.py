@@ -62,9 +62,9 @@ def command(
     """
     import json
 
-    from noda_synth.formats.files import write_text
+    from noda_synth.data.skeleton import skeleton_file
+    from noda_synth.formats.files.atomic import write_text
     from noda_synth.formats.layout import find_layout
-    from noda_synth.skeleton import skeleton_file
     from noda_synth.validate.findings import ERROR, WARNING, as_json, count
     from noda_synth.validate.run import validate
 

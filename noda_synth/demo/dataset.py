@@ -13,10 +13,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from noda_synth.dataset import Person
-from noda_synth.demo.chance import one_of, whole
+from noda_synth.data.dataset import Person
+from noda_synth.data.skeleton import MPII
 from noda_synth.demo.optics.photo import develop
-from noda_synth.demo.optics.rendering import render
+from noda_synth.demo.primitives.chance import one_of, whole
+from noda_synth.demo.rendering import render
 from noda_synth.demo.scene import draw_scene
 from noda_synth.demo.truth import truths
 from noda_synth.errors import NodaError
@@ -28,10 +29,9 @@ from noda_synth.formats import (
     write_coco,
     write_gt_valid,
     write_mpii_json,
-)  # fmt: skip
-from noda_synth.jobs import run_ordered
-from noda_synth.skeleton import MPII
-from noda_synth.staging import check_output
+)
+from noda_synth.runs.jobs import run_ordered
+from noda_synth.runs.staging import check_output
 from noda_synth.version import __version__
 
 SIZES = ((1280, 720), (960, 720), (960, 720), (720, 960))

@@ -8,14 +8,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.chance import Random, likely, one_of, weighted, whole
-from noda_synth.demo.mesh import Mesh
+from noda_synth.data.skeleton import MPII
 from noda_synth.demo.optics.camera import Camera
 from noda_synth.demo.people.figure import Figure, draw_figure
 from noda_synth.demo.places import props
 from noda_synth.demo.places.props import Prop
 from noda_synth.demo.places.scenery import Scenery, draw_scenery
-from noda_synth.skeleton import MPII
+from noda_synth.demo.primitives.chance import Random, likely, one_of, weighted, whole
+from noda_synth.demo.primitives.mesh import Mesh
 
 Floats: TypeAlias = NDArray[np.float64]
 

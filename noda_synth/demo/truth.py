@@ -8,13 +8,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, inside, joint_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, inside, joint_box
+from noda_synth.data.skeleton import MPII
 from noda_synth.demo.optics.camera import Camera
-from noda_synth.demo.optics.rendering import FINE, NOBODY, THING, Rendering
 from noda_synth.demo.people.anatomy import BONE, SIDES
 from noda_synth.demo.people.figure import Figure
+from noda_synth.demo.rendering import FINE, NOBODY, THING, Rendering
 from noda_synth.demo.scene import Scene
-from noda_synth.skeleton import MPII
 
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]

@@ -11,21 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from noda_synth.dataset import Dataset, Image, Images, Person
+from noda_synth.data.dataset import Dataset, Image, Images, Person
+from noda_synth.data.disk_list import DiskList, Subset
+from noda_synth.data.skeleton import MPII, Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats.carry import carry_validation
-from noda_synth.formats.coco_write import coco_annotation, coco_image, write_coco
-from noda_synth.formats.detect import KINDS, detect
-from noda_synth.formats.files import read_bytes, write_bytes, write_text
-from noda_synth.formats.gt_valid import write_gt_valid
-from noda_synth.formats.json_pieces import list_in
+from noda_synth.formats.coco.write import coco_annotation, coco_image, write_coco
+from noda_synth.formats.copy_validation import carry_validation
+from noda_synth.formats.files.atomic import read_bytes, write_bytes, write_text
+from noda_synth.formats.files.detect import KINDS, detect
+from noda_synth.formats.files.json_pieces import list_in
 from noda_synth.formats.layout import SKELETON_NAME, Layout, find_annotations, likely_images, own_skeleton
-from noda_synth.formats.mpii_json import write_mpii_json
+from noda_synth.formats.mpii.gt_valid import write_gt_valid
+from noda_synth.formats.mpii.records import write_mpii_json
+from noda_synth.formats.mpii.split import hold_out
+from noda_synth.formats.mpii.visibility import is_known
 from noda_synth.formats.read import read_dataset
-from noda_synth.formats.split import hold_out
-from noda_synth.formats.visibility import is_known
-from noda_synth.skeleton import MPII, Skeleton
-from noda_synth.spool import Spool, View
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def convert(
     else:
         problems = _write_mpii_parts(source, output)
     written = tuple((file, _word_on(file, source.dataset)) for file in files if file.exists())
-    return Conversion(written, losses(source.dataset, to), Spool(chain(source.dataset.problems, problems)))
+    return Conversion(written, losses(source.dataset, to), DiskList(chain(source.dataset.problems, problems)))
 
 
 def refuse_impossible(source: Source, to: str) -> None:
@@ -220,7 +220,7 @@ def _write_mpii_parts(source: Source, folder: Path) -> list[Problem]:
         return carry_validation(source.layout, dataset, folder)[1]
     if not dataset.valid:
         return []
-    people = View(dataset.valid, dataset.valid.samples)
+    people = Subset(dataset.valid, dataset.valid.samples)
     write_mpii_json(folder / "valid.json", people)
     return write_gt_valid(folder / "gt_valid.mat", people)
 
@@ -265,7 +265,7 @@ def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
 def _write_coco_part(
     path: Path, skeleton: Skeleton, names: Images, persons: Sequence[Person], folder: Path
 ) -> list[Problem]:
-    from noda_synth.images import image_path, image_size
+    from noda_synth.imaging.images import image_path, image_size
 
     sized: Images = Images()
     problems: list[Problem] = []

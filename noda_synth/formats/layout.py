@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.detect import KINDS, detect
+from noda_synth.formats.files.detect import KINDS, detect
 
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
 _ANNOTATION_FOLDERS = ("annot", "annotations")
@@ -135,7 +135,7 @@ def _other_folder(data: Path) -> str:
     """What a folder without a training list is instead, and what takes it; "" if that cannot be told."""
     if (data / "benchmark.json").is_file():
         return (
-            f"{data} is an occluded benchmark, which has no training part: `python -m train eval --data {data}` takes "
+            f"{data} is an occluded benchmark, which has no training part: `noda-train eval --data {data}` takes "
             f"it, and its lists can be named, such as {data / 'heavy' / 'annot' / 'valid.json'}."
         )
     if (data / "settings.json").is_file() and (data / "shards").is_dir():

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from noda_synth.dataset import Dataset, Image, Images, People, Person
+from noda_synth.data.dataset import Dataset, Image, Images, People, Person
+from noda_synth.data.disk_list import DiskList
+from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.checks import Register
-from noda_synth.formats.coco import read_coco
-from noda_synth.formats.gt_valid import Truth, read_gt_valid
+from noda_synth.formats.coco.read import read_coco
+from noda_synth.formats.files.checks import Register
 from noda_synth.formats.layout import Layout
-from noda_synth.formats.mpii_json import Ids, read_persons
-from noda_synth.formats.mpii_mat import Release, read_release
-from noda_synth.formats.split import Split, read_split
-from noda_synth.formats.visibility import is_known, match, states_visibility, with_visibility
-from noda_synth.skeleton import MPII, Skeleton, load_skeleton
-from noda_synth.spool import Spool
+from noda_synth.formats.mpii.gt_valid import Truth, read_gt_valid
+from noda_synth.formats.mpii.records import Ids, read_persons
+from noda_synth.formats.mpii.release import Release, read_release
+from noda_synth.formats.mpii.split import Split, read_split
+from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
 
 
 def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool = False) -> Dataset:
@@ -53,21 +53,21 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
 
 
 def _from_json(layout: Layout) -> Dataset:
-    ids, problems = Ids(), Spool[Problem]()
+    ids, problems = Ids(), DiskList[Problem]()
     release = read_release(layout.mat) if layout.mat else None
     draft = _Draft(layout, release.images if release else {})
     people: Iterator[Person] = (ids.named(person) for person in read_persons(layout.annotations, problems) if person)
     if release is None:
         draft.enter(people)
     else:
-        people = _seen_by(Spool(people), release, layout, problems)
+        people = _seen_by(DiskList(people), release, layout, problems)
     valid: Sequence[Person | None] = ()
     if layout.valid is not None:
-        valid = Spool(person and ids.named(person) for person in read_persons(layout.valid, problems))
+        valid = DiskList(person and ids.named(person) for person in read_persons(layout.valid, problems))
     if release is not None:
         draft.enter(people)
         seen = zip(valid, _match_rows(valid, release), strict=True)
-        valid = Spool(row and with_visibility(row, known) for row, known in seen)
+        valid = DiskList(row and with_visibility(row, known) for row, known in seen)
     if layout.gt_valid is not None and layout.valid is not None:
         valid = _with_truth(valid, layout.gt_valid, layout.valid, problems)
     return draft.dataset(valid, problems, "mpii_json")
@@ -81,7 +81,7 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
             "(or put valid.json into annot/ beside it), or take everyone for training with --all-train."
         )
     release = read_release(layout.annotations)
-    problems, draft = Spool(release.problems), _Draft(layout, release.images)
+    problems, draft = DiskList(release.problems), _Draft(layout, release.images)
     if split_file is None:
         draft.enter(release.persons)
         return draft.dataset((), problems, "mpii_mat")
@@ -115,7 +115,7 @@ def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
         raise NodaError(
             f"{layout.valid}: its keypoints are others than those of {layout.annotations}, or in another order."
         )
-    return replace(dataset, valid=valid.persons, problems=Spool(chain(dataset.problems, valid.problems)))
+    return replace(dataset, valid=valid.persons, problems=DiskList(chain(dataset.problems, valid.problems)))
 
 
 class _Draft:
@@ -137,7 +137,7 @@ class _Draft:
                 self._images.add(self._known.get(person.image) or Image(person.image))
             yield person
 
-    def dataset(self, valid: Iterable[Person | None], problems: Spool[Problem], source: str) -> Dataset:
+    def dataset(self, valid: Iterable[Person | None], problems: DiskList[Problem], source: str) -> Dataset:
         """The whole, with the usable people of the validation part."""
         rest = self._register.enter(person for person in valid if person is not None)
         problems.extend(self._register.problems)
@@ -147,7 +147,9 @@ class _Draft:
         return Dataset(MPII, self._images, self._train, rest, problems, source)
 
 
-def _seen_by(people: Sequence[Person], release: Release, layout: Layout, problems: Spool[Problem]) -> Iterator[Person]:
+def _seen_by(
+    people: Sequence[Person], release: Release, layout: Layout, problems: DiskList[Problem]
+) -> Iterator[Person]:
     """The people with what the .mat knows of them, and a note on how many it does not know."""
     lost = 0
     for person, known in zip(people, match(people, release.persons), strict=True):
@@ -161,25 +163,25 @@ def _seen_by(people: Sequence[Person], release: Release, layout: Layout, problem
 
 def _match_rows(rows: Sequence[Person | None], release: Release) -> Iterator[Person | None]:
     """For each row its counterpart in the .mat; None for a row that could not be used."""
-    found = iter(match(Spool(row for row in rows if row is not None), release.persons))
+    found = iter(match(DiskList(row for row in rows if row is not None), release.persons))
     return (None if row is None else next(found) for row in rows)
 
 
-def _valid_of(release: Release, split: Split, file: Path, problems: Spool[Problem]) -> Sequence[Person | None]:
+def _valid_of(release: Release, split: Split, file: Path, problems: DiskList[Problem]) -> Sequence[Person | None]:
     """The validation people of the .mat, in the order of the split where it has one."""
     if split.rows is not None:
-        matched = Spool(_match_rows(split.rows, release))
+        matched = DiskList(_match_rows(split.rows, release))
         lost = sum(known is None and row is not None for row, known in zip(split.rows, matched, strict=True))
         reason = f"{lost} of {len(split.rows)} records have no counterpart in the .mat: their visibility stays unknown"
         if lost:
             problems.append(Problem("read", file.name, reason, failed=False))
-        return Spool(_named_by(split.rows, matched))
+        return DiskList(_named_by(split.rows, matched))
     if not split.images & set(release.images):
         example = sorted(split.images)[0]
         raise NodaError(f"{file}: none of its images is a training image of the .mat (the first is {example!r}).")
     if split.places is not None:
         return _at(split.places, release, file, problems)
-    return Spool(person for person in release.persons if person.image in split.images)
+    return DiskList(person for person in release.persons if person.image in split.images)
 
 
 def _named_by(rows: Iterable[Person | None], matched: Iterable[Person | None]) -> Iterator[Person | None]:
@@ -194,10 +196,10 @@ def _named_by(rows: Iterable[Person | None], matched: Iterable[Person | None]) -
 
 
 def _at(
-    places: Sequence[tuple[str, int]], release: Release, file: Path, problems: Spool[Problem]
+    places: Sequence[tuple[str, int]], release: Release, file: Path, problems: DiskList[Problem]
 ) -> Sequence[Person | None]:
     by_id = {person.person_id: place for place, person in enumerate(release.persons)}
-    found: Spool[Person | None] = Spool()
+    found: DiskList[Person | None] = DiskList()
     for row, (image, place) in enumerate(places):
         known = by_id.get(f"{image}#{place}")
         found.append(None if known is None else release.persons[known])
@@ -208,7 +210,7 @@ def _at(
 
 
 def _with_truth(
-    valid: Sequence[Person | None], gt_valid: Path, file: Path, problems: Spool[Problem]
+    valid: Sequence[Person | None], gt_valid: Path, file: Path, problems: DiskList[Problem]
 ) -> Sequence[Person | None]:
     """Fill in head boxes and visibility from gt_valid.mat, row by row, where they are not known yet."""
     truth = read_gt_valid(gt_valid)
@@ -216,7 +218,7 @@ def _with_truth(
         reason = f"has {truth.rows} rows, but {file.name} {len(valid)}: not used"
         problems.append(Problem("read", gt_valid.name, reason, failed=False))
         return valid
-    return Spool(_filled(person, row, truth) for row, person in enumerate(valid))
+    return DiskList(_filled(person, row, truth) for row, person in enumerate(valid))
 
 
 def _filled(person: Person | None, row: int, truth: Truth) -> Person | None:

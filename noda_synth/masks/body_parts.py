@@ -14,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of, own_limbs
+from noda_synth.data.pose import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of, own_limbs
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.masks.head import head_axes, protected_points
-from noda_synth.skeleton import Skeleton
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Point
+from noda_synth.data.pose import Point
 from noda_synth.masks.body_parts import Capsule, Torso, body_parts
 from noda_synth.masks.view import Mask, View
 

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import KNOWN_JOINTS, Pose
-from noda_synth.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.pose import KNOWN_JOINTS, Pose
 from noda_synth.masks.body_parts import Capsule, Torso, body_parts, fitted_like
 from noda_synth.masks.cardboard import signed_distance
 from noda_synth.masks.view import View

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from noda_synth.anatomy import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of
+from noda_synth.data.pose import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of
 
 Radii = tuple[float, float]
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.compositing import COVERING
+from noda_synth.imaging.compositing import COVERING
 from noda_synth.masks import guided_filter
 from noda_synth.masks.evidence import Evidence, evidence_of, sigmoid
 from noda_synth.masks.view import Mask, View

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import OCCLUDED
+from noda_synth.data.dataset import OCCLUDED
 from noda_synth.masks.evidence import evidence_of
 from noda_synth.masks.view import View
 

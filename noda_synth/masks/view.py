@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose
+from noda_synth.data.pose import Pose
 
 
 @dataclass(frozen=True, eq=False)

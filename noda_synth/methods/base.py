@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.compositing import COVERING, Stamp, alpha_at
-from noda_synth.dataset import Dataset, Person, inside, joint_box, padded_box, usable_joints
+from noda_synth.data.dataset import Dataset, Person, inside, joint_box, padded_box, usable_joints
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
-from noda_synth.images import BGRImage
+from noda_synth.imaging.compositing import COVERING, Overlay, alpha_at
+from noda_synth.imaging.images import BGRImage
 from noda_synth.methods import Sources
-from noda_synth.skeleton import Skeleton
 
 PlacementT = TypeVar("PlacementT")
 
@@ -64,7 +64,7 @@ class Subject:
         right, bottom = (int(value) for value in np.clip(np.ceil(corners[2:]), (left + 1, top + 1), frame))
         return Box(left, top, right - left, bottom - top)
 
-    def under(self, stamp: Stamp | None) -> NDArray[np.bool_]:
+    def under(self, stamp: Overlay | None) -> NDArray[np.bool_]:
         """(J,) bool: labelled joints inside the image that the stamp covers."""
         if stamp is None:
             return np.zeros_like(self.inside)
@@ -137,11 +137,11 @@ class Method(ABC, Generic[PlacementT]):
         """A placement, or None and the reason."""
 
     @abstractmethod
-    def stamp(self, placement: PlacementT) -> Stamp | None:
+    def stamp(self, placement: PlacementT) -> Overlay | None:
         """What covers the picture, known without it; None where nothing does."""
 
     @abstractmethod
-    def colours(self, placement: PlacementT, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: PlacementT, stamp: Overlay, picture: BGRImage) -> BGRImage:
         """The stamp's colours, (h, w, 3) uint8, for a picture that is not occluded yet."""
 
     def occluder(self, placement: PlacementT) -> dict[str, Any] | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from noda_synth.dataset import Dataset
+from noda_synth.data.dataset import Dataset
+from noda_synth.data.skeleton import differences
 from noda_synth.errors import NodaError
 from noda_synth.methods import FileState, file_state
 from noda_synth.methods.base import Method, PlacementT
-from noda_synth.pool import Pool
-from noda_synth.skeleton import differences
+from noda_synth.pool.reader import Pool
 
 
 class BodyMethod(Method[PlacementT]):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.compositing import Stamp
-from noda_synth.images import BGRImage
+from noda_synth.imaging.compositing import Overlay
+from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Method, Subject
 from noda_synth.methods.fill import FILLS, draw_seed, fill_colours
 from noda_synth.methods.options import one_of, within
@@ -68,7 +68,7 @@ class GridMask(Method[Grid]):
             draw_seed(rng),
         ), ""  # fmt: skip
 
-    def stamp(self, placement: Grid) -> Stamp:
+    def stamp(self, placement: Grid) -> Overlay:
         turn = np.deg2rad(placement.angle)
         cosine, sine = np.float32(np.cos(turn)), np.float32(np.sin(turn))
         x = (np.arange(placement.width, dtype=np.float32) - (placement.width - 1) / 2)[None, :]
@@ -76,9 +76,9 @@ class GridMask(Method[Grid]):
         across = cosine * x + sine * y - placement.across
         down = cosine * y - sine * x - placement.down
         dropped = _beyond(across, placement) & _beyond(down, placement)
-        return Stamp(dropped.astype(np.uint8) * np.uint8(255), placement.left, placement.top)
+        return Overlay(dropped.astype(np.uint8) * np.uint8(255), placement.left, placement.top)
 
-    def colours(self, placement: Grid, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Grid, stamp: Overlay, picture: BGRImage) -> BGRImage:
         return fill_colours(placement.fill, stamp.alpha.shape, placement.noise_seed)
 
 

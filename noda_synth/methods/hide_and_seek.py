@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noda_synth.compositing import Stamp
-from noda_synth.images import BGRImage
+from noda_synth.imaging.compositing import Overlay
+from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Method, Subject
 from noda_synth.methods.fill import FILLS, draw_seed, fill_colours
 from noda_synth.methods.options import one_of, within
@@ -62,11 +62,11 @@ class HideAndSeek(Method[HiddenCells]):
             box.left, box.top, box.width, box.height, cell, hidden, self.settings.fill, draw_seed(rng)
         ), ""  # fmt: skip
 
-    def stamp(self, placement: HiddenCells) -> Stamp:
+    def stamp(self, placement: HiddenCells) -> Overlay:
         cells = np.array([[cell == "1" for cell in row] for row in placement.hidden], np.bool_)
         whole = cells.repeat(placement.cell, axis=0).repeat(placement.cell, axis=1)
         alpha = whole[: placement.height, : placement.width].astype(np.uint8) * np.uint8(255)
-        return Stamp(alpha, placement.left, placement.top)
+        return Overlay(alpha, placement.left, placement.top)
 
-    def colours(self, placement: HiddenCells, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: HiddenCells, stamp: Overlay, picture: BGRImage) -> BGRImage:
         return fill_colours(placement.fill, stamp.alpha.shape, placement.noise_seed)

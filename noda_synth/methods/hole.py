@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noda_synth.compositing import Stamp
-from noda_synth.images import BGRImage
+from noda_synth.imaging.compositing import Overlay
+from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Method
 from noda_synth.methods.fill import fill_colours
 
@@ -27,8 +27,8 @@ class Hole:
 class HoleMethod(Method[Hole]):
     placement_type = Hole
 
-    def stamp(self, placement: Hole) -> Stamp:
-        return Stamp(np.full((placement.height, placement.width), 255, np.uint8), placement.left, placement.top)
+    def stamp(self, placement: Hole) -> Overlay:
+        return Overlay(np.full((placement.height, placement.width), 255, np.uint8), placement.left, placement.top)
 
-    def colours(self, placement: Hole, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Hole, stamp: Overlay, picture: BGRImage) -> BGRImage:
         return fill_colours(placement.fill, stamp.alpha.shape, placement.noise_seed)

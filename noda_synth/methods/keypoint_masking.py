@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose
-from noda_synth.compositing import Stamp
-from noda_synth.dataset import OCCLUDED, UNKNOWN, Person, usable_joints
-from noda_synth.images import BGRImage
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person, usable_joints
+from noda_synth.data.pose import Pose
+from noda_synth.imaging.compositing import Overlay
+from noda_synth.imaging.images import BGRImage
 from noda_synth.masks.body_parts import Capsule, Torso, body_parts
 from noda_synth.masks.cardboard import signed_distance
 from noda_synth.methods.base import Subject
@@ -71,10 +71,10 @@ class KeypointMasking(PieceMethod):
             patches.append(Patch(subject.skeleton.joints[joint], left, top, side, *corner))
         return Pieces(tuple(patches)), ""
 
-    def piece_stamp(self, piece: Patch) -> Stamp:
-        return Stamp(np.full((piece.side, piece.side), 255, np.uint8), piece.left, piece.top)
+    def piece_stamp(self, piece: Patch) -> Overlay:
+        return Overlay(np.full((piece.side, piece.side), 255, np.uint8), piece.left, piece.top)
 
-    def piece_colours(self, piece: Patch, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def piece_colours(self, piece: Patch, stamp: Overlay, picture: BGRImage) -> BGRImage:
         rows = slice(piece.from_top, piece.from_top + piece.side)
         return picture[rows, piece.from_left : piece.from_left + piece.side].copy()
 

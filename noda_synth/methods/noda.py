@@ -8,12 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from noda_synth.compositing import Stamp, resize_crop, rim_colours
-from noda_synth.dataset import Person
-from noda_synth.images import BGRImage
+from noda_synth.data.dataset import Person
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.imaging.compositing import Overlay, resize_crop, rim_colours
+from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.bodies import BodyMethod
-from noda_synth.placement import Occluders, Placement, PlacementSettings, Target, draw_placement, stamp_alpha
-from noda_synth.skeleton import Skeleton
+from noda_synth.methods.placement import (
+    Occluders,
+    Placement,
+    PlacementSettings,
+    Target,
+    draw_placement,
+    stamp_alpha,
+)
 
 
 class Noda(BodyMethod[Placement]):
@@ -34,12 +41,12 @@ class Noda(BodyMethod[Placement]):
     def draw(self, subject: Target, rng: np.random.Generator) -> tuple[Placement | None, str]:
         return draw_placement(subject, self.occluders, self.settings, rng)
 
-    def stamp(self, placement: Placement) -> Stamp:
+    def stamp(self, placement: Placement) -> Overlay:
         size = (placement.width, placement.height)
         alpha = stamp_alpha(self.pool, placement.body, placement.level, size, self.settings.smooth)
-        return Stamp(alpha, placement.left, placement.top)
+        return Overlay(alpha, placement.left, placement.top)
 
-    def colours(self, placement: Placement, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Placement, stamp: Overlay, picture: BGRImage) -> BGRImage:
         colours = resize_crop(self.pool.crop(placement.body), (placement.width, placement.height))
         return rim_colours(colours, stamp.alpha) if self.settings.smooth == "matte" else colours
 

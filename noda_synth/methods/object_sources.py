@@ -14,8 +14,8 @@ from PIL import Image as PillowImage
 
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import segmentation_mask
-from noda_synth.formats.files import read_json
-from noda_synth.images import BGRImage, image_path, image_size, read_image
+from noda_synth.formats.files.atomic import read_json
+from noda_synth.imaging.images import BGRImage, image_path, image_size, read_image
 
 _MIN_AREA = 500
 _LISTS = ("images", "annotations", "categories")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.compositing import SMOOTHINGS, Stamp, edge_alpha, resize_alpha, resize_crop
-from noda_synth.dataset import Dataset
+from noda_synth.data.dataset import Dataset
 from noda_synth.errors import NodaError
-from noda_synth.images import BGRImage
+from noda_synth.imaging.compositing import SMOOTHINGS, Overlay, edge_alpha, resize_alpha, resize_crop
+from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Subject
 from noda_synth.methods.object_sources import ObjectSource, open_objects
 from noda_synth.methods.options import one_of, within
@@ -109,12 +109,12 @@ class Objects(PieceMethod):
             pieces.append(PastedObject(self.source.names[number], left, top, width, height))
         return Pieces(tuple(pieces)), ""
 
-    def piece_stamp(self, piece: PastedObject) -> Stamp:
+    def piece_stamp(self, piece: PastedObject) -> Overlay:
         smooth = self.settings.smooth
         opacity = edge_alpha(self._cut(self._numbers[piece.object])[1], smooth)
-        return Stamp(resize_alpha(opacity, (piece.width, piece.height), smooth), piece.left, piece.top)
+        return Overlay(resize_alpha(opacity, (piece.width, piece.height), smooth), piece.left, piece.top)
 
-    def piece_colours(self, piece: PastedObject, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def piece_colours(self, piece: PastedObject, stamp: Overlay, picture: BGRImage) -> BGRImage:
         return resize_crop(self._cut(self._numbers[piece.object])[0], (piece.width, piece.height))
 
     def occluder(self, placement: Pieces) -> dict[str, Any]:

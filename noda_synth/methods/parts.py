@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.anatomy import Pose
-from noda_synth.compositing import SMOOTHINGS, Stamp, edge_alpha
-from noda_synth.dataset import OCCLUDED, UNKNOWN, joint_box
-from noda_synth.images import BGRImage
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, joint_box
+from noda_synth.data.pose import Pose
+from noda_synth.imaging.compositing import SMOOTHINGS, Overlay, edge_alpha
+from noda_synth.imaging.images import BGRImage
 from noda_synth.masks.body_parts import Capsule, body_parts
 from noda_synth.masks.cardboard import signed_distance
 from noda_synth.methods.base import Subject
@@ -134,15 +134,15 @@ class Parts(BodyMethod[Pieces], PieceMethod):
                 return row, part, scale
         return None
 
-    def piece_stamp(self, piece: Part) -> Stamp:
+    def piece_stamp(self, piece: Part) -> Overlay:
         alpha = edge_alpha(self._mask(piece.body, piece.part), self.settings.smooth)
         turn, left, top, size = self._onto_picture(piece, alpha)
         warped = np.asarray(cv2.warpAffine(alpha, turn, size, flags=cv2.INTER_LINEAR), np.uint8)
         if self.settings.smooth == "none":
             warped = np.where(warped >= 128, np.uint8(255), np.uint8(0))
-        return Stamp(warped, left, top)
+        return Overlay(warped, left, top)
 
-    def piece_colours(self, piece: Part, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def piece_colours(self, piece: Part, stamp: Overlay, picture: BGRImage) -> BGRImage:
         turn, _, _, size = self._onto_picture(piece, self._mask(piece.body, piece.part))
         crop = self.pool.crop(piece.body)
         return np.asarray(

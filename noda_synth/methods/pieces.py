@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.compositing import Stamp
 from noda_synth.errors import NodaError
-from noda_synth.images import BGRImage
+from noda_synth.imaging.compositing import Overlay
+from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Method
 
 
@@ -34,19 +34,19 @@ class PieceMethod(Method[Pieces]):
     piece_type: ClassVar[type[Any]]
 
     @abstractmethod
-    def piece_stamp(self, piece: Any) -> Stamp:
+    def piece_stamp(self, piece: Any) -> Overlay:
         """What one piece covers."""
 
     @abstractmethod
-    def piece_colours(self, piece: Any, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def piece_colours(self, piece: Any, stamp: Overlay, picture: BGRImage) -> BGRImage:
         """The colours of a piece, (h, w, 3) uint8."""
 
-    def stamp(self, placement: Pieces) -> Stamp:
+    def stamp(self, placement: Pieces) -> Overlay:
         if len(placement.pieces) == 1:
             return self.piece_stamp(placement.pieces[0])
         return _laid((self.piece_stamp(piece), None) for piece in placement.pieces)[0]
 
-    def colours(self, placement: Pieces, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Pieces, stamp: Overlay, picture: BGRImage) -> BGRImage:
         if len(placement.pieces) == 1:
             return self.piece_colours(placement.pieces[0], stamp, picture)
         stamps = [(piece, self.piece_stamp(piece)) for piece in placement.pieces]
@@ -62,7 +62,7 @@ class PieceMethod(Method[Pieces]):
             raise NodaError("the placement is not as render wrote it: it lacks keys, or has others") from None
 
 
-def _laid(layers: Iterable[tuple[Stamp, BGRImage | None]]) -> tuple[Stamp, NDArray[np.uint8] | None]:
+def _laid(layers: Iterable[tuple[Overlay, BGRImage | None]]) -> tuple[Overlay, NDArray[np.uint8] | None]:
     """Stamps, with colours or without, laid over each other: one that looks the same on any picture."""
     known = list(layers)
     left, top = min(stamp.left for stamp, _ in known), min(stamp.top for stamp, _ in known)
@@ -77,7 +77,7 @@ def _laid(layers: Iterable[tuple[Stamp, BGRImage | None]]) -> tuple[Stamp, NDArr
         opacity[place] += share * (1 - opacity[place])
         if colours is not None:
             mixed[place] += share[..., None] * (colours - mixed[place])
-    alpha = Stamp(np.rint(255 * opacity).astype(np.uint8), left, top)
+    alpha = Overlay(np.rint(255 * opacity).astype(np.uint8), left, top)
     if known[0][1] is None:
         return alpha, None
     # `mixed` is already weighted by opacity, because it began at zero.

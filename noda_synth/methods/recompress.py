@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noda_synth.compositing import Stamp
-from noda_synth.images import BGRImage
+from noda_synth.imaging.compositing import Overlay
+from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Method, Subject
 
 
@@ -33,5 +33,5 @@ class Recompress(Method[Recompressed]):
     def stamp(self, placement: Recompressed) -> None:
         return None
 
-    def colours(self, placement: Recompressed, stamp: Stamp, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Recompressed, stamp: Overlay, picture: BGRImage) -> BGRImage:
         return picture

@@ -10,7 +10,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from noda_synth.preview import BONE_COLOUR, COVERED_COLOUR, HIDDEN_COLOUR, VISIBLE_COLOUR
+from noda_synth.figures.contact_sheet import BONE_COLOUR, COVERED_COLOUR, HIDDEN_COLOUR, VISIBLE_COLOUR
 
 _COLOURS = {"seen": VISIBLE_COLOUR, "hidden": HIDDEN_COLOUR, "covered": COVERED_COLOUR, "bone": BONE_COLOUR}
 

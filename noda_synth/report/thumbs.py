@@ -14,14 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.compositing import COVERING, overlap
-from noda_synth.dataset import OCCLUDED, Person
+from noda_synth.data.dataset import OCCLUDED, Person
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.images import BGRImage, image_path, read_image
+from noda_synth.figures.contact_sheet import fit_box, person_window
+from noda_synth.imaging.compositing import COVERING, overlap
+from noda_synth.imaging.images import BGRImage, image_path, read_image
 from noda_synth.methods import Sources
-from noda_synth.preview import fit_box, person_window
-from noda_synth.replay import stamp_of
-from noda_synth.skeleton import Skeleton
+from noda_synth.render.replay import stamp_of
 
 SEEN, HIDDEN, COVERED = 1, 2, 3
 """Mark of a joint: a green dot, a blue ring (occluded before), a red cross (covered by the pasted body)."""

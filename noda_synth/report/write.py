@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth import jobs
+from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.files import read_json, write_text
-from noda_synth.manifest import CoveredPeople, manifest_lines
+from noda_synth.formats.files.atomic import read_json, write_text
 from noda_synth.methods import Sources
-from noda_synth.pool import Pool
-from noda_synth.replay import method_of
-from noda_synth.report import figures, page
+from noda_synth.pool.reader import Pool
+from noda_synth.render.manifest import CoveredPeople, manifest_lines
+from noda_synth.render.replay import method_of
+from noda_synth.report import page, tables
 from noda_synth.report.thumbs import Sight, Studio, quality_of, thumbs
+from noda_synth.runs import jobs
 from noda_synth.seeding import item_generator
-from noda_synth.spool import Spool, View
 
 # Small, because a sorted or filtered gallery shows renders of many blocks at once.
 _BLOCK = 8
@@ -81,7 +81,7 @@ def write_report(
     studio = Studio(folder / "images", originals, opened, people.dataset.skeleton, side)
     sights, problems = _sights(lines, people)
     # The tables come first on the page, but name the pictures that turn out to be broken.
-    blocks: Spool[str] = Spool(held=_HELD_BLOCKS)
+    blocks: DiskList[str] = DiskList(held=_HELD_BLOCKS)
     problems += _make_blocks(blocks, sights, studio, workers, quiet)
     shown = (sight.line for sight in sights)
     parts = _parts(folder, content, every, shown, people, _qualities(opened, lines), problems, notes)
@@ -91,7 +91,7 @@ def write_report(
 
 def _some(lines: Sequence[dict[str, Any]], number: int, seed: int) -> Sequence[dict[str, Any]]:
     chosen = item_generator(seed, "report", "renders").permutation(len(lines))[:number]
-    return View(lines, np.sort(chosen))
+    return Subset(lines, np.sort(chosen))
 
 
 def _opened(sources: Sources, lines: Sequence[Mapping[str, Any]]) -> tuple[Sources | None, str]:
@@ -114,8 +114,8 @@ def _qualities(sources: Sources | None, lines: Sequence[Mapping[str, Any]]) -> d
     return {level: pool.quality(level) for level in pool.levels}
 
 
-def _sights(lines: Sequence[dict[str, Any]], people: CoveredPeople) -> tuple[Spool[Sight], list[Problem]]:
-    sights, problems = Spool[Sight](), []
+def _sights(lines: Sequence[dict[str, Any]], people: CoveredPeople) -> tuple[DiskList[Sight], list[Problem]]:
+    sights, problems = DiskList[Sight](), []
     for line in lines:
         try:
             sights.append(Sight(line, replace(people.of(line), record={})))
@@ -125,7 +125,7 @@ def _sights(lines: Sequence[dict[str, Any]], people: CoveredPeople) -> tuple[Spo
 
 
 def _make_blocks(
-    blocks: Spool[str], sights: Sequence[Sight], studio: Studio, workers: int, quiet: bool
+    blocks: DiskList[str], sights: Sequence[Sight], studio: Studio, workers: int, quiet: bool
 ) -> list[Problem]:
     """Make the gallery's blocks; what is broken."""
     problems: list[Problem] = []
@@ -158,22 +158,22 @@ def _parts(
         "limbs": skeleton.limb_pairs,
         "renders": [_indexed(line, quality_of(line, qualities), skeleton.at(*line["covered"])) for line in lines],
     }
-    tables = (
-        figures.counts_table(content, rated), figures.joints_table(content), figures.covered_table(content),
-        figures.numbers_table(every),
+    figures = (
+        tables.counts_table(content, rated), tables.joints_table(content), tables.covered_table(content),
+        tables.numbers_table(every),
     )  # fmt: skip
     left_out = (
-        figures.passed_over_table(content),
-        figures.problems_table(_recorded(folder / "errors.jsonl"), "Said by render"),
-        figures.problems_table([problem.as_json() for problem in problems], "Not to be shown here"),
+        tables.passed_over_table(content),
+        tables.problems_table(_recorded(folder / "errors.jsonl"), "Said by render"),
+        tables.problems_table([problem.as_json() for problem in problems], "Not to be shown here"),
     )
     return {
         "title": page.text_of(folder.resolve().name),
-        "summary": figures.summary(content),
+        "summary": tables.summary(content),
         "notes": "".join(f"<p>{page.text_of(note)}</p>" for note in notes),
-        "figures": "".join(tables),
+        "figures": "".join(figures),
         "left_out": "".join(left_out),
-        "settings": figures.settings_table(content),
+        "settings": tables.settings_table(content),
         "index": json.dumps(index, separators=(",", ":")),
     }
 

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.compositing import COVERING
-from noda_synth.dataset import Person, joint_box
+from noda_synth.data.dataset import Person, joint_box
+from noda_synth.data.joint_counts import kind_of, kinds
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
-from noda_synth.manifest import PeopleByFirstId
+from noda_synth.imaging.compositing import COVERING
 from noda_synth.methods import METHODS, Sources
-from noda_synth.pool import Pool
-from noda_synth.replay import stamp_of
-from noda_synth.skeleton import Skeleton
-from noda_synth.stats.joints import kind_of, kinds
+from noda_synth.pool.reader import Pool
+from noda_synth.render.manifest import PeopleByFirstId
+from noda_synth.render.replay import stamp_of
 
 REACH, CELLS, SECTORS = 2.0, 16, 24
 """The heat map goes to twice the half sides of the target's box and has CELLS x CELLS cells; the rose has SECTORS."""

@@ -1,4 +1,4 @@
-"""Accuracy by kind of joint, from the JSON that `python -m train eval --json FILE` writes (docs/evaluation.md)."""
+"""Accuracy by kind of joint, from the JSON that `noda-train eval --json FILE` writes (docs/evaluation.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files import read_json
+from noda_synth.formats.files.atomic import read_json
 
 _COLUMN_OF = {"head_top": "head"}
 
@@ -38,7 +38,7 @@ def read_scores(path: Path, kinds: tuple[str, ...]) -> Scores:
         persons = int(content["persons"])
         metric = f"{content.get('metric', 'PCKh')}@{threshold}"
     except (KeyError, TypeError, AttributeError, ValueError, StopIteration):
-        raise NodaError(f"{path}: not what `python -m train eval --json FILE` writes; see docs/evaluation.md") from None
+        raise NodaError(f"{path}: not what `noda-train eval --json FILE` writes; see docs/evaluation.md") from None
     return Scores(metric, persons, **found)
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from noda_synth.dataset import Dataset, Person
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.joint_counts import Counts, States, by_kind, count_states, mpii_validation, total
+from noda_synth.data.skeleton import MPII, Skeleton
 from noda_synth.errors import NodaError
-from noda_synth.formats.files import read_json
-from noda_synth.manifest import MANIFEST, PeopleByFirstId, manifest_lines
-from noda_synth.pool import Pool
-from noda_synth.skeleton import MPII, Skeleton
-from noda_synth.stats.joints import Counts, States, by_kind, count_states, mpii_validation, total
+from noda_synth.formats.files.atomic import read_json
+from noda_synth.pool.reader import Pool
+from noda_synth.render.manifest import MANIFEST, PeopleByFirstId, manifest_lines
 from noda_synth.stats.renders import REACH, Renders, covered_histogram, heat, measure, sectors, sizes
 from noda_synth.stats.scores import Scores
 

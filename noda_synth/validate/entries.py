@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from noda_synth.dataset import Dataset, Person
+from noda_synth.data.dataset import Dataset, Person
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, read_dataset
-from noda_synth.formats.mpii_json import read_persons
+from noda_synth.formats.mpii.records import read_persons
 from noda_synth.validate.findings import Finding
 
 TRAINING, VALIDATION = "training", "validation"

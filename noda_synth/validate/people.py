@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import HEAD_SIZE_PER_SEGMENT, far_outside, head_size, inside, joint_box
-from noda_synth.skeleton import Skeleton
-from noda_synth.spool import Index
+from noda_synth.data.dataset import HEAD_SIZE_PER_SEGMENT, far_outside, head_size, inside, joint_box
+from noda_synth.data.disk_list import Index
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.validate.entries import Entries, Entry
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.pictures import Sizes

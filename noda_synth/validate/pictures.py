@@ -10,10 +10,10 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from noda_synth import jobs
+from noda_synth.data.disk_list import Index
 from noda_synth.errors import ItemError
-from noda_synth.images import image_path, image_size, read_image
-from noda_synth.spool import Index
+from noda_synth.imaging.images import image_path, image_size, read_image
+from noda_synth.runs import jobs
 
 _BLOCK = 16
 _ORIENTATION = 0x0112

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.dataset import Person
-from noda_synth.skeleton import Skeleton
+from noda_synth.data.dataset import Person
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.validate.entries import TRAINING, Entry
 from noda_synth.validate.findings import Finding
 

@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from noda_synth.dataset import OCCLUDED, Dataset
+from noda_synth.data.dataset import OCCLUDED, Dataset
+from noda_synth.data.disk_list import DiskList, Index
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout
-from noda_synth.formats.files import read_json
-from noda_synth.formats.json_pieces import list_in
-from noda_synth.formats.mpii_json import read_records
-from noda_synth.manifest import MANIFEST, numbered_lines
-from noda_synth.spool import Index, Spool
+from noda_synth.formats.files.atomic import read_json
+from noda_synth.formats.files.json_pieces import list_in
+from noda_synth.formats.mpii.records import read_records
+from noda_synth.render.manifest import MANIFEST, numbered_lines
 from noda_synth.validate.entries import Entry
 from noda_synth.validate.findings import Finding
 
@@ -67,7 +67,7 @@ class _Lines:
     """
 
     def __init__(self) -> None:
-        self.all: Spool[dict[str, Any]] = Spool()
+        self.all: DiskList[dict[str, Any]] = DiskList()
         self._places = Index()
 
     def add(self, line: dict[str, Any]) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noda_synth import jobs
-from noda_synth.dataset import Dataset, Image, Images
+from noda_synth.data.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
-from noda_synth.images import MAX_PIXELS
-from noda_synth.manifest import MANIFEST
+from noda_synth.imaging.images import MAX_PIXELS
+from noda_synth.render.manifest import MANIFEST
+from noda_synth.runs import jobs
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_places, check_scales, check_twice

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from noda_synth.formats.matlab import load_mat
-from noda_synth.formats.mpii_json import read_persons
-from noda_synth.skeleton import MPII
-from noda_synth.spool import Spool
+from noda_synth.data.disk_list import DiskList
+from noda_synth.data.skeleton import MPII
+from noda_synth.formats.files.matlab import load_mat
+from noda_synth.formats.mpii.records import read_persons
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.records import names
 
@@ -29,7 +29,7 @@ def check_truth(valid: Path, gt_valid: Path) -> Iterator[Finding]:
         yield Finding("unusable-file", gt_valid.name, what)
         return
     joints = joints.transpose(2, 0, 1)
-    rows = Spool(read_persons(valid))
+    rows = DiskList(read_persons(valid))
     if len(rows) != len(missing):
         what = f"{len(missing)} rows, but {valid.name} has {len(rows)} records"
         yield Finding("row-count", gt_valid.name, what)

@@ -9,8 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.formats import coco_category
-from noda_synth.skeleton import Skeleton
 from tests.drawn_set import SIZE, Figure, draw_image
 
 

@@ -17,10 +17,10 @@ import scipy.io
 import torch
 from torch import nn
 
-from noda_synth.skeleton import MPII
-from train.cli import main
-from train.config import Settings, load
-from train.models import NETWORKS
+from noda_synth.data.skeleton import MPII
+from noda_train.cli import main
+from noda_train.models import NETWORKS
+from noda_train.settings import Settings, load
 
 # Small networks gain nothing from threads, and tests run beside one another.
 torch.set_num_threads(1)
@@ -34,7 +34,7 @@ UPRIGHT = np.array([
 
 @pytest.fixture
 def python_m_train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs `python -m train ...` in this process; the exit code."""
+    """Runs `noda-train ...` in this process; the exit code."""
 
     def run(*arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])

@@ -12,13 +12,14 @@ import h5py
 import numpy as np
 import pytest
 
+from noda_train import occlusion_benchmark as benchmark
+from noda_train.metrics import pckh
+from noda_train.metrics.pck import Floats
+from noda_train.metrics.truth import read_truth
+from noda_train.settings import Settings
 from tests.command import done
 from tests.drawn_set import write_coco, write_mpii
 from tests.train.test_cli import Run
-from train import benchmark, pckh
-from train.config import Settings
-from train.pck import Floats
-from train.truth import read_truth
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from noda_synth.errors import NodaError
-from train import cache, geometry
-from train.cache import CropReader, crops_of, reach, read_maps
-from train.config import Settings
-from train.data import load
-from train.distributed import World
-from train.pipeline import Batch, Pipeline
+from noda_train import cache, geometry
+from noda_train.cache import CropReader, crops_of, reach, read_maps
+from noda_train.data import load
+from noda_train.distributed import World
+from noda_train.pipeline import Batch, Pipeline
+from noda_train.settings import Settings
 
 Quick = Callable[..., Settings]
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from train import pckh
-from train.config import Settings
-from train.export import write_onnx
-from train.models import build
-from train.runs import trained
-from train.truth import read_truth
+from noda_train.export import write_onnx
+from noda_train.metrics import pckh
+from noda_train.metrics.truth import read_truth
+from noda_train.models import build
+from noda_train.runs import trained
+from noda_train.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -166,7 +166,7 @@ def test_bench_prints_the_ratios(drawn: Path, tmp_path: Path, python_m_train: Ru
         (["fit", "--resume", "--run", "nowhere"], 2, "no such weight file"),
         (["models"], 0, "28,536,080"),
         (["models", "--keys", "simple_r50"], 0, "deconv_layers.0.weight (2048, 256, 4, 4)"),
-        (["--help"], 0, "python -m train fit hrnet"),
+        (["--help"], 0, "noda-train fit hrnet"),
     ],
 )
 def test_exit_codes_and_messages(
@@ -187,7 +187,7 @@ def test_an_interruption_says_how_to_go_on(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("train.fit.train_step", interrupted)
+    monkeypatch.setattr("noda_train.fit.train_step", interrupted)
     sets = ["--set", "size=32", "--set", "device=cpu", "--set", f"cache_dir={tmp_path}"]
     assert python_m_train("fit", "demo", "--data", drawn, "--run", tmp_path / "run", *sets) == 130
     assert "--resume --run" in capsys.readouterr().out

@@ -14,19 +14,20 @@ import numpy as np
 import pytest
 import torch
 
+from noda_synth.data.skeleton import COCO, MPII, SKELETONS, Skeleton, definition
 from noda_synth.errors import NodaError
-from noda_synth.skeleton import COCO, MPII, SKELETONS, Skeleton, definition
+from noda_train import checkpoint, geometry
+from noda_train.data import load
+from noda_train.metrics import results, scoring
+from noda_train.metrics.average_precision import NUMBERS
+from noda_train.metrics.results import Results, assigned
+from noda_train.models import build, weights
+from noda_train.runs import from_weights
+from noda_train.settings import Settings
+from noda_train.settings import load as settings_of
 from tests.drawn_set import write_mpii
 from tests.other_joints import NINE, NINE_TOML, recast
 from tests.train.coco_set import write_set
-from train import checkpoint, geometry, results, scoring
-from train.average_precision import NUMBERS
-from train.config import Settings
-from train.config import load as settings_of
-from train.data import load
-from train.models import build, weights
-from train.results import Results, assigned
-from train.runs import from_weights
 
 Run = Callable[..., int]
 SET_OF = {skeleton.name: skeleton for skeleton in (COCO, SKELETONS["crowdpose14"])}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from noda_synth.errors import NodaError
-from train import config
+from noda_train import settings as config
 
 
 @pytest.mark.parametrize("preset", config.presets())

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from train.config import Settings
-from train.data import load
-from train.distributed import World
-from train.predict import predict
-from train.runs import trained
-from train.truth import read_predictions
+from noda_train.data import load
+from noda_train.distributed import World
+from noda_train.metrics.truth import read_predictions
+from noda_train.predict import predict
+from noda_train.runs import trained
+from noda_train.settings import Settings
 
 
 def test_two_processes_under_torchrun_agree_with_one(
@@ -29,8 +29,8 @@ def test_two_processes_under_torchrun_agree_with_one(
         ("device", "cpu"), ("workers", 0), ("cache_dir", settings.cache_dir),
     )]  # fmt: skip
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "train", "fit",
-        "demo", "--data", str(drawn), "--run-dir", str(tmp_path / "run"),
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "noda_train",
+        "fit", "demo", "--data", str(drawn), "--run-dir", str(tmp_path / "run"),
     ]  # fmt: skip
     for override in overrides:
         command += ["--set", override]

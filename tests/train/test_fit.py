@@ -16,13 +16,13 @@ import pytest
 import torch
 
 from noda_synth.errors import NodaError
-from train import checkpoint, evaluate
-from train.config import Settings
-from train.data import load
-from train.distributed import World
-from train.fit import State, fit, learning_rate
-from train.predict import predict
-from train.runs import newest_run, trained
+from noda_train import checkpoint, evaluate
+from noda_train.data import load
+from noda_train.distributed import World
+from noda_train.fit import State, fit, learning_rate
+from noda_train.predict import predict
+from noda_train.runs import newest_run, trained
+from noda_train.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -134,7 +134,7 @@ def test_a_loss_that_is_not_finite_stops_and_loses_nothing(drawn: Path, quick: Q
 def test_the_advice_is_to_start_anew_where_nothing_was_kept(
     drawn: Path, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.fit.train_step", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr("noda_train.fit.train_step", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(NodaError, match=r"in epoch 1; nothing is kept yet: start anew .* precision, --set lr=0\.0001"):
         run_fit(drawn, quick(), tmp_path / "run")
 
@@ -151,7 +151,7 @@ def test_a_batch_that_does_not_fit_gets_advice(
     def full(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("train.fit.train_step", full)
+    monkeypatch.setattr("noda_train.fit.train_step", full)
     with pytest.raises(NodaError, match=r"batch=4 at 32 px does not fit.*accumulate=2"):
         run_fit(drawn, quick(), tmp_path / "run")
 
@@ -181,7 +181,7 @@ def test_processes_share_an_evaluation_without_dropping_or_doubling(drawn: Path,
     """Five persons over two processes, each process's part put together by hand."""
     settings, samples = quick(), load(drawn).valid
     torch.manual_seed(0)
-    from train.models import build
+    from noda_train.models import build
 
     network = build("simple_r18").eval()
     whole = predict(network, samples, settings, CPU).joints

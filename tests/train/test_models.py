@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from train.models import NETWORKS, build, parameter_count
-from train.models.hrnet import hrnet
-from train.models.pose_resnet import PoseResNet, pose_resnet
-from train.models.weights import load, read, state_of
+from noda_train.models import NETWORKS, build, parameter_count
+from noda_train.models.hrnet import hrnet
+from noda_train.models.pose_resnet import PoseResNet, pose_resnet
+from noda_train.models.weights import load, read, state_of
 
 COUNTS = {
     "simple_r50": (33_999_440, 338),

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from noda_synth.data.skeleton import COCO, SKELETONS, Skeleton
 from noda_synth.errors import NodaError
-from noda_synth.skeleton import COCO, SKELETONS, Skeleton
-from train import oks, pck
-from train.average_precision import NUMBERS, Pose, pose_scores, precision, rank
-from train.data import Ids
-from train.results import Results, assigned
-from train.scoring import Found, Judge, format_comparison, format_numbers, numbers
-from train.scoring import compare as compare_found
-from train.truth import read_truth
+from noda_train.data import Ids
+from noda_train.metrics import oks, pck
+from noda_train.metrics.average_precision import NUMBERS, Pose, pose_scores, precision, rank
+from noda_train.metrics.results import Results, assigned
+from noda_train.metrics.scoring import Found, Judge, format_comparison, format_numbers, numbers
+from noda_train.metrics.scoring import compare as compare_found
+from noda_train.metrics.truth import read_truth
 
 CROWDPOSE = SKELETONS["crowdpose14"]
 BOTH = pytest.mark.parametrize("skeleton", [COCO, CROWDPOSE], ids=lambda skeleton: skeleton.name)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from train import cache, geometry
-from train.bench import plain_heatmaps, plain_sample
-from train.config import load
-from train.data import load as load_data
-from train.distributed import World
-from train.pipeline import Pipeline
-from train.predict import exact_crops, original_map, to_image
-from train.targets import decode, draw_heatmaps, flip_back, heatmap_loss
-from train.warp import network_inputs, normalise, warp_all
+from noda_train import cache, geometry
+from noda_train.data import load as load_data
+from noda_train.distributed import World
+from noda_train.pipeline import Pipeline
+from noda_train.predict import exact_crops, original_map, to_image
+from noda_train.settings import load
+from noda_train.speed import plain_heatmaps, plain_sample
+from noda_train.targets import decode, draw_heatmaps, flip_back, heatmap_loss
+from noda_train.warp import network_inputs, normalise, warp_all
 
 
 def test_the_warp_is_opencvs() -> None:

@@ -12,11 +12,11 @@ import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError
-from noda_synth.skeleton import MPII
-from train.pck import cell
-from train.pckh import COUNTED, Truth, compare, evaluate, format_comparison, format_table
-from train.truth import read_predictions, read_truth, read_visibility
+from noda_train.metrics.pck import cell
+from noda_train.metrics.pckh import COUNTED, Truth, compare, evaluate, format_comparison, format_table
+from noda_train.metrics.truth import read_predictions, read_truth, read_visibility
 
 
 def people(n: int = 40, seed: int = 0) -> tuple[np.ndarray, Truth]:
@@ -67,7 +67,7 @@ def test_one_pixel_off_shows_at_both_thresholds(noda_data: Path) -> None:
 
 
 def test_columns_are_the_skeletons_groups() -> None:
-    from train.pckh import GROUPS
+    from noda_train.metrics.pckh import GROUPS
 
     assert {name: set(joints) for name, joints in GROUPS.items()} == {
         name: set(MPII.at(*joints)) for name, joints in MPII.groups.items()

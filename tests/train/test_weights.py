@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from noda_synth.errors import NodaError
-from train.models.hrnet import hrnet
-from train.models.pose_resnet import pose_resnet
-from train.models.weights import check_hash, imagenet, initialise, load, own_channels, read, state_of
+from noda_train.models.hrnet import hrnet
+from noda_train.models.pose_resnet import pose_resnet
+from noda_train.models.weights import check_hash, imagenet, initialise, load, own_channels, read, state_of
 
 State = dict[str, Tensor]
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.mesh import Mesh
 from noda_synth.demo.optics.raster import nearest, scan
+from noda_synth.demo.primitives.mesh import Mesh
 
 Floats: TypeAlias = NDArray[np.float64]
 Pixels: TypeAlias = NDArray[np.float32]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.chance import Random, likely
+from noda_synth.demo.primitives.chance import Random, likely
 
 _BRIGHTEST = 2.0
 _LIGHT = np.linspace(0, _BRIGHTEST, 8192)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.chance import Random, likely
+from noda_synth.demo.primitives.chance import Random, likely
 
 Floats: TypeAlias = NDArray[np.float64]
 

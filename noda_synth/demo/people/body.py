@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.mesh import Mesh, loft, outline
 from noda_synth.demo.people.anatomy import (
     ANKLE,
     BONE,
@@ -27,7 +26,8 @@ from noda_synth.demo.people.anatomy import (
     NECK,
     WRIST,
     Anatomy,
-)  # fmt: skip
+)
+from noda_synth.demo.primitives.mesh import Mesh, loft, outline
 
 Floats: TypeAlias = NDArray[np.float64]
 

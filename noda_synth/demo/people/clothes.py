@@ -8,13 +8,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.chance import Random, whole
-from noda_synth.demo.mesh import loft, outline
-from noda_synth.demo.noise import noise
 from noda_synth.demo.people import body
 from noda_synth.demo.people.anatomy import BONE, BONES, SIDES, Anatomy
 from noda_synth.demo.people.body import ARM_TOP, LEG_TOP, Piece, Tube, cut, cut_trunk, rigid
 from noda_synth.demo.people.outfit import Outfit
+from noda_synth.demo.primitives.chance import Random, whole
+from noda_synth.demo.primitives.mesh import loft, outline
+from noda_synth.demo.primitives.noise import noise
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.chance import Random, likely, weighted, whole
-from noda_synth.demo.colours import HAIR, SKIN, eight_bit, pick, rgb
-from noda_synth.demo.fabric import Texture
-from noda_synth.demo.noise import SIDE, shifted_noise
 from noda_synth.demo.people.hair import hairline
+from noda_synth.demo.primitives.chance import Random, likely, weighted, whole
+from noda_synth.demo.primitives.colours import HAIR, SKIN, eight_bit, pick, rgb
+from noda_synth.demo.primitives.fabric import Texture
+from noda_synth.demo.primitives.noise import SIDE, shifted_noise
 
 Floats: TypeAlias = NDArray[np.float32]
 

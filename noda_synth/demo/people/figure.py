@@ -8,12 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo import fabric
-from noda_synth.demo.chance import Random, likely, weighted
-from noda_synth.demo.colours import CLOTH, HAIR, SOLES, Colour, pick
-from noda_synth.demo.fabric import Texture
-from noda_synth.demo.mesh import Mesh, join
-from noda_synth.demo.patterns import ALL_OVER, CALM, SHIRT
+from noda_synth.data.skeleton import MPII
 from noda_synth.demo.people import body, clothes
 from noda_synth.demo.people.anatomy import BONE, SIDES, Anatomy, draw_anatomy, mpii_joints
 from noda_synth.demo.people.body import Piece
@@ -23,7 +18,12 @@ from noda_synth.demo.people.head import skull
 from noda_synth.demo.people.outfit import Outfit, draw_outfit
 from noda_synth.demo.people.pose import Pose, placed_bones
 from noda_synth.demo.people.poses import draw_pose
-from noda_synth.skeleton import MPII
+from noda_synth.demo.primitives import fabric
+from noda_synth.demo.primitives.chance import Random, likely, weighted
+from noda_synth.demo.primitives.colours import CLOTH, HAIR, SOLES, Colour, pick
+from noda_synth.demo.primitives.fabric import Texture
+from noda_synth.demo.primitives.mesh import Mesh, join
+from noda_synth.demo.primitives.patterns import ALL_OVER, CALM, SHIRT
 
 Floats: TypeAlias = NDArray[np.float64]
 

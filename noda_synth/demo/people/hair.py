@@ -7,12 +7,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.chance import Random, one_of
-from noda_synth.demo.mesh import Mesh, loft, outline
-from noda_synth.demo.noise import noise, ripple
 from noda_synth.demo.people.anatomy import BONE, BONES, Anatomy
 from noda_synth.demo.people.body import Piece
 from noda_synth.demo.people.head import AROUND, RINGS, SKULL, SQUARENESS, on_head, to_body
+from noda_synth.demo.primitives.chance import Random, one_of
+from noda_synth.demo.primitives.mesh import Mesh, loft, outline
+from noda_synth.demo.primitives.noise import noise, ripple
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo.chance import Random
-from noda_synth.demo.mesh import Mesh, loft, outline
 from noda_synth.demo.people.anatomy import Anatomy
 from noda_synth.demo.people.body import Piece, rigid
+from noda_synth.demo.primitives.chance import Random
+from noda_synth.demo.primitives.mesh import Mesh, loft, outline
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from noda_synth.demo.chance import Random, likely, weighted
+from noda_synth.demo.primitives.chance import Random, likely, weighted
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from noda_synth.demo.chance import Random, likely, weighted
 from noda_synth.demo.people.anatomy import SIDES
 from noda_synth.demo.people.pose import Pose, Turns, arm, head, leg, mirrored, trunk
+from noda_synth.demo.primitives.chance import Random, likely, weighted
 
 
 def draw_pose(random: Random) -> Pose:

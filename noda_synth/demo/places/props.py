@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noda_synth.demo import fabric
-from noda_synth.demo.chance import Random, likely, whole
-from noda_synth.demo.colours import BARK, CLAY, CLOTH, METAL, WOOD, muted, pick
-from noda_synth.demo.fabric import Texture
-from noda_synth.demo.mesh import Mesh, box, join, loft
-from noda_synth.demo.noise import noise
+from noda_synth.demo.primitives import fabric
+from noda_synth.demo.primitives.chance import Random, likely, whole
+from noda_synth.demo.primitives.colours import BARK, CLAY, CLOTH, METAL, WOOD, muted, pick
+from noda_synth.demo.primitives.fabric import Texture
+from noda_synth.demo.primitives.mesh import Mesh, box, join, loft
+from noda_synth.demo.primitives.noise import noise
 
 
 @dataclass(frozen=True, eq=False)

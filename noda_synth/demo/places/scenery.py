@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo import colours, fabric
-from noda_synth.demo.chance import Random, likely, one_of, weighted, whole
-from noda_synth.demo.colours import Colour, eight_bit, pick, rgb, shaded
-from noda_synth.demo.noise import noise, ripple
 from noda_synth.demo.optics.light import Light
 from noda_synth.demo.places import props, surfaces
 from noda_synth.demo.places.props import Prop
 from noda_synth.demo.places.surfaces import FLOOR, WALL
+from noda_synth.demo.primitives import colours, fabric
+from noda_synth.demo.primitives.chance import Random, likely, one_of, weighted, whole
+from noda_synth.demo.primitives.colours import Colour, eight_bit, pick, rgb, shaded
+from noda_synth.demo.primitives.noise import noise, ripple
 
 Floats: TypeAlias = NDArray[np.float64]
 Pixels: TypeAlias = NDArray[np.float32]

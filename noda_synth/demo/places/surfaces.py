@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.demo import fabric
-from noda_synth.demo.chance import Random, one_of, whole
-from noda_synth.demo.colours import CLOTH, FRAMES, SKIN, STONE, WOOD, eight_bit, pick, rgb
-from noda_synth.demo.noise import noise
+from noda_synth.demo.primitives import fabric
+from noda_synth.demo.primitives.chance import Random, one_of, whole
+from noda_synth.demo.primitives.colours import CLOTH, FRAMES, SKIN, STONE, WOOD, eight_bit, pick, rgb
+from noda_synth.demo.primitives.noise import noise
 
 Floats: TypeAlias = NDArray[np.float32]
 Picture: TypeAlias = NDArray[np.uint8]

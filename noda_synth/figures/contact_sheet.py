@@ -1,0 +1,216 @@
+"""Contact sheets: bodies of a pool, and people before and after rendering, as pictures to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.dataset import Dataset, Person, inside, joint_box, usable_joints
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.errors import ItemError, NodaError
+from noda_synth.formats.files.atomic import write_bytes
+from noda_synth.imaging.images import BGRImage, encode_png, image_path, read_image
+from noda_synth.pool.reader import Pool
+from noda_synth.render.manifest import CoveredPeople, manifest_lines
+from noda_synth.runs.staging import unfinished
+
+_PAPER = (245, 245, 245)
+_INK = (40, 40, 40)
+# Blue-green-red; told apart by brightness and shape too, for those who cannot tell the colours apart.
+VISIBLE_COLOUR, COVERED_COLOUR, HIDDEN_COLOUR = (60, 200, 60), (40, 40, 230), (230, 160, 40)
+BONE_COLOUR = (250, 250, 250)
+
+
+def preview(
+    source: Path, out: Path, *, number: int, side: int, columns: int | None, wanted: Sequence[str], seed: int
+) -> str:
+    """Write a contact sheet of a pool or of a rendered data set to `out`; returns what it shows.
+
+    Args:
+        source: a pool, or the folder of a written data set.
+        out: the PNG.
+        number: how many bodies or renders, drawn at random.
+        side: pixels of a picture.
+        columns: of the sheet.
+        wanted: ids to be shown instead of random ones.
+        seed: of the draw.
+
+    Raises:
+        NodaError: the source is neither, or an id is not in it.
+    """
+    rng = np.random.default_rng(seed)
+    if source.is_dir():
+        tiles, labels = _render_tiles(source, number, side, wanted, rng)
+        what, columns = f"{len(tiles)} render{'s' * (len(tiles) != 1)} of {source}", columns or 2
+    elif not source.exists():
+        raise NodaError(f"{source}: neither a pool nor a data set is there{unfinished(source)}")
+    else:
+        pool = Pool(source)
+        rows = _choose(pool.persons, len(pool), number, wanted, rng, source)
+        tiles = [body_tile(pool, row, side) for row in rows]
+        labels = [f"{pool.persons[row]}  {', '.join(('crop', *pool.levels))}" for row in rows]
+        what, columns = f"{len(tiles)} {'body' if len(tiles) == 1 else 'bodies'} of {source}", columns or 3
+    write_bytes(out, encode_png(sheet(tiles, labels, min(columns, len(tiles)))))
+    return what
+
+
+def _choose(
+    ids: Iterable[str], count: int, number: int, wanted: Sequence[str], rng: np.random.Generator, source: Path
+) -> list[int]:
+    """Rows of the wanted ids, or random ones of `count`."""
+    if wanted:
+        found: dict[str, int] = {}
+        for row, name in enumerate(ids):
+            if name in wanted:
+                found.setdefault(name, row)
+        if missing := [name for name in wanted if name not in found]:
+            raise NodaError(f"{source} has no {missing[0]!r}")
+        return [found[name] for name in wanted]
+    if not count:
+        raise NodaError(f"{source} is empty: there is nothing to show")
+    return sorted(int(row) for row in rng.permutation(count)[:number])
+
+
+def _render_tiles(
+    folder: Path, number: int, side: int, wanted: Sequence[str], rng: np.random.Generator
+) -> tuple[list[BGRImage], list[str]]:
+    lines, people = manifest_lines(folder), CoveredPeople(folder)
+    by_file = {line["file"]: line["id"] for line in lines if line["file"] in wanted}
+    wanted = [by_file.get(name, name) for name in wanted]
+    tiles, labels = [], []
+    for place in _choose((line["id"] for line in lines), len(lines), number, wanted, rng, folder):
+        line = lines[place]
+        try:
+            tiles.append(render_tile(folder / "images", line, people.of(line), people.dataset, side))
+        except (ItemError, KeyError) as error:
+            raise NodaError(f"{folder}: {line['id']} cannot be shown: {error}") from error
+        labels.append(f"{line['id']}  covered: {', '.join(line['covered']) or 'no joint'}")
+    return tiles, labels
+
+
+def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: Dataset, side: int) -> BGRImage:
+    """A person before and after, without and with the skeleton: three squares of `side` pixels.
+
+    Args:
+        images: the images folder of the written set.
+        line: of the manifest.
+        person: as the written annotations have it.
+        dataset: the written data set.
+        side: pixels of a square.
+    """
+    skeleton = dataset.skeleton
+    after, source = read_image(image_path(images, line["file"])), image_path(images, line["source"])
+    size = (after.shape[1], after.shape[0])
+    before = read_image(source) if source.exists() else np.full_like(after, _PAPER[0])
+    known, window = person_window(person, size)
+    covered = np.zeros(len(skeleton), np.bool_)
+    covered[skeleton.at(*line["covered"])] = True
+    shift = np.array([window[1].start, window[0].start])
+    drawn = draw_joints(
+        fit(after[window], side), _fitted(person.joints - shift, after[window], side), known, person.visible,
+        skeleton, covered,
+    )  # fmt: skip
+    return np.hstack([fit(before[window], side), fit(after[window], side), drawn])
+
+
+def person_window(person: Person, size: tuple[int, int]) -> tuple[NDArray[np.bool_], tuple[slice, slice]]:
+    """The joints (J,) bool that can be shown in a picture of (width, height), and rows and columns around them."""
+    known = usable_joints(person, size) & inside(person.joints, size)
+    if not known.any():
+        return known, (slice(0, size[1]), slice(0, size[0]))
+    x1, y1, x2, y2 = joint_box(person.joints[known])
+    margin = 0.35 * max(x2 - x1, y2 - y1)
+    return known, (
+        slice(max(0, int(y1 - margin)), min(size[1], int(y2 + margin) + 1)),
+        slice(max(0, int(x1 - margin)), min(size[0], int(x2 + margin) + 1)),
+    )
+
+
+def body_tile(pool: Pool, row: int, side: int) -> BGRImage:
+    """The crop and its masks side by side, as in the paper's Fig. 3: one square of `side` pixels each."""
+    crop = pool.crop(row)
+    joints = _fitted(pool.joints[row], crop, side)
+    pictures = [draw_joints(fit(crop, side), joints, pool.labelled[row], pool.visible[row], pool.skeleton)]
+    for level in pool.levels:
+        body = pool.mask(row, level) > 0
+        pictures.append(fit(np.where(body[..., None], crop, np.uint8(_PAPER[0])), side))
+    return np.hstack(pictures)
+
+
+def fit(picture: BGRImage, side: int) -> BGRImage:
+    """A picture reduced or enlarged to fit a square of `side` pixels, in its middle, on paper white."""
+    size, left, top = fit_box(picture, side)
+    smaller = size[0] < picture.shape[1]
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    square = np.full((side, side, 3), _PAPER, np.uint8)
+    square[top : top + size[1], left : left + size[0]] = resized
+    return square
+
+
+def fit_box(picture: BGRImage, side: int) -> tuple[tuple[int, int], int, int]:
+    """Size (width, height), left and top that a picture gets in a square."""
+    height, width = picture.shape[:2]
+    factor = side / max(height, width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return size, (side - size[0]) // 2, (side - size[1]) // 2
+
+
+def _fitted(joints: NDArray[np.float64], picture: BGRImage, side: int) -> NDArray[np.float64]:
+    """Joints (J, 2) of a picture where `fit` puts them in the square."""
+    size, left, top = fit_box(picture, side)
+    factor = np.array(size) / picture.shape[1::-1]
+    return np.asarray((joints + 0.5) * factor - 0.5 + (left, top))
+
+
+def draw_joints(
+    picture: BGRImage,
+    joints: NDArray[np.float64],
+    labelled: NDArray[np.bool_],
+    visible: NDArray[np.int8],
+    skeleton: Skeleton,
+    covered: NDArray[np.bool_] | None = None,
+) -> BGRImage:
+    """Draw a skeleton into a picture, in place.
+
+    Joints that the pasted body covers are red crosses, those occluded before blue rings, all others green dots.
+    """
+    unit = max(2, round(max(picture.shape[:2]) / 160))
+    points = {int(j): (round(joints[j, 0]), round(joints[j, 1])) for j in np.flatnonzero(labelled)}
+    for a, b in skeleton.limb_pairs:
+        if a in points and b in points:
+            cv2.line(picture, points[a], points[b], BONE_COLOUR, max(1, unit // 2), cv2.LINE_AA)
+    for j, point in points.items():
+        if covered is not None and covered[j]:
+            cv2.drawMarker(picture, point, COVERED_COLOUR, cv2.MARKER_TILTED_CROSS, 4 * unit, unit, cv2.LINE_AA)
+        elif visible[j] == 0:
+            cv2.circle(picture, point, unit + 1, HIDDEN_COLOUR, max(1, unit // 2), cv2.LINE_AA)
+        else:
+            cv2.circle(picture, point, unit, VISIBLE_COLOUR, -1, cv2.LINE_AA)
+    return picture
+
+
+def sheet(tiles: Sequence[BGRImage], labels: Sequence[str], columns: int) -> BGRImage:
+    """Tiles of one size in rows, each with a line of text below."""
+    bar = 18
+    height, width = tiles[0].shape[:2]
+    rows = -(-len(tiles) // columns)
+    page = np.full((rows * (height + bar), columns * (width + 6), 3), _PAPER, np.uint8)
+    for number, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
+        top, left = (number // columns) * (height + bar), (number % columns) * (width + 6)
+        page[top : top + height, left : left + width] = tile
+        place = (left + 3, top + height + 13)
+        cv2.putText(page, _shortened(label, width // 7), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA)
+    return page
+
+
+def _shortened(label: str, room: int) -> str:
+    """A label that has room for so many characters, cut between words if it can be."""
+    if len(label) <= room:
+        return label
+    words = label[: max(0, room - 4)]
+    return f"{words.rpartition(' ')[0] or words} ..."

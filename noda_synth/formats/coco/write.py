@@ -1,0 +1,163 @@
+"""Writing COCO keypoints: a person, an image, a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, padded_box
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.formats.coco.rle import rle_area
+from noda_synth.formats.files.atomic import list_pieces, write_text
+from noda_synth.formats.files.checks import own_part
+
+PERSON_CATEGORY = 1
+
+
+def coco_category(skeleton: Skeleton) -> dict[str, Any]:
+    """The person category with the joints of a skeleton and its limbs, counted from 1 as COCO does."""
+    return {
+        "supercategory": "person",
+        "id": PERSON_CATEGORY,
+        "name": "person",
+        "keypoints": list(skeleton.joints),
+        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_pairs],
+    }
+
+
+def coco_image(
+    name: str, image_id: int, size: tuple[int, int], record: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """An entry of `images`; size is (width, height). The keys of an input record are kept."""
+    return {**(record or {}), "file_name": name, "height": size[1], "width": size[0], "id": image_id}
+
+
+def coco_annotation(
+    person: Person,
+    *,
+    annotation_id: int,
+    image_id: int,
+    size: tuple[int, int],
+    visible: NDArray[np.int8] | None = None,
+    segmentation: Any = None,
+    area: float | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The annotation of a person.
+
+    v is 0 unlabelled, 1 occluded, 2 visible or unknown; `noda` tells the last two apart (see the module `coco`).
+    The box is that of the input, else the joint box with a margin, cut at the frame: amodal, it does not shrink when
+    the person is covered. All keys of a COCO input are kept. Of an MPII record, center and scale (in MPII's 1-based
+    numbers) and whatever else it has are kept under `noda.mpii`, the head box (0-based) under `noda.head_box`, and
+    the id under `noda.person_id`.
+
+    Args:
+        person: its `record` decides what the input was.
+        annotation_id: unique in the file.
+        image_id: id of its image.
+        size: (width, height) of the image.
+        visible: (J,) int8 instead of the person's own.
+        segmentation: polygons or run lengths instead of those of the input.
+        area: instead of that of the segmentation, of the input, or at last of the box.
+        extra: keys to be put under `noda`.
+    """
+    source = person.record if "keypoints" in person.record else {}
+    seen = np.where(person.labelled, person.visible if visible is None else visible, UNKNOWN)
+    box = source.get("bbox") or _box(person, size)
+    outline = source.get("segmentation") if segmentation is None else segmentation
+    if area is None:
+        area = _area(source, segmentation, box)
+    # v = 1 that meant nothing, see `Skeleton.visibility_unstated`: another v = 1 is told apart only in `noda`.
+    vague = np.array(source.get("keypoints", np.zeros(3 * len(seen))))[2::3] == 1
+    vague &= person.labelled & (person.visible == UNKNOWN)
+    noda = {**_kept(person, source), **_visibility(seen, person.labelled, vague), **(extra or {})}
+    return {
+        **{key: value for key, value in source.items() if key != "noda"},
+        "id": annotation_id,
+        "image_id": image_id,
+        "category_id": source.get("category_id", PERSON_CATEGORY),
+        "iscrowd": 0,
+        "bbox": box,
+        "area": area,
+        **({} if outline is None else {"segmentation": outline}),
+        "num_keypoints": int(person.labelled.sum()),
+        "keypoints": _keypoints(person, seen, source),
+        **({"noda": noda} if noda else {}),
+    }
+
+
+def write_coco(
+    path: Path,
+    images: Iterable[Mapping[str, Any]],
+    annotations: Iterable[Mapping[str, Any]],
+    skeleton: Skeleton,
+    header: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a COCO file; `header` is the rest of an input's file, whose categories are kept if it has any."""
+    top = {**(header or {})}
+    top.setdefault("categories", [coco_category(skeleton)])
+    head = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in top.items())
+    lists = ['"images": '], list_pieces(images), [',\n"annotations": '], list_pieces(annotations)
+    write_text(path, chain(["{\n", head], *lists, ["\n}\n"]))
+
+
+def _keypoints(person: Person, seen: NDArray[np.int8], source: Mapping[str, Any]) -> list[float | int]:
+    """x, y, v for each joint. Numbers of the input stay as they stand, whole ones are written without a point.
+
+    v of a joint whose visibility is unknown stays as well: CrowdPose has 1 for every head.
+    """
+    old = source.get("keypoints", ())
+    values: list[float | int] = []
+    for joint, (x, y) in enumerate(person.joints):
+        if not person.labelled[joint]:
+            values += [*(old[3 * joint : 3 * joint + 2] if old and not old[3 * joint + 2] else (0, 0)), 0]
+        else:
+            as_it_was = old[3 * joint + 2] if old and seen[joint] == UNKNOWN else 0
+            values += [_plain(x), _plain(y), as_it_was or (1 if seen[joint] == OCCLUDED else 2)]
+    return values
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _visibility(seen: NDArray[np.int8], labelled: NDArray[np.bool_], vague: NDArray[np.bool_]) -> dict[str, Any]:
+    """What v leaves open: nothing, all of them unknown, or some of them."""
+    unknown, visible = labelled & (seen == UNKNOWN), labelled & (seen == VISIBLE)
+    if not (unknown | vague).any():
+        return {}
+    if not visible.any() and not vague.any():
+        return {"visibility": "unknown"}
+    return {"visibility": "mixed", "joints_visible": [int(value) for value in seen]}
+
+
+def _kept(person: Person, source: Mapping[str, Any]) -> dict[str, Any]:
+    """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
+    if source:
+        own = ("visibility", "joints_visible")
+        return {key: value for key, value in own_part(source).items() if key not in own}
+    left = ("image", "joints", "joints_vis", "joints_visible", "person_id")
+    mpii = {key: value for key, value in person.record.items() if key not in left}
+    head_box = {} if person.head_box is None else {"head_box": [float(value) for value in person.head_box]}
+    return {"person_id": person.person_id, **({"mpii": mpii} if mpii else {}), **head_box}
+
+
+def _box(person: Person, size: tuple[int, int]) -> list[float]:
+    """x, y, w, h of the joint box with its margin, inside the image, where a pixel reaches from x to x + 1."""
+    if not person.labelled.any():
+        return [0.0, 0.0, 0.0, 0.0]
+    left, top, right, bottom = (round(float(value), 2) for value in padded_box(person.joints[person.labelled], size))
+    return [left, top, round(right - left, 2), round(bottom - top, 2)]
+
+
+def _area(source: Mapping[str, Any], segmentation: Any, box: list[float]) -> float:
+    if isinstance(segmentation, Mapping):
+        return rle_area(segmentation)
+    area: float = source.get("area", round(box[2] * box[3], 2))
+    return area

@@ -1,0 +1,90 @@
+"""The validation part, carried along into a written data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from noda_synth.data.dataset import Dataset, People, Person
+from noda_synth.data.disk_list import DiskList
+from noda_synth.errors import Problem
+from noda_synth.formats.files.atomic import copy_file, list_pieces, write_text
+from noda_synth.formats.layout import SKELETON_NAME, Layout
+from noda_synth.formats.mpii.gt_valid import add_visibility, anyone_known, read_gt_valid, write_gt_valid
+from noda_synth.formats.mpii.records import read_persons, read_records, write_mpii_json
+from noda_synth.formats.mpii.visibility import is_known
+
+
+def carry_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple[list[Path], list[Problem]]:
+    """Write the validation files of a data set into `annot_dir`, with visibility wherever it is known.
+
+    MPII: `valid.json` has the input's records, keys and row order, unusable ones included, and `joints_visible` where
+    known. `gt_valid.mat` is a copy of the input's to the byte if that has `jnt_visible` or there is nothing to add;
+    else all its arrays and `jnt_visible`; without one it is made if a head box is known. COCO: a copy of the file, and
+    of the skeleton file if the set has one of its own.
+
+    Returns:
+        The files written, and what is worth knowing about them.
+    """
+    if dataset.source == "coco":
+        originals = {SKELETON_NAME: layout.skeleton, **({layout.valid.name: layout.valid} if layout.valid else {})}
+        copies = {annot_dir / name: original for name, original in originals.items() if original}
+        for copy, original in copies.items():
+            copy_file(original, copy)
+        return list(copies), []
+    if not dataset.valid:
+        return [], []
+    valid_json, gt_valid = annot_dir / "valid.json", annot_dir / "gt_valid.mat"
+    rows = _input_rows(layout, dataset)
+    if rows is None or layout.valid is None:
+        write_mpii_json(valid_json, dataset.valid)
+        return _carry_truth(None, gt_valid, dataset.valid, [valid_json])
+    kept = (_with_visibility(record, row) for record, row in zip(read_records(layout.valid), rows, strict=True))
+    write_text(valid_json, chain(list_pieces(kept), "\n"))
+    return _carry_truth(layout.gt_valid, gt_valid, rows, [valid_json])
+
+
+def _input_rows(layout: Layout, dataset: Dataset) -> Sequence[Person | None] | None:
+    """The person of each record of the input's valid.json; None where the validation part comes from elsewhere."""
+    if layout.valid is None:
+        return None
+    people, rows = iter(dataset.valid), DiskList[Person | None]()
+    for read in read_persons(layout.valid):
+        person = next(people, None) if read else None
+        if read and (person is None or dict(read.record) != dict(person.record)):
+            return None
+        rows.append(person)
+    return rows if next(people, None) is None else None
+
+
+def _with_visibility(record: Any, person: Person | None) -> Any:
+    if person is None or not is_known(person):
+        return record
+    return {**record, "joints_visible": [int(value) for value in person.visible]}
+
+
+def _carry_truth(
+    source: Path | None, path: Path, rows: Sequence[Person | None], written: list[Path]
+) -> tuple[list[Path], list[Problem]]:
+    people = People(person for person in rows if person is not None)
+    if source is None:
+        if all(person.head_box is None for person in people):
+            return written, []
+        if len(people) < len(rows):
+            reason = (
+                f"not written: {len(rows) - len(people)} records of valid.json are unusable, and each needs its row"
+            )
+            return written, [Problem("write", path.name, reason)]
+        return [*written, path], write_gt_valid(path, people)
+    truth = read_gt_valid(source)
+    problems: list[Problem] = []
+    if truth.visible is not None or truth.rows != len(rows) or not anyone_known(people):
+        copy_file(source, path)
+    else:
+        add_visibility(source, path, rows)
+    if truth.rows != len(rows):
+        reason = f"has {truth.rows} rows, but valid.json {len(rows)}: copied as it is"
+        problems.append(Problem("write", source.name, reason, failed=False))
+    return [*written, path], problems

@@ -1,0 +1,107 @@
+"""What every record has to keep to, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.dataset import People, Person, stays_inside
+from noda_synth.data.disk_list import DiskList, Index
+from noda_synth.errors import ItemError, Problem
+
+
+def image_name(value: object) -> str:
+    """An image name that stays inside the images folder; ItemError otherwise."""
+    if not isinstance(value, str) or not value:
+        raise ItemError("has no image name")
+    if not stays_inside(value):
+        raise ItemError(f"its image name {value!r} leads out of the images folder")
+    return value
+
+
+def numbers(value: object, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
+    """Finite numbers as float64 of the given shape; ItemError that says what is wrong with `what`."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ItemError(f"{what}: rows of unequal length") from None
+    if array.dtype.kind not in "iuf":
+        raise ItemError(f"{what}: not numbers")
+    if array.shape != shape:
+        raise ItemError(f"{what}: shape {array.shape} where {shape} is expected")
+    if not np.isfinite(array).all():
+        raise ItemError(f"{what}: NaN or infinite")
+    return array.astype(np.float64)
+
+
+def identity(record: Mapping[str, Any], key: str) -> int | str:
+    """The id under a key, a whole number or text; ItemError otherwise."""
+    value = record.get(key)
+    if not isinstance(value, int | str):
+        raise ItemError(f"{key}: a number or text is expected")
+    return value
+
+
+def own_part(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a record has under our key `noda`; empty where that is absent or somebody else's."""
+    return _mapping(record.get("noda"))
+
+
+def own_mpii(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What it has under `noda.mpii`: the part of an MPII record that COCO has no place for."""
+    return _mapping(own_part(record).get("mpii"))
+
+
+class Register:
+    """Everyone of a data set, part by part: ids are made unique, and whoever has the very joints of a person before on
+    the same image is marked as a duplicate.
+
+    Attributes:
+        problems: a note on each duplicate.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.problems: DiskList[Problem] = DiskList()
+        self._file = file
+        self._parts: list[tuple[int, People]] = []
+        self._ids, self._joints = Index(), Index()
+        self._count = 0
+
+    def enter(self, persons: Iterable[Person]) -> People:
+        """The persons of one more part, as they are to stand in the data set."""
+        people = People()
+        self._parts.append((self._count, people))
+        for person in persons:
+            people.append(self._entered(person))
+            self._count += 1
+        return people
+
+    def _entered(self, person: Person) -> Person:
+        person_id = self._unused(person.person_id)
+        if person_id != person.person_id:
+            person = replace(person, person_id=person_id)
+        if not person.labelled.any():
+            return person
+        key = person.image.encode("utf-8", "surrogatepass") + b"\0" + person.joints.tobytes()
+        first = self._joints.setdefault(key, self._count)
+        if first == self._count:
+            return person
+        start, people = next((start, people) for start, people in reversed(self._parts) if start <= first)
+        reason = f"has the same joints as person {people[first - start].person_id}"
+        note = f"{reason}: carried along, but neither covered nor pasted"
+        self.problems.append(Problem("read", f"{self._file} person {person_id}", note, failed=False))
+        return replace(person, duplicate=True)
+
+    def _unused(self, person_id: str) -> str:
+        count, name = 2, person_id
+        while self._ids.setdefault(name, self._count) != self._count:
+            count, name = count + 1, f"{person_id}~{count}"
+        return name
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

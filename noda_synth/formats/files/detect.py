@@ -1,0 +1,94 @@
+"""What a file is, told from its content and never from its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import read_bytes
+from noda_synth.formats.files.json_pieces import JsonPieces, open_json
+
+KINDS = {
+    "mpii_mat": "the original MPII .mat",
+    "mpii_json": "a list of MPII JSON records",
+    "coco": "COCO keypoints",
+    "gt_valid": "the evaluation truth gt_valid.mat",
+    "hourglass_h5": "an hourglass valid.h5",
+}
+
+
+COCO_LISTS = ("images", "annotations", "categories")
+
+
+def detect(path: Path) -> str:
+    """The kind of an annotation file, a key of KINDS; told from as little of its start as will do.
+
+    Raises:
+        NodaError: the file is missing, empty, damaged or none of these; the message says what it was found to be.
+    """
+    start = read_bytes(path, 8)
+    if start.startswith(b"MATLAB"):
+        return _detect_mat(path)
+    if start == b"\x89HDF\r\n\x1a\n":
+        return _detect_h5(path)
+    with open_json(path) as file:
+        return _detect_json(file, path)
+
+
+def not_coco(path: Path) -> NodaError:
+    return NodaError(
+        f"{path}: a JSON object, but not COCO keypoints (images, annotations and categories are expected); "
+        "nor a list of MPII records."
+    )
+
+
+def _detect_json(file: JsonPieces, path: Path) -> str:
+    """A list with a record is MPII's, an object with one of COCO's lists is COCO's; its reader looks for the others."""
+    if file.kind == "{":
+        if any(key in COCO_LISTS and isinstance(value, Iterator) for key, value in file.items()):
+            return "coco"
+        file.end()
+        raise not_coco(path)
+    if file.kind != "[":
+        file.value()
+        file.end()
+        raise NodaError(f"{path}: not a list of records, as MPII JSON is, nor a COCO object.")
+    count = 0
+    for record in file.elements():
+        if isinstance(record, dict):
+            return "mpii_json"
+        count += 1
+    file.end()
+    if not count:
+        raise NodaError(f"{path}: an empty list, without any record.")
+    raise NodaError(f"{path}: a list, but not of records with image, center, scale, joints and joints_vis.")
+
+
+def _detect_mat(path: Path) -> str:
+    from noda_synth.formats.files.matlab import variables
+
+    names = variables(path)
+    if "RELEASE" in names:
+        return "mpii_mat"
+    if {"jnt_missing", "pos_gt_src"} <= names:
+        return "gt_valid"
+    found = ", ".join(sorted(names)) or "nothing"
+    raise NodaError(
+        f"{path}: a .mat without RELEASE (the original MPII file) or jnt_missing (gt_valid); it has {found}."
+    )
+
+
+def _detect_h5(path: Path) -> str:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            names, is_pool = set(file), file.attrs.get("format") == "noda-synth pool"
+    except OSError as error:
+        raise NodaError(f"{path}: not a whole HDF5 file ({error}).") from None
+    if {"imgname", "person"} <= names:
+        return "hourglass_h5"
+    if is_pool:
+        raise NodaError(f"{path}: a pool of bodies, without annotations; preview and levels show it.")
+    raise NodaError(f"{path}: an HDF5 file, but no hourglass valid.h5 (imgname and person are expected).")

@@ -1,0 +1,159 @@
+"""JSON files read piece by piece: the elements of a long list one after another, and never the whole file.
+
+As quick as `json.load`, whose decoder does the work, and its words on what is damaged, with line and column.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import unreadable
+
+_CHUNK = 1 << 20
+MAX_CHARACTERS = 1 << 26
+"""A single element of a list, or a value beside the lists, may take 64 MB."""
+
+# What stands so near the end of what is held may be the beginning of something longer: 1.5e-3 and -Infinity begin
+# with 1 and -.
+_CUT = 16
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_ENDS = {"[": "]", "{": "}"}
+
+
+@contextmanager
+def open_json(path: Path) -> Iterator[JsonPieces]:
+    """Open a JSON file for reading piece by piece; NodaError if it is missing, empty, no text, or damaged."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            yield JsonPieces(stream, path)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except UnicodeDecodeError:
+        raise NodaError(f"{path}: neither a .mat or HDF5 file nor JSON text.") from None
+
+
+def list_in(path: Path, key: str) -> Iterator[Any]:
+    """The elements of a list that stands under a key of the object in a file, one after another."""
+    with open_json(path) as file:
+        for name, value in file.items():
+            if name == key and isinstance(value, Iterator):
+                yield from value
+
+
+class JsonPieces:
+    """A JSON text, from its first character on.
+
+    Attributes:
+        kind: its first character: "[" for a list, "{" for an object.
+    """
+
+    def __init__(self, stream: TextIO, path: Path) -> None:
+        self._stream, self._path = stream, path
+        self._decoder = json.JSONDecoder()
+        self._text, self._at, self._over = "", 0, False
+        self._lines, self._column = 0, 0  # before the text that is held
+        self.kind = self._peek()
+
+    def elements(self) -> Iterator[Any]:
+        """The elements of the list that comes next."""
+        return (value for _, value in self._members("["))
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Keys and values of the object that comes next; a list as an iterator, to be used before the next key."""
+        return self._members("{")
+
+    def end(self) -> None:
+        """NodaError if anything is left."""
+        if self._peek():
+            raise self._damaged("Extra data")
+
+    def value(self) -> Any:
+        """The value that comes next, as a whole."""
+        self._peek()
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if self._over or (error.pos + _CUT < len(self._text) and not error.msg.startswith("Unterminated")):
+                    raise self._damaged(error.msg, error.pos) from None
+            except RecursionError:
+                raise NodaError(f"{self._path}: not valid JSON (nested too deeply).") from None
+            except ValueError:
+                raise self._damaged("a number of thousands of digits in what begins") from None
+            else:
+                if end + _CUT < len(self._text) or self._over:  # a number may go on beyond what is held
+                    self._at = end
+                    return value
+            self._fill()
+
+    def _members(self, start: str) -> Iterator[tuple[str, Any]]:
+        self._take(start, f"Expecting '{start}'")
+        if self._peek() == _ENDS[start]:
+            self._at += 1
+            return
+        while True:
+            key = self._key() if start == "{" else ""
+            if start == "{" and self._peek() == "[":
+                inner = self.elements()
+                yield key, inner
+                for _ in inner:
+                    pass
+            else:
+                yield key, self.value()
+            if self._peek() == _ENDS[start]:
+                self._at += 1
+                return
+            self._take(",", "Expecting ',' delimiter")
+
+    def _key(self) -> str:
+        if self._peek() != '"':
+            raise self._damaged("Expecting property name enclosed in double quotes")
+        key: str = self.value()
+        self._take(":", "Expecting ':' delimiter")
+        return key
+
+    def _take(self, character: str, otherwise: str) -> None:
+        if self._peek() != character:
+            raise self._damaged(otherwise)
+        self._at += 1
+
+    def _peek(self) -> str:
+        """The next character that is no space, "" at the end; it comes next."""
+        while True:
+            match = _SPACE.match(self._text, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._over:
+                return ""
+            self._fill()
+
+    def _fill(self) -> None:
+        """Let go of what was used, and hold at least twice as much of what comes next."""
+        self._lines, self._column = self._position(self._at)
+        rest = self._text[self._at :]
+        if len(rest) > MAX_CHARACTERS:
+            raise NodaError(f"{self._path}: a single value from line {self._lines + 1} on takes more than 64 MB.")
+        more = self._stream.read(max(_CHUNK, len(rest)))
+        self._text, self._at, self._over = rest + more, 0, not more
+
+    def _position(self, place: int) -> tuple[int, int]:
+        """Lines before a place of the text that is held, and characters before it on its line."""
+        last = self._text.rfind("\n", 0, place)
+        if last < 0:
+            return self._lines, self._column + place
+        return self._lines + self._text.count("\n", 0, place), place - last - 1
+
+    def _damaged(self, why: str, place: int | None = None) -> NodaError:
+        lines, column = self._position(self._at if place is None else place)
+        return NodaError(
+            f"{self._path}: not valid JSON ({why} at line {lines + 1}, column {column + 1}). "
+            "If the file was cut short, fetch or write it again."
+        )

@@ -1,0 +1,65 @@
+"""The one place that touches scipy.io: arrays of MATLAB files in and out, with types and clear errors.
+
+MPII's large file of structs is read by `mat_structs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import read_bytes, write_bytes
+from noda_synth.formats.files.mat_structs import check_sizes
+
+MAX_BYTES = 1 << 29
+"""What a .mat that scipy reads may unpack to, 512 MB: a gt_valid.mat of 1.6 million persons."""
+
+_HEADER = b"MATLAB 5.0 MAT-file, written by noda-synth"
+_HEADER_SIZE = 116
+
+
+def variables(path: Path) -> set[str]:
+    """The names of the variables in a .mat file, without reading their values."""
+    from scipy.io import whosmat
+
+    return {str(name) for name, _, _ in _guarded(whosmat, path)}
+
+
+def load_mat(path: Path) -> dict[str, Any]:
+    """The variables of a .mat file by name, as scipy gives them. NodaError if it is damaged or of version 7.3."""
+    from scipy.io import loadmat
+
+    def checked(stream: BytesIO) -> dict[str, Any]:
+        check_sizes(stream.getvalue(), path, MAX_BYTES)
+        return dict(loadmat(stream))
+
+    loaded: dict[str, Any] = _guarded(checked, path)
+    return {name: value for name, value in loaded.items() if not name.startswith("__")}
+
+
+def save_mat(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a .mat file (version 5, compressed). The same values give the same bytes."""
+    from scipy.io import savemat
+
+    stream = BytesIO()
+    savemat(stream, dict(values), do_compression=True)
+    data = stream.getvalue()
+    # scipy writes the time of day into the header.
+    write_bytes(path, _HEADER.ljust(_HEADER_SIZE) + data[_HEADER_SIZE:])
+
+
+def _guarded(read: Any, path: Path) -> Any:
+    data = read_bytes(path)
+    if data.startswith(b"MATLAB 7.3"):
+        raise NodaError(f"{path}: a .mat of version 7.3, which is not read. Save it in MATLAB with -v7.")
+    try:
+        return read(BytesIO(data))
+    except NodaError:
+        raise
+    except Exception as error:  # scipy answers damage with errors of a dozen kinds, zlib's and struct's among them
+        raise NodaError(
+            f"{path}: not a whole .mat file ({error}). If it was cut short, fetch or write it again."
+        ) from None

@@ -1,0 +1,142 @@
+"""`gt_valid.mat`, the truth that evaluators read: joints, missing joints, head boxes, and our extra `jnt_visible`.
+
+Rows stand in the order of `valid.json`; numbers are 1-based pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.dataset import (
+    HEAD_SIZE_PER_DIAGONAL,
+    HEAD_SIZE_PER_SEGMENT,
+    OCCLUDED,
+    UNKNOWN,
+    Person,
+)
+from noda_synth.data.skeleton import MPII
+from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.files.matlab import load_mat, save_mat
+from noda_synth.formats.mpii.records import ESTIMATED_SCALE_FROM_HEAD, mpii_record, one_based
+from noda_synth.formats.mpii.visibility import is_known
+
+_JOINT_NAMES = (
+    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head", "rwri", "relb", "rsho", "lsho",
+    "lelb", "lwri",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What gt_valid.mat adds to valid.json.
+
+    Attributes:
+        rows: number of persons N.
+        head_boxes: (N, 4) float64, x1 y1 x2 y2 in 0-based pixels, or None.
+        visible: (N, 16) int8 of 1, 0, -1, or None where the file does not have `jnt_visible`.
+    """
+
+    rows: int
+    head_boxes: NDArray[np.float64] | None
+    visible: NDArray[np.int8] | None
+
+
+def read_gt_valid(path: Path) -> Truth:
+    """Read head boxes and visibility. NodaError if the file is no gt_valid.mat or its arrays do not fit together."""
+    content = load_mat(path)
+    if not {"jnt_missing", "pos_gt_src"} <= set(content):
+        raise NodaError(f"{path}: no gt_valid.mat: jnt_missing and pos_gt_src are expected.")
+    missing = content["jnt_missing"]
+    rows = missing.shape[-1]
+    boxes, visible = content.get("headboxes_src"), content.get("jnt_visible")
+    if missing.shape != (len(MPII), rows) or (boxes is not None and boxes.shape != (2, 2, rows)):
+        raise NodaError(f"{path}: arrays of unexpected shape: jnt_missing {missing.shape}; (16, N) is expected.")
+    if visible is not None and visible.shape != missing.shape:
+        raise NodaError(f"{path}: jnt_visible has shape {visible.shape}, jnt_missing {missing.shape}.")
+    return Truth(
+        rows,
+        None if boxes is None else boxes.astype(np.float64).transpose(2, 0, 1).reshape(rows, 4) - 1,
+        None if visible is None else visible.astype(np.int8).T,
+    )
+
+
+def write_gt_valid(path: Path, persons: Sequence[Person]) -> list[Problem]:
+    """Write gt_valid.mat with one row a person, in their order.
+
+    A missing joint stands as (0, 0). Where no head box is known it is the square around the middle of head top and
+    upper neck with the diagonal that makes 0.6 x diagonal = 0.75 x |head top - upper neck|; without these joints the
+    square of the head size that belongs to the person's scale, above the middle of the joint box.
+
+    Returns:
+        One note for the persons whose head box was estimated.
+    """
+    missing = np.zeros((len(persons), 16), np.uint8)
+    joints = np.zeros((len(persons), 16, 2))
+    boxes = np.zeros((len(persons), 2, 2))
+    estimated = 0
+    for row, person in enumerate(persons):
+        record = mpii_record(person)
+        missing[row] = [1 - known for known in record["joints_vis"]]
+        joints[row] = record["joints"]
+        boxes[row] = one_based(_head_box(person)).reshape(2, 2)
+        estimated += person.head_box is None
+    joints[missing > 0] = 0.0
+    names = np.empty((1, len(MPII)), object)
+    names[0, :] = _JOINT_NAMES
+    values = {
+        "dataset_joints": names,
+        "jnt_missing": missing.T,
+        "pos_gt_src": joints.transpose(1, 2, 0),
+        "headboxes_src": boxes.transpose(1, 2, 0),
+        "jnt_visible": visible_rows(persons),
+    }
+    save_mat(path, values)
+    reason = (
+        f"{estimated} head boxes estimated: from head top and upper neck, or where these are missing from the scale"
+    )
+    return [Problem("write", path.name, reason, failed=False)] if estimated else []
+
+
+def add_visibility(source: Path, path: Path, persons: Sequence[Person | None]) -> None:
+    """Write `source` again with `jnt_visible`, everything else as it is; unknown for rows that are None."""
+    content: dict[str, Any] = load_mat(source)
+    save_mat(path, {**content, "jnt_visible": visible_rows(persons)})
+
+
+def visible_rows(persons: Iterable[Person | None]) -> NDArray[np.uint8] | NDArray[np.int8]:
+    """`jnt_visible`, (16, N): 1 visible, 0 occluded or missing, -1 unknown; unsigned where nothing is unknown."""
+    rows = np.frombuffer(b"".join(_visible_row(person).tobytes() for person in persons), np.int8)
+    table = rows.reshape(-1, len(MPII)).T
+    return table if (table < 0).any() else table.astype(np.uint8)
+
+
+def anyone_known(persons: Iterable[Person]) -> bool:
+    """Whether there is any visibility to write."""
+    return any(is_known(person) for person in persons)
+
+
+def _visible_row(person: Person | None) -> NDArray[np.int8]:
+    if person is None:
+        return np.full(len(MPII), UNKNOWN, np.int8)
+    return np.where(person.labelled, person.visible, OCCLUDED).astype(np.int8)
+
+
+def _head_box(person: Person) -> NDArray[np.float64]:
+    """(4,) x1 y1 x2 y2, 0-based: the person's, else estimated."""
+    if person.head_box is not None:
+        return person.head_box
+    top, neck = person.joints[MPII.index["head_top"]], person.joints[MPII.index["upper_neck"]]
+    if not np.isnan([top, neck]).any() and (top != neck).any():
+        middle, size = (top + neck) / 2, HEAD_SIZE_PER_SEGMENT * float(np.hypot(*(top - neck)))
+    else:
+        points = person.joints[person.labelled]
+        size = float(mpii_record(person)["scale"]) / ESTIMATED_SCALE_FROM_HEAD
+        middle = np.array([(points[:, 0].min() + points[:, 0].max()) / 2, points[:, 1].min()])
+    half_side = size / HEAD_SIZE_PER_DIAGONAL / np.sqrt(2) / 2
+    return np.concatenate([middle - half_side, middle + half_side])

@@ -1,0 +1,152 @@
+"""Who is for validation: read from a file, or drawn.
+
+The original .mat does not say. A split file is one of: a valid.json (its rows are the validation people), an hourglass
+valid.h5 (image name and person number), or a list of image names as text or JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from noda_synth.data.dataset import Dataset, Image, Images, People, Person
+from noda_synth.data.disk_list import DiskList
+from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.files.atomic import read_bytes
+from noda_synth.formats.files.detect import KINDS, detect
+from noda_synth.formats.files.json_pieces import open_json
+from noda_synth.formats.mpii.records import read_persons
+
+_START_BYTES = 1 << 12
+# An hourglass valid.h5 of MPII has 2,958 rows of 128 bytes.
+_MAX_ROWS, _MAX_BYTES = 1_000_000, 1 << 28
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a split file says.
+
+    Attributes:
+        images: all validation images.
+        rows: the validation people where the file is a valid.json, None for a row that cannot be used.
+        places: their (image, 0-based place in `annorect`) where it is an hourglass valid.h5.
+        problems: rows that cannot be used.
+    """
+
+    images: frozenset[str]
+    rows: Sequence[Person | None] | None = None
+    places: tuple[tuple[str, int], ...] | None = None
+    problems: Sequence[Problem] = ()
+
+
+def read_split(path: Path) -> Split:
+    """Read a split file of any kind, told by content. NodaError if it is none or names nobody."""
+    start = read_bytes(path, 8)
+    if start.startswith(b"MATLAB"):
+        raise NodaError(f"{path}: a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.")
+    if start == b"\x89HDF\r\n\x1a\n":
+        return _from_h5(path)
+    return _from_text(path)
+
+
+def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
+    """Move people to the validation part until it holds at least `fraction` of them.
+
+    Whole videos are drawn; an image without a known video is drawn alone.
+
+    Args:
+        fraction: more than 0 and less than 1, of the training samples.
+        seed: the same seed draws the same videos.
+    """
+    if not 0 < fraction < 1:
+        raise NodaError(f"A hold-out of {fraction:g} makes no split: more than 0 and less than 1 is expected.")
+    groups = _groups(dataset.images)
+    counts = {name: sum(bool(p.labelled.any()) for p in persons) for name, persons in dataset.by_image.items()}
+    held: set[str] = set()
+    wanted, so_far = fraction * len(dataset.samples), 0
+    for place in np.random.default_rng(seed).permutation(len(groups)):
+        if so_far >= wanted:
+            break
+        held.update(groups[place])
+        so_far += sum(counts[name] for name in groups[place])
+    if so_far == len(dataset.samples):
+        raise NodaError("The hold-out leaves nobody to train with: all are in the videos or images drawn.")
+    return replace(
+        dataset,
+        images=Images(image for name, image in dataset.images.items() if name not in held),
+        persons=People(person for person in dataset.persons if person.image not in held),
+        valid=People(person for person in dataset.persons if person.image in held),
+    )
+
+
+def _groups(images: Mapping[str, Image]) -> list[list[str]]:
+    """Image names by video, in the order of the file."""
+    groups: dict[object, list[str]] = {}
+    for name, image in images.items():
+        groups.setdefault(name if image.video is None else image.video, []).append(name)
+    return list(groups.values())
+
+
+def _from_text(path: Path) -> Split:
+    if read_bytes(path, _START_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"[", b"{"):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return _names(file, path)
+    with open_json(path) as content:
+        if content.kind == "[" and isinstance(next(content.elements(), None), str):
+            return _names(_json_names(path), path)
+    kind = detect(path)
+    if kind != "mpii_json":
+        raise NodaError(f"{path}: {KINDS[kind]} is no split; a valid.json or a list of image names is expected.")
+    problems: DiskList[Problem] = DiskList()
+    rows = DiskList(read_persons(path, problems))
+    images = frozenset(person.image for person in rows if person is not None)
+    if not images:
+        raise NodaError(f"{path}: no usable record in this split; the first: {problems[0].reason}.")
+    return Split(images, rows=rows, problems=problems)
+
+
+def _json_names(path: Path) -> Iterator[str]:
+    with open_json(path) as content:
+        for name in content.elements():
+            if not isinstance(name, str):
+                raise NodaError(f"{path}: a list of image names in which not all are names.")
+            yield name
+        content.end()
+
+
+def _names(lines: Iterable[str], path: Path) -> Split:
+    names = frozenset(line.strip() for line in lines) - {""}
+    if not names:
+        raise NodaError(f"{path}: no image names in this split.")
+    return Split(names)
+
+
+def _from_h5(path: Path) -> Split:
+    import h5py
+
+    from noda_synth.formats.files.hdf5 import own_array
+
+    try:
+        with h5py.File(path, "r") as file:
+            arrays = [own_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
+            if any(len(array) > _MAX_ROWS for array in arrays):
+                raise ValueError(f"it claims more than {_MAX_ROWS} rows")
+            names, persons = (np.asarray(array[()]) for array in arrays)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise NodaError(f"{path}: not an hourglass valid.h5 with imgname and person ({error}).") from None
+    if len(names) != len(persons) or not len(names):
+        raise NodaError(f"{path}: {len(names)} image names, but {len(persons)} person numbers.")
+    places = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
+    return Split(frozenset(image for image, _ in places), places=places)
+
+
+def _h5_name(value: Any) -> str:
+    """A name as bytes, as text, or as the row of character codes, filled up with zeros, that Torch's files have."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
+        return "".join(chr(int(code)) for code in value if code)
+    item = value.item() if isinstance(value, np.ndarray) else value
+    return item.decode() if isinstance(item, bytes) else str(item)

@@ -1,0 +1,309 @@
+"""Where a body is pasted: the paper's occlusion overlay strategy (section III-B), as a draw from a generator.
+
+Rules are checked on masks alone, for many candidates at once, before any pixel is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.dataset import OCCLUDED, Person
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.errors import NodaError
+from noda_synth.imaging.compositing import COVERING, alpha_at, edge_alpha, resize_alpha
+from noda_synth.methods.base import Subject
+from noda_synth.pool.reader import Pool
+
+# Positions tried with each body that is drawn.
+_POSITIONS = 20
+# Draws of a body before giving up on finding one from another image.
+_BODY_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class PlacementSettings:
+    """The overlay strategy's choices; see the options of render.
+
+    Attributes:
+        mask: level of the pasted mask, or "mixed" for one of all levels drawn each time.
+        smooth: edge smoothing, see `compositing.edge_alpha`.
+        radius: range of the distance between the two box centres, in half diagonals of the target's box.
+        rescale: range of the factor on the occluder, after it was brought to the target's size.
+        protect: "segment" keeps the whole line between the protected joints free, "points" only the joints.
+        protect_joints: names of the protected joints; None takes the skeleton's.
+        min_covered: limb joints, not known to be occluded before, that have to be covered.
+        max_covered: labelled joints that may be covered at most; None sets no limit.
+        tries: candidates tried for a target before it is passed over.
+        max_enlarge: a body is not enlarged by more than this.
+        body_quality: share of the pool's bodies that may be drawn, those with the best masks.
+    """
+
+    mask: str = "grabcut"
+    smooth: str = "ring"
+    radius: tuple[float, float] = (1 / 3, 1.0)
+    rescale: tuple[float, float] = (0.8, 1.2)
+    protect: str = "segment"
+    protect_joints: tuple[str, ...] | None = None
+    min_covered: int = 1
+    max_covered: int | None = None
+    tries: int = 200
+    max_enlarge: float = 2.0
+    body_quality: float = 1.0
+
+
+PRESETS = {
+    "paper": PlacementSettings(),
+    "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5),
+}
+"""`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges and only the better bodies."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One body over one person: all that is needed to render it again.
+
+    Attributes:
+        body: row of the occluder in the pool.
+        level: mask level.
+        scale: pixels of the picture per pixel of the crop.
+        rescale: the drawn part of it.
+        radius: distance between the box centres in pixels.
+        angle: direction from the target's box centre to the occluder's, in degrees, clockwise from the right.
+        left, top: pixel of the picture under the stamp's top-left pixel.
+        width, height: size of the stamp in pixels.
+    """
+
+    body: int
+    level: str
+    scale: float
+    rescale: float
+    radius: float
+    angle: float
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def to_picture(self, points: NDArray[np.float64], crop_size: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Points (P, 2) of the crop, brought to 0-based pixels of the picture."""
+        factor = np.array([self.width, self.height]) / crop_size
+        return np.asarray((points + 0.5) * factor - 0.5 + (self.left, self.top))
+
+
+MIXED = ("box", "cardboard", "grabcut")
+"""The levels that `--mask mixed` draws from: the paper's "all three masks"."""
+
+
+class Target(Subject):
+    """A person to be covered, seen by the rules.
+
+    Attributes:
+        coverable: (J,) bool, the limb joints in the image that are not known to be occluded.
+    """
+
+    def __init__(self, person: Person, skeleton: Skeleton, size: tuple[int, int], settings: PlacementSettings) -> None:
+        super().__init__(person, skeleton, size)
+        chosen = settings.protect_joints
+        protected = np.array(skeleton.at(*(skeleton.protected if chosen is None else chosen)), np.intp)
+        needed = skeleton.protected_needed if chosen is None else len(protected)
+        limbs = np.zeros(len(skeleton), np.bool_)
+        limbs[skeleton.limb_joints] = True
+        self.coverable = limbs & self.inside & (person.visible != OCCLUDED)
+        if self.refusal:
+            return
+        if self.usable[protected].sum() < needed:
+            self.refusal = "a protected joint is not labelled"
+        elif self.coverable.sum() < settings.min_covered:
+            self.refusal = "no limb joint left to cover"
+        if self.refusal:
+            return
+        box = self.joint_box
+        self.center = (box[:2] + box[2:]) / 2
+        self.diagonal = max(float(np.hypot(*(box[2:] - box[:2]))), 1.0)
+        self.free_points = self._free_points(skeleton, protected, settings)
+
+    def _free_points(
+        self, skeleton: Skeleton, protected: NDArray[np.intp], settings: PlacementSettings
+    ) -> NDArray[np.float64]:
+        """Points (P, 2) that have to stay free: the protected joints and, as set, the lines between them."""
+        joints = self.person.joints
+        points = [joints[j] for j in protected if self.usable[j]]
+        if settings.protect == "segment":
+            if settings.protect_joints is None:
+                spots = [
+                    (self._spot(skeleton.at(*start)), self._spot(skeleton.at(*end)))
+                    for start, end in skeleton.protected_segments
+                ]
+                lines = [(a, b) for a, b in spots if a is not None and b is not None]
+            else:
+                lines = list(pairwise(points))
+            for start, end in lines:
+                points += list(line_pixels(start, end))
+        return np.array(points).reshape(-1, 2)
+
+    def _spot(self, joints: list[int]) -> NDArray[np.float64] | None:
+        known = [j for j in joints if self.usable[j]]
+        return np.asarray(self.person.joints[known].mean(axis=0)) if known else None
+
+
+def line_pixels(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A point (P, 2) in each of the pixels that a line from start to end passes through, however short its way there.
+
+    The line is cut where it goes over from one pixel to the next; the middle of each piece lies in one pixel.
+    """
+    cuts = [np.array([0.0, 1.0])]
+    for a, b in zip(start + 0.5, end + 0.5, strict=True):
+        if a != b:
+            low, high = sorted((a, b))
+            cuts.append((np.arange(np.ceil(low), np.floor(high) + 1) - a) / (b - a))
+    at = np.sort(np.clip(np.concatenate(cuts), 0.0, 1.0))
+    return np.asarray(start + ((at[1:] + at[:-1]) / 2)[:, None] * (end - start))
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """Bodies in rising order of a size in pixels of the crop: sizes (N,) float64 and rows of the pool (N,)."""
+
+    sizes: NDArray[np.float64]
+    rows: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, sizes: NDArray[np.float64], rows: NDArray[np.intp]) -> _Ranking:
+        order = np.argsort(sizes[rows], kind="stable")
+        return cls(sizes[rows][order], rows[order])
+
+
+class Occluders:
+    """The bodies of a pool, ready to be drawn from for a target of any size.
+
+    Sizes are compared by MPII's scale where target and body have one, and by the diagonal of the joint box else.
+
+    Attributes:
+        pool: the pool.
+        levels: mask levels to draw from.
+        rows: (N,) the bodies that may be drawn, in rising order.
+    """
+
+    def __init__(self, pool: Pool, settings: PlacementSettings) -> None:
+        self.pool = pool
+        self.levels = (
+            [level for level in MIXED if level in pool.levels] if settings.mask == "mixed" else [settings.mask]
+        )
+        if missing := [level for level in self.levels if level not in pool.levels]:
+            raise NodaError(
+                f"{pool.path} has no level {missing[0]!r} (only {', '.join(pool.levels)}); "
+                "choose one of these with --mask, or build the pool again with it"
+            )
+        if settings.smooth == "matte" and not all(pool.has_matte(level) for level in self.levels):
+            raise NodaError(
+                f"--smooth matte: the masks of {', '.join(self.levels)} have no soft edge of their own; "
+                "take --mask posecut, or --smooth ring or feather"
+            )
+        self.rows = _best(np.mean([pool.quality(level) for level in self.levels], axis=0), settings.body_quality)
+        diagonal = np.maximum(np.hypot(*(pool.box[:, 2:] - pool.box[:, :2]).T), 1.0)
+        scale = pool.scale * pool.factor.mean(axis=1)
+        scaled = np.isfinite(scale) & (scale > 0)
+        self._by_diagonal = _Ranking.of(diagonal, self.rows)
+        self._with_scale = _Ranking.of(scale, self.rows[scaled[self.rows]])
+        self._without_scale = _Ranking.of(diagonal, self.rows[~scaled[self.rows]])
+
+    def draw(
+        self, target: Target, rescale: float, max_enlarge: float, rng: np.random.Generator
+    ) -> tuple[int, float] | None:
+        """A body and its scale, or None.
+
+        All bodies from other images than the target's that need not be enlarged more than `max_enlarge` have the same
+        chance.
+        """
+        scale = target.person.scale
+        if scale is not None and scale > 0:
+            groups = [(self._with_scale, scale * rescale), (self._without_scale, target.diagonal * rescale)]
+        else:
+            groups = [(self._by_diagonal, target.diagonal * rescale)]
+        first = [int(np.searchsorted(ranking.sizes, size / max_enlarge)) for ranking, size in groups]
+        counts = [len(ranking.rows) - start for (ranking, _), start in zip(groups, first, strict=True)]
+        if not sum(counts):
+            return None
+        for _ in range(_BODY_DRAWS):
+            pick = int(rng.integers(sum(counts)))
+            group = 0 if pick < counts[0] else 1
+            ranking, size = groups[group]
+            place = first[group] + pick - (counts[0] if group else 0)
+            row = int(ranking.rows[place])
+            if self.pool.images[row] != target.person.image:
+                return row, float(size / ranking.sizes[place])
+        return None
+
+
+def _best(quality: NDArray[np.float64], share: float) -> NDArray[np.intp]:
+    """The rows with the best share of the qualities, at least one, in rising order."""
+    count = max(1, int(np.ceil(share * len(quality))))
+    return np.sort(np.argsort(-quality, kind="stable")[:count])
+
+
+def draw_placement(
+    target: Target, occluders: Occluders, settings: PlacementSettings, rng: np.random.Generator
+) -> tuple[Placement | None, str]:
+    """A placement that keeps the rules, or None and the reason.
+
+    The body and its rescaling are drawn first, then a number of positions for it, of which the first good one is taken;
+    with none, another body is drawn, until the tries are used up.
+    """
+    pool = occluders.pool
+    reason = "no body of the pool is large enough"
+    for start in range(0, settings.tries, _POSITIONS):
+        rescale = float(rng.uniform(*settings.rescale))
+        level = occluders.levels[int(rng.integers(len(occluders.levels)))]
+        drawn = occluders.draw(target, rescale, settings.max_enlarge, rng)
+        count = min(_POSITIONS, settings.tries - start)
+        radius = rng.uniform(*settings.radius, size=count) * (target.diagonal / 2)
+        angle = rng.uniform(0.0, 360.0, size=count)
+        if drawn is None:
+            continue
+        reason = f"no placement in {settings.tries} tries"
+        row, scale = drawn
+        size = _stamp_size(pool.size[row], scale)
+        alpha = stamp_alpha(pool, row, level, size, settings.smooth)
+        direction = np.stack([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))], axis=1)
+        factor = np.array(size) / pool.size[row]
+        own_center = ((pool.box[row, :2] + pool.box[row, 2:]) / 2 + 0.5) * factor - 0.5
+        corners = np.floor(target.center + radius[:, None] * direction - own_center + 0.5).astype(np.int64)
+        good = _good(target, alpha, corners[:, :1], corners[:, 1:], settings)
+        if good.any():
+            first = int(np.argmax(good))
+            left, top = (int(value) for value in corners[first])
+            return Placement(
+                row, level, scale, rescale, float(radius[first]), float(angle[first]), left, top, *size
+            ), ""  # fmt: skip
+    return None, reason
+
+
+def stamp_alpha(pool: Pool, row: int, level: str, size: tuple[int, int], smooth: str) -> NDArray[np.uint8]:
+    """The alpha of a body brought to (width, height)."""
+    return resize_alpha(edge_alpha(pool.opacity(row, level), smooth), size, smooth)
+
+
+def _stamp_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:
+    width, height = (max(1, int(np.floor(side * scale + 0.5))) for side in crop_size)
+    return width, height
+
+
+def _good(
+    target: Target,
+    alpha: NDArray[np.uint8],
+    left: NDArray[np.int64],
+    top: NDArray[np.int64],
+    settings: PlacementSettings,
+) -> NDArray[np.bool_]:
+    """(K,) bool: the candidates with corners left, top (K, 1) that keep the rules."""
+    covered = target.covered(alpha, left, top)
+    good = (covered & target.coverable).sum(axis=1) >= settings.min_covered
+    if settings.max_covered is not None:
+        good &= covered.sum(axis=1) <= settings.max_covered
+    if good.any():
+        good &= ~(alpha_at(alpha, target.free_points, left, top) >= COVERING).any(axis=1)
+    return np.asarray(good)

@@ -1,0 +1,325 @@
+"""build-pool: everyone in the training part who makes a good occluder, cut out and stored in a pool."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from noda_synth.data.dataset import (
+    OCCLUDED,
+    UNKNOWN,
+    Dataset,
+    Person,
+    far_outside_note,
+    inside,
+    joint_box,
+)
+from noda_synth.data.disk_list import DiskList
+from noda_synth.data.pose import Pose
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
+from noda_synth.masks import LEVELS, Mask, MaskSettings, View, mask_functions
+from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
+from noda_synth.pool.cutout import Cutout, cut_out, is_truncated, pose_of
+from noda_synth.pool.layout import pool_attributes
+from noda_synth.pool.reader import DamagedPool, Pool
+from noda_synth.pool.writer import merge_parts, write_part
+from noda_synth.runs import jobs
+from noda_synth.runs.staging import Outcome, Part, Staging, check_output, settings_json
+from noda_synth.seeding import item_seed
+from noda_synth.version import __version__
+
+# Images per shard: small enough to spread a small data set over the workers, large enough to cost nothing.
+_SHARD_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class BodyRules:
+    """Who is let into the pool.
+
+    Attributes:
+        min_joints: labelled joints needed; None means 12 of 16, in proportion for other skeletons.
+        min_height: pixels on the longer side of the joint box.
+        truncated: let in people who are cut off by the frame.
+        min_visible: share of the joints of known visibility that has to be visible.
+        max_shared: joints that may lie on this and on another body at once; None sets no limit.
+        max_border: length of the mask along the image's borders, in body sizes; None sets no limit.
+    """
+
+    min_joints: int | None = None
+    min_height: float = 64.0
+    truncated: bool = False
+    min_visible: float = 0.5
+    max_shared: int | None = MAX_SHARED_JOINTS
+    max_border: float | None = MAX_BORDER_SHARE
+
+    @classmethod
+    def everyone(cls) -> BodyRules:
+        """The paper's pool: all training samples (who have two joints to cut by)."""
+        return cls(min_joints=2, min_height=0.0, truncated=True, min_visible=0.0, max_shared=None, max_border=None)
+
+    def refusal(
+        self, person: Person, pose: Pose, others: Sequence[Pose], size: tuple[int, int], truncated: bool
+    ) -> str:
+        """Why a person stays out before any mask is made, or an empty string."""
+        if person.duplicate:
+            return "duplicate record"
+        within = pose.labelled & inside(pose.joints, size)
+        if within.sum() < 2:
+            return "fewer than two joints inside the image"
+        needed = self.min_joints if self.min_joints is not None else ceil(len(pose.skeleton) * 12 / 16)
+        if person.labelled.sum() < needed:
+            return f"fewer than {needed} labelled joints"
+        x1, y1, x2, y2 = joint_box(pose.joints[within])
+        if max(x2 - x1, y2 - y1) < self.min_height:
+            return f"smaller than {self.min_height:g} pixels"
+        if truncated and not self.truncated:
+            return "cut off by the frame"
+        known = person.labelled & (person.visible != UNKNOWN)
+        if known.any() and (person.visible[known] != OCCLUDED).mean() < self.min_visible:
+            return "mostly hidden"
+        frame = (0.0, 0.0, float(size[0]), float(size[1]))
+        if self.max_shared is not None and shared_joints(pose, others, frame) > self.max_shared:
+            return "entangled with others"
+        return ""
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """All that decides what stands in a pool, next to the inputs themselves."""
+
+    rules: BodyRules = field(default_factory=BodyRules)
+    masks: MaskSettings = field(default_factory=MaskSettings)
+    levels: tuple[str, ...] = LEVELS
+    max_side: int = 768
+    max_pixels: int = MAX_PIXELS
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What build-pool did.
+
+    Attributes:
+        bodies: people in the pool.
+        people: people looked at.
+        left_out: reason -> people.
+        fallbacks: level -> bodies whose mask is the cardboard level's.
+        problems: what could not be used.
+        seconds: stage -> seconds of work, summed over the workers; "cut" includes the mask levels.
+    """
+
+    bodies: int
+    people: int
+    left_out: dict[str, int]
+    fallbacks: dict[str, int]
+    problems: Sequence[Problem]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Task:
+    images: Path
+    skeleton: Skeleton
+    groups: Sequence[tuple[str, tuple[Person, ...]]]
+
+
+def build_pool(
+    dataset: Dataset,
+    images: Path,
+    out: Path,
+    settings: PoolSettings,
+    inputs: dict[str, str],
+    *,
+    workers: int,
+    part: Part | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> BuildReport | None:
+    """Cut the people of the training part out of their images into the pool `out`.
+
+    Args:
+        dataset: the annotations.
+        images: the images folder.
+        out: the pool file; it appears when it is whole.
+        settings: how.
+        inputs: names and hashes of the annotation files, for the pool's record of its settings.
+        workers: worker processes, or jobs.CLUSTER.
+        part: do this part of the work only, and make no pool yet.
+        overwrite: replace what is there, and start anew where a run was interrupted.
+        quiet: no progress.
+
+    Returns:
+        What was done, or None if `out` was there already, made with the same settings.
+
+    Raises:
+        NodaError: nobody can be cut out; another run writes `out` or was begun there with other settings.
+    """
+    every = settings_of(settings, dataset.skeleton, inputs)
+    staging = Staging(out, part)
+    if check_output(out, _made_with(out), every, overwrite):
+        staging.leftover()
+        return None
+    attributes = pool_attributes(dataset.skeleton, settings.levels, settings_json(every), __version__)
+    groups = ((name, people) for name, people in dataset.by_image.items() if people)
+    shards = (
+        jobs.Shard(f"{number:06d}", _Task(images, dataset.skeleton, block), len(block))
+        for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
+    )
+    with staging.opened(every, overwrite):
+        work = partial(_cut_images, settings=settings, attributes=attributes)
+        with jobs.Progress(dataset.by_image.inhabited, "build-pool", "image", quiet=quiet) as progress:
+            outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
+        report = _summary(outcomes, dataset)
+        if part:
+            return report
+        if not report.bodies:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
+            staging.drop()
+            raise NodaError(f"nobody can be cut out ({reasons}); the rules are options, --everyone drops them")
+        whole = staging.folder / "pool.h5"
+        merge_parts([staging.data(shard) for shard in outcomes.shards], whole, attributes)
+        staging.finish(whole)
+    return report
+
+
+def settings_of(settings: PoolSettings, skeleton: Skeleton, inputs: dict[str, str]) -> dict[str, Any]:
+    """The settings as they are compared, hashed and stored in the pool."""
+    return {"skeleton": skeleton.name, "version": __version__, **asdict(settings), "inputs": inputs}
+
+
+def _made_with(out: Path) -> dict[str, Any] | None:
+    """The settings of the pool that is there, or None if there is none. Raises DamagedPool."""
+    try:
+        there = Pool(out)
+    except DamagedPool:
+        raise
+    except NodaError:
+        return None
+    there.check_content()
+    return there.settings
+
+
+def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: dict[str, Any]) -> Outcome:
+    """Cut the people of a few images out and write them as a part of the pool."""
+    clock = _Clock()
+    levels = {name: clock.timed(name, make) for name, make in mask_functions(settings.masks).items()}
+    levels = {name: levels[name] for name in settings.levels}
+    left_out: Counter[str] = Counter()
+    problems: list[Problem] = []
+    bodies: list[tuple[Person, Cutout, bool]] = []
+    for name, people in task.groups:
+        try:
+            bodies += _cut_image(name, people, task, settings, levels, clock, left_out, problems)
+        except ItemError as error:
+            problems.append(Problem("build-pool", name, str(error)))
+            left_out["image cannot be read"] += len(people)
+    with clock.running("write"):
+        write_part(path, bodies, attributes)
+    masks = [cutout.masks for _, cutout, _ in bodies]
+    return {
+        "bodies": len(bodies),
+        "people": sum(len(people) for _, people in task.groups),
+        "left_out": dict(left_out),
+        "fallbacks": {level: sum(bool(mask[level].fallback) for mask in masks) for level in settings.levels},
+        "problems": [problem.as_json() for problem in problems],
+        "seconds": clock.seconds,
+    }
+
+
+def _cut_image(
+    name: str,
+    people: tuple[Person, ...],
+    task: _Task,
+    settings: PoolSettings,
+    levels: dict[str, Any],
+    clock: _Clock,
+    left_out: Counter[str],
+    problems: list[Problem],
+) -> list[tuple[Person, Cutout, bool]]:
+    """Cut the people of one image out who pass the rules; the image is decoded once, and only for them."""
+    path = image_path(task.images, name)
+    with clock.running("rules"):
+        size = image_size(path, settings.max_pixels)
+        poses = [pose_of(person, task.skeleton, size) for person in people]
+        notes = (far_outside_note(person, task.skeleton, size, "build-pool") for person in people)
+        problems += [note for note in notes if note]
+        neighbours = [
+            [other for n, other in enumerate(poses) if n != index and not people[n].duplicate]
+            for index in range(len(people))
+        ]
+        truncated = [bool(pose.labelled.any()) and is_truncated(pose, size) for pose in poses]
+        refusals = [
+            settings.rules.refusal(person, pose, others, size, cut)
+            for person, pose, others, cut in zip(people, poses, neighbours, truncated, strict=True)
+        ]
+    left_out.update(filter(None, refusals))
+    if all(refusals):
+        return []
+    with clock.running("read"):
+        image = read_image(path, settings.max_pixels)
+    chosen = []
+    for index, (person, pose, refusal) in enumerate(zip(people, poses, refusals, strict=True)):
+        if refusal:
+            continue
+        with clock.running("cut"):
+            cutout = cut_out(
+                image, pose, tuple(neighbours[index]), levels,
+                box_expand=settings.masks.box_expand, max_side=settings.max_side,
+                seed=item_seed(settings.seed, "mask", person.person_id),
+            )  # fmt: skip
+        if settings.rules.max_border is not None and cutout.border > settings.rules.max_border:
+            left_out["mask along the border"] += 1
+            continue
+        chosen.append((person, cutout, truncated[index]))
+    return chosen
+
+
+def _summary(outcomes: Iterable[Outcome], dataset: Dataset) -> BuildReport:
+    counts = {key: Counter[str]() for key in ("left_out", "fallbacks", "seconds")}
+    bodies = people = 0
+    problems = DiskList(dataset.problems)
+    for outcome in outcomes:
+        bodies, people = bodies + outcome["bodies"], people + outcome["people"]
+        for key, count in counts.items():
+            count.update(outcome[key])
+        problems.extend(Problem(**problem) for problem in outcome["problems"])
+    return BuildReport(
+        bodies=bodies,
+        people=people,
+        left_out=dict(sorted(counts["left_out"].items(), key=lambda item: (-item[1], item[0]))),
+        fallbacks=dict(counts["fallbacks"]),
+        problems=problems,
+        seconds=dict(counts["seconds"]),
+    )
+
+
+class _Clock:
+    """Seconds of work by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def running(self, stage: str) -> Any:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def timed(self, stage: str, make: Any) -> Any:
+        def run(view: View) -> Mask:
+            with self.running(stage):
+                mask: Mask = make(view)
+            return mask
+
+        return run

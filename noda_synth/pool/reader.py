@@ -1,0 +1,276 @@
+"""Reading a pool, the HDF5 file of cut-out bodies. docs/pool-format.md describes it for readers without this package.
+
+Crops and masks lie in flat arrays of bytes with offsets, which HDF5 reads several times faster than variable-length
+values.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.disk_list import Index
+from noda_synth.errors import ItemError, NodaError
+from noda_synth.formats.files.hdf5 import own_array
+from noda_synth.imaging.compositing import COVERING
+from noda_synth.imaging.images import MAX_PIXELS, BGRImage, decode_image, decode_mask, plain_size
+from noda_synth.pool.layout import (
+    COLUMNS,
+    FORMAT,
+    FORMAT_VERSION,
+    content_hash,
+    dataset_names,
+    digest,
+    skeleton_in,
+)
+from noda_synth.runs.staging import unfinished
+
+if TYPE_CHECKING:
+    pass
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_REMOVE = "remove it and build it again"
+
+
+class DamagedPool(NodaError):
+    """A pool that is not whole, or of another version: not to be read, but of our making."""
+
+
+class Pool:
+    """A pool opened for reading. Opens its file on first use in each process, so it can be sent to workers.
+
+    What is searched for a body is held in memory, 64 bytes a body and 8 for each level; all else is read when it is
+    asked for.
+
+    Attributes (N bodies, J joints; crop coordinates are 0-based pixels of the crop):
+        skeleton, levels, content, settings: as written by build-pool.
+        box (N, 4) float64, scale (N,) float64 with NaN where unknown, size (N, 2) int32 width and height, factor (N, 2)
+        float64 (see `Cutout`).
+        joints (J, 2) float64, labelled (J,) bool, visible (J,) int8, origin (2,) float64, images and persons (str):
+        sequences of these, one a body.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a pool. Raises NodaError for a file that is no pool, another version's, or damaged."""
+        self.path = path
+        attributes = dict(self._file.attrs)
+        if attributes.get("format") != FORMAT:
+            raise NodaError(f"{path} is no pool of noda-synth; make one with `noda-synth build-pool`")
+        if attributes["format_version"] != FORMAT_VERSION:
+            raise DamagedPool(
+                f"{path} has pool format {attributes['format_version']}, this version reads {FORMAT_VERSION}; {_REMOVE}"
+            )
+        try:
+            self.skeleton = skeleton_in(attributes)
+            self.levels: list[str] = json.loads(attributes["levels"])
+            self.settings: dict[str, Any] = json.loads(attributes["settings"])
+            self.content = str(attributes["content"])
+            columns = {name: own_array(self._file, f"bodies/{name}", max_bytes=None) for name in COLUMNS}
+            self._offsets = {name: own_array(self._file, f"{name}/offsets")[()] for name in self._blob_groups}
+            complete = all(_fit(self._bytes(name), offsets) for name, offsets in self._offsets.items())
+            _check_columns(columns, len(self.skeleton), {len(offsets) - 1 for offsets in self._offsets.values()})
+            self.scale, self.box, self.size, self.factor = (
+                own_array(self._file, f"bodies/{name}")[()] for name in ("scale", "box", "size", "factor")
+            )
+            _check_sizes(self.size)
+            self.joints: Sequence[NDArray[np.float64]] = _Column(self, columns["joints"])
+            self.labelled: Sequence[NDArray[np.bool_]] = _Column(self, columns["labelled"], _flags)
+            self.visible: Sequence[NDArray[np.int8]] = _Column(self, columns["visible"])
+            self.origin: Sequence[NDArray[np.float64]] = _Column(self, columns["origin"])
+            self.images: Sequence[str] = _Column(self, columns["image"], _text)
+            self.persons: Sequence[str] = _Column(self, columns["person"], _text)
+        except (KeyError, OSError, ValueError, NodaError) as error:
+            raise DamagedPool(f"{path} is damaged ({error}); {_REMOVE}") from error
+        if not complete:
+            raise DamagedPool(f"{path} is damaged (bytes are missing); {_REMOVE}")
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # An HDF5 handle must not cross into another process.
+        return {key: value for key, value in self.__dict__.items() if key not in ("_file", "_descriptor")}
+
+    def row_of(self, person: str) -> int | None:
+        """The row of a person id, or None."""
+        row = self._rows.get(person)
+        return row if row is not None and self.persons[row] == person else None
+
+    @cached_property
+    def _rows(self) -> Index:
+        index = Index()
+        for row, person in enumerate(self.persons):
+            index[person] = row
+        return index
+
+    def check_content(self) -> None:
+        """Compare all that is in the pool with its attribute `content`. Raises DamagedPool."""
+        attributes = {key: value for key, value in self._file.attrs.items() if key != "content"}
+        attributes["format_version"] = int(attributes["format_version"])
+        try:
+            arrays = (own_array(self._file, name, max_bytes=None) for name in dataset_names(self.levels))
+            found = content_hash(attributes, (digest(values) for values in arrays))
+        except (KeyError, OSError, ValueError) as error:
+            raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
+        if found != self.content:
+            raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
+
+    def crop(self, row: int) -> BGRImage:
+        """The crop, (h, w, 3) uint8 BGR. Raises DamagedPool."""
+        try:
+            return decode_image(self._picture("crops", row), "crop")
+        except ItemError as error:
+            raise DamagedPool(f"{self.path} is damaged (the crop of body {row}); {_REMOVE}") from error
+
+    def opacity(self, row: int, level: str) -> NDArray[np.uint8]:
+        """The mask of a level, (h, w) uint8: 128 and more is inside. Raises DamagedPool.
+
+        Levels without a matte have only 0 and 255.
+        """
+        try:
+            return decode_mask(self._picture(f"masks/{level}", row))
+        except ItemError as error:
+            raise DamagedPool(f"{self.path} is damaged (the {level} mask of body {row}); {_REMOVE}") from error
+
+    def mask(self, row: int, level: str) -> NDArray[np.uint8]:
+        """The mask of a level with a hard edge, (h, w) uint8 of 0 and 255. Raises DamagedPool."""
+        return np.where(self.opacity(row, level) >= COVERING, np.uint8(255), np.uint8(0))
+
+    def status(self, level: str) -> NDArray[np.uint8]:
+        """(N,) uint8: STATUS_OK or STATUS_FALLBACK."""
+        return np.asarray(own_array(self._file, f"masks/{level}/status")[()])
+
+    def quality(self, level: str) -> NDArray[np.float64]:
+        """(N,) float64: score of the mask, see `noda_synth.masks.quality`."""
+        return np.asarray(own_array(self._file, f"masks/{level}/quality")[()])
+
+    def has_matte(self, level: str) -> bool:
+        """All masks of the level have a soft edge of their own."""
+        return bool(np.all(own_array(self._file, f"masks/{level}/matte")[()]))
+
+    def foreground(self, level: str) -> NDArray[np.float64]:
+        """(N,) float64: the mask's share of the crop."""
+        return np.asarray(own_array(self._file, f"masks/{level}/foreground")[()])
+
+    def _picture(self, group: str, row: int) -> bytes:
+        """An encoded picture whose header claims the size that the body has, so that to decode it is safe."""
+        data = self._blob(group, row)
+        if plain_size(data) != tuple(self.size[row].tolist()):
+            raise ItemError("its header claims another size")
+        return data
+
+    def _blob(self, group: str, row: int) -> bytes:
+        start, end = (int(offset) for offset in self._offsets[group][row : row + 2])
+        return self.read(self._starts[group] + start, end - start, f"{group} of body {row}")
+
+    def read(self, start: int, length: int, what: str) -> bytes:
+        """Bytes of the file. Raises DamagedPool, which calls them `what`."""
+        try:
+            data = os.pread(self._descriptor, length, start)
+        except OSError as error:
+            raise DamagedPool(f"{self.path}: {what} cannot be read ({error}); {_REMOVE}") from error
+        if len(data) < length:
+            raise DamagedPool(f"{self.path} is damaged ({what} is cut off); {_REMOVE}")
+        return data
+
+    @property
+    def _blob_groups(self) -> list[str]:
+        return ["crops", *(f"masks/{level}" for level in self.levels)]
+
+    @cached_property
+    def _starts(self) -> dict[str, int]:
+        """Where each array of bytes begins in the file: to read at an offset takes a tenth of HDF5's time."""
+        return {group: self._bytes(group).id.get_offset() or 0 for group in self._blob_groups}
+
+    def _bytes(self, group: str) -> h5py.Dataset:
+        return own_array(self._file, f"{group}/bytes", max_bytes=None)
+
+    @cached_property
+    def _descriptor(self) -> int:
+        """HDF5's own handle of the file, open as long as this pool is."""
+        descriptor: int = self._file.id.get_vfd_handle()
+        return descriptor
+
+    @cached_property
+    def _file(self) -> h5py.File:
+        if self.path.is_dir():
+            raise NodaError(f"{self.path} is a folder, no pool; a pool is the file that `noda-synth build-pool` writes")
+        if not self.path.is_file():
+            raise NodaError(
+                f"no pool at {self.path}; make it with `noda-synth build-pool`, or name another{unfinished(self.path)}"
+            )
+        try:
+            return h5py.File(self.path, "r")
+        except OSError as error:
+            with self.path.open("rb") as stream:
+                damaged = stream.read(len(_SIGNATURE)) == _SIGNATURE
+            if damaged:
+                raise DamagedPool(f"{self.path} is a damaged HDF5 file ({error}); {_REMOVE}") from error
+            raise NodaError(f"{self.path} is no pool of noda-synth, nor any other HDF5 file ({error})") from error
+
+
+class _Column(Sequence[Any]):
+    """An array of which one row at a time is read, at its offset in the file."""
+
+    def __init__(self, pool: Pool, values: h5py.Dataset, convert: Callable[[Any], Any] | None = None) -> None:
+        if values.dtype.hasobject or not _in_one_piece(values):
+            raise ValueError(f"{values.name} does not lie in one piece")
+        self._pool, self._name, self._convert = pool, values.name, convert
+        self._start, self._count = values.id.get_offset() or 0, len(values)
+        self._dtype, self._shape = values.dtype, values.shape[1:]
+        self._length = self._dtype.itemsize * math.prod(self._shape)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, row: Any) -> Any:
+        row = operator.index(row)
+        if not 0 <= row < self._count:
+            raise IndexError(row)
+        data = self._pool.read(self._start + row * self._length, self._length, f"{self._name} of body {row}")
+        values = np.frombuffer(data, self._dtype).reshape(self._shape)
+        return values if self._convert is None else self._convert(values)
+
+
+def _text(value: NDArray[np.bytes_]) -> str:
+    return str(value.item().decode())
+
+
+def _flags(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return values.astype(bool)
+
+
+def _fit(data: h5py.Dataset, offsets: NDArray[np.uint64]) -> bool:
+    """Offsets go up from the first byte to the last, and the bytes lie in one piece in the file."""
+    rising = len(offsets) and offsets[0] == 0 and bool((offsets[1:] >= offsets[:-1]).all())
+    return bool(rising and data.dtype.itemsize == 1 and _in_one_piece(data) and data.shape == (int(offsets[-1]),))
+
+
+def _in_one_piece(values: h5py.Dataset) -> bool:
+    return values.chunks is None and bool(values.id.get_storage_size() == values.nbytes)
+
+
+def _check_columns(columns: Mapping[str, h5py.Dataset], joints: int, counts: set[int]) -> None:
+    """Raises ValueError for columns that do not fit each other."""
+    shapes = {"joints": (joints, 2), "labelled": (joints,), "visible": (joints,), "box": (4,)}
+    shapes |= dict.fromkeys(("size", "origin", "factor"), (2,))
+    for name, values in columns.items():
+        if {len(values)} != counts or values.shape[1:] != shapes.get(name, ()):
+            raise ValueError(f"bodies/{name} has the shape {values.shape}")
+
+
+def _check_sizes(size: NDArray[np.int32]) -> None:
+    """Raises ValueError for sizes of no crop."""
+    sizes = size.astype(np.int64)
+    if len(sizes) and (sizes.min() < 1 or sizes.prod(axis=1).max() > MAX_PIXELS):
+        raise ValueError("a crop claims an impossible size")

@@ -1,0 +1,251 @@
+"""The written data set: images/, annot/, manifest.jsonl and report.json, put together from finished shards."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Images, Person
+from noda_synth.data.disk_list import DiskList, Subset
+from noda_synth.data.joint_counts import Counts, count_states, total
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.formats import Layout, carry_validation, mpii_record
+from noda_synth.formats.files.atomic import list_pieces, write_text
+from noda_synth.imaging.images import image_path
+from noda_synth.render.occluded_copies import RenderSettings
+from noda_synth.render.plan import Plan
+from noda_synth.version import __version__
+
+ORIGINALS = ("symlink", "hardlink", "copy", "none")
+
+
+class Copies:
+    """The finished copies: their manifest lines in the order of the data set, by row and copy.
+
+    Attributes:
+        lines: the lines.
+        rows, copies: (N,) row in `Dataset.persons` and number of the copy, of each line.
+    """
+
+    def __init__(self, lines: DiskList[dict[str, Any]], rows: array[int], copies: array[int]) -> None:
+        order = np.lexsort((np.array(copies), np.array(rows)))
+        self.lines = Subset(lines, order)
+        self.rows, self.copies = np.array(rows, np.int64)[order], np.array(copies, np.int64)[order]
+
+    def of(self, copy: int) -> Mapping[int, dict[str, Any]]:
+        """Row in `Dataset.persons` -> the line of its copy number `copy`."""
+        chosen = np.flatnonzero(self.copies == copy)
+        return _ByRow(Subset(self.lines, chosen), self.rows[chosen])
+
+    def __contains__(self, row_and_copy: tuple[int, int]) -> bool:
+        row, copy = row_and_copy
+        first, end = np.searchsorted(self.rows, [row, row + 1])
+        return bool((self.copies[first:end] == copy).any())
+
+
+class _ByRow(Mapping[int, dict[str, Any]]):
+    """Lines by row; rows (N,) in rising order."""
+
+    def __init__(self, lines: Sequence[dict[str, Any]], rows: NDArray[np.int64]) -> None:
+        self._lines, self._rows = lines, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[int]:
+        return (int(row) for row in self._rows)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        place = int(np.searchsorted(self._rows, row))
+        if place == len(self._rows) or self._rows[place] != row:
+            raise KeyError(row)
+        return self._lines[place]
+
+
+def collect(shards: Sequence[Path], images: Path) -> Copies:
+    """Move the copies of finished shards into one folder and gather their lines. May be called again after a kill."""
+    lines: DiskList[dict[str, Any]] = DiskList()
+    rows, copies = array("q"), array("q")
+    for shard in shards:
+        for text in (shard / "lines.jsonl").read_text().splitlines():
+            line = json.loads(text)
+            source, target = shard / "images" / line["file"], images / line["file"]
+            if source.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source.replace(target)
+            lines.append(line)
+            rows.append(line["row"])
+            copies.append(line["copy"])
+    return Copies(lines, rows, copies)
+
+
+def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, how: str) -> Iterator[Problem]:
+    """Put the originals, validation images included, beside the copies; yields those that are missing.
+
+    Args:
+        dataset: whose images.
+        layout: where they are.
+        result: the folder in the making.
+        out: the folder's final name, which relative links count from.
+        how: "symlink" (relative), "hardlink", "copy" or "none".
+    """
+    valid_images = layout.valid_images or layout.images
+    train = ((layout.images, name) for name in dataset.images)
+    valid = ((valid_images, name) for name in Images(Image(person.image) for person in dataset.valid))
+    for folder, name in chain(train, valid):
+        try:
+            source = image_path(folder, name)
+        except ItemError as error:
+            yield Problem("render", name, str(error))
+            continue
+        if not source.exists():
+            yield Problem("render", name, f"{source}: no such file, so the written data set lacks it too")
+            continue
+        if how != "none":
+            _put(source, result / "images" / name, out / "images" / name, how)
+
+
+def _put(source: Path, place: Path, final: Path, how: str) -> None:
+    if place.is_symlink() or place.exists():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if how == "symlink":
+            place.symlink_to(os.path.relpath(source.resolve(), final.parent.resolve()))
+        elif how == "hardlink":
+            place.hardlink_to(source.resolve())
+        else:
+            shutil.copyfile(source, place)
+    except OSError as error:
+        raise NodaError(
+            f"{final}: the original cannot be put there as a {how} ({error.strerror}); try another way with --originals"
+        ) from error
+
+
+def write_annotations(
+    dataset: Dataset, layout: Layout, copies: Copies, settings: RenderSettings, annot: Path
+) -> list[Problem]:
+    """Write the training lists and carry the validation files along (MPII)."""
+    annot.mkdir(exist_ok=True)
+    if dataset.source != "coco":
+        for copy in range(settings.copies):
+            name = f"train_{copy + 1}.json" if settings.copies > 1 else "train.json"
+            records = training_records(dataset, copies.of(copy), settings.append)
+            write_text(annot / name, chain(list_pieces(records), "\n"))
+        if settings.copies > 1:
+            shutil.copyfile(annot / "train_1.json", annot / "train.json")
+    return carry_validation(layout, dataset, annot)[1]
+
+
+def training_records(
+    dataset: Dataset, lines: Mapping[int, Mapping[str, Any]], append: bool
+) -> Iterator[dict[str, Any]]:
+    """The training list: everyone in the order of the input, the chosen ones pointing to their copies.
+
+    With `append` everyone stands there unchanged, and the copies follow.
+    """
+    for row, person in enumerate(dataset.persons):
+        if row in lines and not append:
+            yield occluded_record(dataset, person, lines[row])
+        else:
+            yield mpii_record(person)
+    if append:
+        for row, line in lines.items():
+            yield occluded_record(dataset, dataset.persons[row], line)
+
+
+def occluded_record(dataset: Dataset, person: Person, line: Mapping[str, Any]) -> dict[str, Any]:
+    """The MPII record of a covered person: another image, covered joints not visible, nothing else changed."""
+    record = mpii_record(person)
+    record["image"] = line["file"]
+    record["joints_visible"] = [int(value) for value in visible_after(dataset, person, line)]
+    record["synth"] = {key: line[key] for key in ("id", "source", "method", "covered", "occluder") if key in line}
+    if "level" in line["placement"]:
+        record["synth"]["level"] = line["placement"]["level"]
+    return record
+
+
+def visible_after(dataset: Dataset, person: Person, line: Mapping[str, Any]) -> NDArray[np.int8]:
+    """(J,) int8: what is known of the joints once they are covered."""
+    visible = person.visible.copy()
+    visible[dataset.skeleton.at(*line["covered"])] = OCCLUDED
+    return visible
+
+
+def write_manifest(path: Path, copies: Copies) -> None:
+    write_text(path, (json.dumps(line) + "\n" for line in copies.lines))
+
+
+def write_problems(path: Path, problems: Iterable[Problem]) -> None:
+    """`errors.jsonl`, or nothing where there is nothing to say."""
+    lines = (json.dumps(problem.as_json()) + "\n" for problem in problems)
+    if first := next(lines, None):
+        write_text(path, chain([first], lines))
+
+
+def report(
+    dataset: Dataset,
+    plan: Plan,
+    copies: Copies,
+    problems: Sequence[Problem],
+    settings: Mapping[str, Any],
+    digest: str,
+    sources: Mapping[str, int],
+) -> dict[str, Any]:
+    """report.json: what was asked for, what was done, who was passed over, and how visibility changed."""
+    first = copies.of(0)
+    covered = Counter(joint for line in copies.lines for joint in line["covered"])
+    before = ((person.labelled, person.visible) for person in dataset.persons)
+    after = (
+        (person.labelled, visible_after(dataset, person, first[row]) if row in first else person.visible)
+        for row, person in enumerate(dataset.persons)
+    )
+    return {
+        "settings": settings,
+        "settings_hash": digest,
+        "versions": {
+            "noda-synth": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+        },
+        "counts": {
+            "images": len(dataset.images),
+            "people": len(dataset.samples),
+            "validation_people": len(dataset.valid),
+            "wanted": plan.wanted,
+            "covered_people": len(np.unique(copies.rows)),
+            "copies": len(copies.lines),
+            **sources,
+            "failed": sum(problem.failed for problem in problems),
+        },
+        "passed_over": plan.passed_over,
+        "covered_joints": {joint: covered[joint] for joint in dataset.skeleton.joints},
+        "joints": {
+            "before": joint_states(count_states(before, dataset.skeleton)),
+            "after": joint_states(count_states(after, dataset.skeleton)),
+        },
+    }
+
+
+def joint_states(by_joint: Counts) -> dict[str, Any]:
+    """Labelled joints of the training part by what is known of them, the share known to be occluded, and by joint."""
+    every = total(by_joint.values())
+    return {
+        **asdict(every),
+        "occluded_share": round(every.occluded / max(1, every.labelled), 6),
+        "by_joint": {joint: asdict(states) for joint, states in by_joint.items()},
+    }

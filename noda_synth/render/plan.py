@@ -1,0 +1,149 @@
+"""Who gets occluded, and how: drawn from annotations, image sizes and masks alone, before any pixel is touched.
+
+Everyone's placement comes from a generator of their own, and the chosen ones are the first in a seeded order that admit
+a placement. So the plan is the same for any number of workers.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.dataset import Dataset, Person, far_outside_note
+from noda_synth.data.disk_list import DiskList, Subset
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.errors import ItemError, Problem
+from noda_synth.imaging.images import image_path, image_size
+from noda_synth.methods import Recipe, method_class
+from noda_synth.runs import jobs
+from noda_synth.seeding import item_generator
+
+# People per unit of planning work, and the least number of people that are looked at together.
+_BLOCK, _WAVE = 16, 64
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A person who gets covered: row in `Dataset.persons`, and one placement a copy."""
+
+    row: int
+    placements: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who gets covered, in the order of the data set.
+
+    Attributes:
+        wanted: number of people asked for: floor(ratio * people + 0.5).
+        chosen: the people found; fewer than wanted if not enough admit a placement.
+        rows: (N,) their rows in `Dataset.persons`.
+        passed_over: reason -> people that came earlier in the seeded order but do not admit a placement.
+        problems: images that could not be looked at, and joints that were ignored.
+    """
+
+    wanted: int
+    chosen: Sequence[Planned]
+    rows: NDArray[np.int64]
+    passed_over: dict[str, int]
+    problems: Sequence[Problem]
+
+
+def draw_plan(
+    dataset: Dataset,
+    images: Path,
+    recipe: Recipe,
+    *,
+    ratio: float,
+    copies: int,
+    limit: int | None,
+    max_pixels: int,
+    seed: int,
+    workers: int,
+    progress: jobs.Progress | None = None,
+) -> Plan:
+    """Draw the plan for floor(ratio * samples + 0.5) people (at most `limit`), each covered in `copies` ways."""
+    samples = dataset.persons.samples
+    order = samples[item_generator(seed, "targets", "order").permutation(len(samples))]
+    wanted = floor(ratio * len(samples) + 0.5)
+    wanted = wanted if limit is None else min(wanted, limit)
+    work = partial(
+        _place_people, images=images, recipe=recipe, skeleton=dataset.skeleton, copies=copies,
+        max_pixels=max_pixels, seed=seed,
+    )  # fmt: skip
+    sees_others = method_class(recipe.method).sees_others
+
+    def others(row: int) -> tuple[Person, ...]:
+        if not sees_others:
+            return ()
+        person = dataset.persons[row]
+        return tuple(other for other in dataset.by_image[person.image] if other.person_id != person.person_id)
+
+    chosen: DiskList[Planned] = DiskList()
+    rows = array("q")
+    passed_over: Counter[str] = Counter()
+    problems: DiskList[Problem] = DiskList()
+    position = 0
+    while len(chosen) < wanted and position < len(order):
+        # A wave is a little larger than what is missing; what it finds beyond that is dropped.
+        wave = order[position : position + max(_WAVE, (wanted - len(chosen)) * 9 // 8)]
+        position += len(wave)
+        people = ((int(row), dataset.persons[int(row)], others(int(row))) for row in wave)
+        blocks = jobs.blocks(people, _BLOCK)
+        for planned, reason, problem in chain.from_iterable(jobs.run_ordered(work, blocks, jobs=workers)):
+            if len(chosen) == wanted:
+                continue
+            if planned is not None:
+                chosen.append(planned)
+                rows.append(planned.row)
+                if progress:
+                    progress.add(1)
+            else:
+                passed_over[reason] += 1
+            if problem is not None:
+                problems.append(problem)
+    found = np.array(rows, np.int64)
+    places = np.argsort(found)
+    return Plan(wanted, Subset(chosen, places), found[places], dict(sorted(passed_over.items())), problems)
+
+
+def _place_people(
+    people: Sequence[tuple[int, Person, tuple[Person, ...]]],
+    *,
+    images: Path,
+    recipe: Recipe,
+    skeleton: Skeleton,
+    copies: int,
+    max_pixels: int,
+    seed: int,
+) -> list[tuple[Planned | None, str, Problem | None]]:
+    """For each person of a block: a plan or why there is none, and what is to be reported."""
+    method = recipe.open()
+    found: list[tuple[Planned | None, str, Problem | None]] = []
+    for row, person, others in people:
+        try:
+            size = image_size(image_path(images, person.image), max_pixels)
+        except ItemError as error:
+            found.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
+            continue
+        subject = method.subject(person, skeleton, size, others)
+        reason = subject.refusal
+        placements: list[Any] = []
+        while not reason and len(placements) < copies:
+            rng = item_generator(seed, "placement", f"{person.person_id}/{len(placements)}")
+            placement, reason = method.draw(subject, rng)
+            if placement is not None:
+                placements.append(placement)
+        note = far_outside_note(person, skeleton, size, "render")
+        found.append((None if reason else Planned(row, tuple(placements)), reason, note))
+    return found

@@ -1,1 +1,0 @@
-"""The paper's tables as grids of experiments: a TOML file says what is trained, `scripts/table.py` does it."""

@@ -1,6 +1,0 @@
-"""`python -m train`."""
-
-from train.cli import main
-
-if __name__ == "__main__":
-    main()

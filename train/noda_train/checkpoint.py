@@ -1,0 +1,77 @@
+"""Checkpoints: everything that a run needs to go on, in one file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from noda_synth.data import skeleton
+from noda_synth.data.skeleton import MPII, Skeleton
+from noda_synth.errors import NodaError
+from noda_train import settings as config
+from noda_train.models import weights
+from noda_train.settings import Settings
+
+FORMAT = 1
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write under a temporary name, to the disk, then rename."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        torch.save({"format": FORMAT, **content}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def copy(source: Path, target: Path) -> None:
+    temporary = target.with_suffix(f".{os.getpid()}.tmp")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint or a slim weight file of this project, tensors on the CPU."""
+    content = weights.read(path)
+    if content.get("format") != FORMAT or "settings" not in content:
+        raise NodaError(f"{path}: not a checkpoint of this program; weights of others go in with --weights")
+    return content
+
+
+def skeleton_of(content: Mapping[str, Any], path: Path) -> Skeleton:
+    """The joints of a checkpoint; of one that is older than other skeletons, MPII's."""
+    stored = content.get("skeleton")
+    return skeleton.skeleton_of(stored, str(path)) if stored else MPII
+
+
+def refuse_other_joints(ours: Skeleton, path: Path, theirs: Skeleton, data: Path) -> None:
+    """NodaError if a data set marks other joints than a network finds, or in another order."""
+    if ours.joints != theirs.joints:
+        raise NodaError(
+            f"{path}: its network finds the {len(ours)} joints of {ours.name}, but {data} marks the {len(theirs)} of"
+            f" {theirs.name}, or marks them in another order; choose a data set or a run with the same joints"
+        )
+
+
+def settings_of(content: Mapping[str, Any], path: Path) -> Settings:
+    return config.from_dict(content["settings"], str(path))
+
+
+def random_states() -> dict[str, Any]:
+    """The states of torch's generators. What is drawn for samples needs none: it follows from seed and epoch."""
+    states: dict[str, Any] = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_random_states(states: Mapping[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])

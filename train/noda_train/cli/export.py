@@ -1,0 +1,39 @@
+"""`noda-train export`: a trained network for use elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from noda_synth.errors import NodaError
+from noda_train.cli.shared import PATH, runs_option
+
+
+@click.command("export")
+@click.option("--run", "--run-dir", "run", type=PATH, help="Run folder [default: the newest run].")
+@runs_option
+@click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
+@click.option("--onnx", type=PATH, help="Write an ONNX file, checked against torch with onnxruntime.")
+@click.option("--slim", type=PATH, help="Write a weight file without optimiser, with the settings in it.")
+def command(run: Path | None, runs: Path, which: str, onnx: Path | None, slim: Path | None) -> None:
+    """Write a trained network for use elsewhere.
+
+    \b
+    Example:
+      noda-train export --onnx hrnet.onnx --slim hrnet.pt
+    """
+    import torch
+
+    from noda_train import export as exporting
+    from noda_train.runs import newest_run, trained
+
+    if onnx is None and slim is None:
+        raise NodaError("nothing to write: name --onnx FILE, --slim FILE, or both")
+    subject = trained(run or newest_run(runs), which, torch.device("cpu"))
+    if slim is not None:
+        exporting.write_slim(slim, subject)
+        click.echo(f"{slim}: {slim.stat().st_size / 1e6:.1f} MB; `noda-train eval --run {slim}` evaluates it")
+    if onnx is not None:
+        difference = exporting.write_onnx(onnx, subject)
+        click.echo(f"{onnx}: {onnx.stat().st_size / 1e6:.1f} MB; differs from torch by {difference:.1e} at most")

@@ -1,0 +1,104 @@
+"""`noda-train fit`: training by a preset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from noda_synth.errors import NodaError
+from noda_train.cli.shared import (
+    DEFAULT_DATA,
+    PATH,
+    data_option,
+    report,
+    runs_option,
+    set_option,
+    speaker,
+)
+
+if TYPE_CHECKING:
+    from noda_train.distributed import World
+    from noda_train.settings import Settings
+
+
+@click.command("fit")
+@click.argument("preset", required=False)
+@data_option
+@click.option("--run", "--run-dir", "run", type=PATH, help="Run folder [default: a new one in --runs].")
+@runs_option
+@click.option("--weights", help="imagenet, none, auto, or a file: short for --set weights=...")
+@click.option("--resume", is_flag=True, help="Go on with --run [default: the newest] from its last checkpoint.")
+@set_option
+def command(
+    preset: str | None,
+    data: Path | None,
+    run: Path | None,
+    runs: Path,
+    weights: str | None,
+    resume: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """Train a network by a preset (simple, hrnet, simple_r18, ..., demo, overfit, or a TOML file).
+
+    With several GPUs or machines: torchrun --nproc-per-node 4 -m noda_train fit hrnet --run-dir runs/big
+    (torchrun takes --run for an abbreviation of an option of its own.)
+    """
+    from noda_train import distributed, evaluate
+    from noda_train import settings as config
+    from noda_train.data import load
+    from noda_train.fit import fit as train
+
+    if resume:
+        run, settings, trained_on = _resumed(run, runs, overrides)
+        data = data or trained_on
+    elif preset is None:
+        raise NodaError(f"which preset? {', '.join([*config.ALIASES, *config.presets()])}; or --resume")
+    else:
+        settings = config.load(preset, [*overrides, *([f"weights={weights}"] if weights else [])])
+    parts = load(data or DEFAULT_DATA)
+    with distributed.joined(settings.device) as world:
+        run = _claimed(run, runs, settings, data or DEFAULT_DATA, resume, world)
+        say = speaker(world)
+        say(f"{settings.model} on {parts.layout.annotations} -> {run}")
+        for problem in parts.problems[:5]:
+            say(f"note: {problem}")
+        try:
+            state = train(parts, settings, run, world, say, resume)
+        except KeyboardInterrupt:
+            say(f"interrupted; go on with: noda-train fit --resume --run {run}")
+            raise
+        if settings.validate_every:
+            who = evaluate.subject(parts, settings)
+            origin = {"checkpoint": "last", "epoch": str(state.epoch), "run": run.name}
+            origin["data"] = str(parts.data)
+            prediction, result = evaluate.evaluate_network(state.evaluated, who, settings, world, run, origin)
+            report(who, prediction.joints, result, settings, run, say, world)
+            say(f"best epoch on the validation set: {state.best[1]} with {state.best[0]:.1f}; the table is of the last")
+
+
+def _resumed(run: Path | None, runs: Path, overrides: tuple[str, ...]) -> tuple[Path, Settings, Path | None]:
+    from noda_train import checkpoint
+    from noda_train import settings as config
+    from noda_train.runs import newest_run
+
+    run = run or newest_run(runs)
+    path = run / "last.pt"
+    content = checkpoint.load(path)
+    data = content.get("data")
+    return run, config.override(checkpoint.settings_of(content, path), overrides), Path(data) if data else None
+
+
+def _claimed(run: Path | None, runs: Path, settings: Settings, data: Path, resume: bool, world: World) -> Path:
+    """The run folder, the same in all processes; one that was used is only for --resume."""
+    from noda_train.runs import new_run
+
+    if world.is_first and not resume:
+        run = run or new_run(runs, settings.preset, data)
+        if (run / "last.pt").exists():
+            raise NodaError(f"{run}: has a checkpoint; go on with --resume, or choose another --run")
+        run.mkdir(parents=True, exist_ok=True)
+    first: Path | None = world.gather(run)[0]
+    assert first is not None
+    return first

@@ -1,0 +1,163 @@
+"""The paper's tables as grids of experiments: renders, trains, evaluates, and writes table.md, table.csv, table.png.
+
+\b
+  noda-train table table1 --data data/mpii             # Table I: three seeds a row, on all GPUs
+  noda-train table table2 --gpus 0,1 --seeds 5
+  noda-train table table1 --section quick              # the whole path in minutes, no GPU needed
+  noda-train table table1 --status                     # what is done, what is left
+  noda-train table table1 --collect                    # the table of what is there
+
+Kill it at any time and run it again: nothing finished is done twice, a training goes on from its last checkpoint. TABLE
+is a name in noda_train/tables/ or any TOML file of that kind.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from noda_synth.errors import NodaError
+
+TABLES = Path(__file__).parents[1] / "tables"
+
+if TYPE_CHECKING:
+    from noda_train.tables.grid import Grid
+    from noda_train.tables.lanes import Outcome
+    from noda_train.tables.work import Work
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("table", help=__doc__)
+@click.argument("table")
+@click.option("--section", help="A section of the file, laid over it: quick, mpii640.")
+@click.option("--data", type=PATH, help="Data set in MPII's layout [default: the file's].")
+@click.option("--seeds", type=click.IntRange(1), help="Runs a row [default: the file's].")
+@click.option("--gpus", help="Such as 0,1,2,3; 0,0 is two runs at a time on one; none is the CPU [default: all].")
+@click.option("--row", "rows", multiple=True, metavar="NAME", help="Only this row and the one it is compared with.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting for every training.")
+@click.option("--objects", type=PATH, help="Pictures of objects for the row that pastes them: see render --objects.")
+@click.option("--objects-images", type=PATH, help="See render --objects-images.")
+@click.option("--work", type=PATH, help="Where everything goes [default: runs/tables, or runs/tables/SECTION].")
+@click.option("--minutes", type=float, help="Stop after so long; the same command goes on.")
+@click.option("--status", is_flag=True, help="Only say what is done and what is left.")
+@click.option("--collect", "collecting", is_flag=True, help="Only write the table of what is there.")
+def command(
+    table: str, section: str | None, data: Path | None, seeds: int | None, gpus: str | None, rows: tuple[str, ...],
+    settings: tuple[str, ...], objects: Path | None, objects_images: Path | None, work: Path | None,
+    minutes: float | None, status: bool, collecting: bool,
+) -> None:  # fmt: skip
+    from noda_synth.formats import find_layout
+    from noda_train import settings as config
+    from noda_train.tables import grid as grids
+    from noda_train.tables.work import Work
+
+    shipped = {path.stem: path for path in sorted(TABLES.glob("*.toml"))}
+    if not table.endswith(".toml") and table not in shipped:
+        raise NodaError(f"no table {table!r}: there are {', '.join(shipped)}, or name a TOML file")
+    path = shipped.get(table, Path(table))
+    folder = work or Path("runs/tables") / (section or "")
+    wishes = grids.Wishes(section, data, seeds, objects, objects_images, settings, rows)
+    grid = grids.read(path, wishes, folder)
+    for row in grid.rows:
+        config.load(row.preset, row.settings)  # refuses what a training would refuse, before hours of rendering
+    if grid.demo is None:
+        find_layout(grid.data)  # says what is missing
+    todo = Work(grid, folder)
+    if not (status or collecting):
+        outcome = _run(todo, gpus, minutes)
+        _write(todo)
+        _end(todo, outcome)
+    elif collecting:
+        _write(todo)
+    if status:
+        _tell_status(todo)
+
+
+def _run(todo: Work, gpus: str | None, minutes: float | None) -> Outcome:
+    from noda_train.tables import lanes
+    from noda_train.tables.work import Task
+
+    if gpus is None:
+        names = lanes.visible_gpus()
+    else:
+        names = [] if gpus in ("none", "") else [name.strip() for name in gpus.split(",")]
+    click.echo(todo.grid.title)
+    if todo.grid.note:
+        click.echo(todo.grid.note)
+    for row in todo.grid.rows:
+        if row.skipped:
+            click.echo(f"skipped: {row.name}: {row.skipped}")
+    places = lanes.lanes(names)
+    runs = sum(task.kind == "run" for task in todo.tasks.values())
+
+    def ended(task: Task) -> None:
+        todo.tidy()
+        left = todo.left()
+        minutes_left = _minutes_left(todo, left, max(1, len(names)))
+        click.echo(
+            f"  done in {task.seconds():.0f} s: {task.title}; "
+            f"{sum(t.kind == 'run' for t in left)} of {runs} runs left, about {minutes_left:.0f} min"
+        )
+
+    with lanes.claimed(todo.folder, click.echo) as lock:
+        todo.tidy()
+        return lanes.do(todo.left(), places, lock, click.echo, ended, minutes)
+
+
+def _minutes_left(todo: Work, left: list, lanes: int) -> float:  # type: ignore[type-arg]
+    """From how long tasks of the same kind have taken; runs are shared by the lanes."""
+    total = 0.0
+    for kind in ("pool", "render", "run"):
+        took = [task.seconds() for task in todo.tasks.values() if task.kind == kind and task.marker.is_file()]
+        number = sum(task.kind == kind for task in left)
+        total += number * (sum(took) / len(took) if took else 0.0) / (lanes if kind == "run" else 1)
+    return total / 60
+
+
+def _write(todo: Work) -> None:
+    """table.md, table.csv and table.png of what is there."""
+    from noda_synth.formats.files.atomic import write_bytes, write_text
+    from noda_train.tables import picture, results, text
+
+    found = results.collect(todo)
+    folder = todo.folder / todo.grid.name
+    page = text.markdown(todo.grid, found)
+    write_text(folder / "table.md", page)
+    write_text(folder / "table.csv", text.as_csv(todo.grid, found))
+    write_bytes(folder / "table.png", picture.picture(todo.grid, found))
+    click.echo("\n" + page)
+    click.echo(f"{folder}: table.md, table.csv, table.png")
+
+
+def _end(todo: Work, outcome: Outcome) -> None:
+    """The last words, and exit code 1 where something failed or is left."""
+    for key, reason in outcome.failed.items():
+        click.echo(f"FAILED: {todo.tasks[key].title}: {reason}", err=True)
+    if outcome.failed:
+        click.echo("Mend the cause and run the same command again: only what is missing is done.", err=True)
+    if outcome.stopped:
+        click.echo("The time is over; run the same command again to go on.", err=True)
+    if outcome.failed or outcome.stopped:
+        sys.exit(1)
+
+
+def _tell_status(todo: Work) -> None:
+    grid: Grid = todo.grid
+    width = max(len(row.name) for row in grid.rows)
+    for row in grid.rows:
+        if row.skipped:
+            click.echo(f"{row.name:{width}}  skipped: {row.skipped}")
+            continue
+        states = []
+        for seed in range(grid.seeds):
+            task = todo.tasks[todo.run_key(row, seed)]
+            begun = (task.output / "last.pt").exists()
+            states.append("done" if task.done else "begun" if begun else "open")
+        click.echo(f"{row.name:{width}}  " + "  ".join(f"seed {seed}: {state}" for seed, state in enumerate(states)))
+    left = todo.left()
+    counts = {kind: sum(task.kind == kind for task in left) for kind in ("pool", "render", "run")}
+    click.echo(f"left: {counts['render']} renders, {counts['run']} runs; logs in {todo.folder / 'logs'}")

@@ -1,0 +1,258 @@
+"""A data set as arrays: what training and evaluation need of every person, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.dataset import Person, joint_box
+from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
+from noda_synth.errors import NodaError
+from noda_synth.formats import Layout, find_layout, read_dataset
+from noda_synth.formats.coco.read import read_coco
+from noda_synth.formats.layout import own_skeleton
+from noda_train.metrics import oks, pck, pckh
+from noda_train.metrics.pck import Floats
+from noda_train.metrics.pckh import head_sizes, stand_in_head_sizes
+
+# Parallel over images, never within one. Set before OpenCV starts threads: a pool that was forked can't be stopped, and
+# a worker that tried would hang.
+cv2.setNumThreads(1)
+
+MARGIN = 1.25
+"""The crop's side over MPII's 200 px * scale, and over the longer side of COCO's box."""
+AREA_OF_BOX = 0.53
+"""The area of a person over that of its box, where a file gives no area (CrowdPose's evaluation has this number)."""
+
+
+class Ids(NamedTuple):
+    """What a person is called in a COCO file."""
+
+    image: int | str
+    annotation: int | str
+    category: int
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """N persons, in the order of their file. Coordinates are 0-based pixels of the original image.
+
+    Attributes:
+        skeleton: the J joints.
+        paths: (N) image files.
+        ids: (N) person ids.
+        names: (N) what COCO calls them; of MPII's lists the image's name and the person's id.
+        center: (N, 2) float64, the crop's centre: MPII's, 15 px * scale lower, or that of COCO's box.
+        box: (N,) float64, the crop's side: 200 px * scale * 1.25, or the longer side of COCO's box * 1.25.
+        joints: (N, J, 2) float64, 0 where not labelled.
+        labelled: (N, J) bool.
+        visible: (N, J) int8, 1 visible, 0 occluded, -1 unknown.
+        head_size: (N,) float64 px, NaN where nothing tells it.
+        person_box: (N, 4) float64 px, x, y, width and height: COCO's, or the box of the joints.
+        area: (N,) float64 square px of the person: COCO's, or 0.53 times the box's.
+    """
+
+    skeleton: Skeleton
+    paths: tuple[Path, ...]
+    ids: tuple[str, ...]
+    names: tuple[Ids, ...]
+    center: Floats
+    box: Floats
+    joints: Floats
+    labelled: NDArray[np.bool_]
+    visible: NDArray[np.int8]
+    head_size: Floats
+    person_box: Floats
+    area: Floats
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Samples:
+        """The persons in the given rows."""
+        index = np.asarray(rows, dtype=np.int64)
+        return Samples(
+            self.skeleton,
+            tuple(self.paths[i] for i in index),
+            tuple(self.ids[i] for i in index),
+            tuple(self.names[i] for i in index),
+            self.center[index],
+            self.box[index],
+            self.joints[index],
+            self.labelled[index],
+            self.visible[index],
+            self.head_size[index],
+            self.person_box[index],
+            self.area[index],
+        )
+
+    def truth(self) -> pck.Truth:
+        """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes.
+
+        Of MPII's people those count nothing whose head size is unknown.
+        """
+        visible = self.visible if (self.visible >= 0).any() else None
+        why_not = "the annotations have no visibility"
+        if self.skeleton.joints != MPII.joints:
+            return oks.Truth(
+                self.joints + 1, self.labelled, self.person_box, self.area, self.skeleton, visible, why_not
+            )
+        judged = np.isfinite(self.head_size) & (self.head_size > 0)
+        return pckh.Truth(
+            self.joints + 1,
+            self.labelled & judged[:, None],
+            np.where(judged, self.head_size, 1.0),
+            visible,
+            why_not,
+        )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The two parts of a data set, its folder and files, and what is worth knowing about these."""
+
+    data: Path
+    layout: Layout
+    train: Samples
+    valid: Samples
+    problems: tuple[str, ...] = ()
+
+
+def load(data: Path) -> Parts:
+    """Read a data set of any joints, in MPII's layout or in COCO's, as `noda-synth render` writes them."""
+    layout = find_layout(data)
+    dataset = read_dataset(layout)
+    # The rows of MPII's lists are those of gt_valid.mat; COCO's people without keypoints cannot be judged.
+    valid = (person for person in dataset.valid if layout.kind != "coco" or person.labelled.any())
+    return Parts(
+        data,
+        layout,
+        samples_of(layout.images, dataset.skeleton, dataset.samples),
+        samples_of(layout.valid_images or layout.images, dataset.skeleton, valid),
+        tuple(f"{problem.item}: {problem.reason}" for problem in dataset.problems),
+    )
+
+
+def annotated(path: Path) -> Samples:
+    """The people with keypoints of one COCO file, whose images nobody looks for."""
+    own = own_skeleton(path)
+    dataset = read_coco(path, load_skeleton(own) if own else None)
+    return samples_of(Path(), dataset.skeleton, dataset.samples)
+
+
+class _Row(NamedTuple):
+    """What is kept of a person."""
+
+    path: Path
+    id: str
+    names: Ids
+    crop: tuple[Floats, float]
+    joints: Floats
+    labelled: NDArray[np.bool_]
+    visible: NDArray[np.int8]
+    head_size: float
+    person_box: Floats
+    area: float
+
+
+def samples_of(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> Samples:
+    """Arrays of the persons, whose images lie in a folder; each is looked at once: large sets come from disk."""
+    count = len(skeleton)
+    rows = [_row(images, skeleton, person) for person in persons]
+    return Samples(
+        skeleton=skeleton,
+        paths=tuple(row.path for row in rows),
+        ids=tuple(row.id for row in rows),
+        names=tuple(row.names for row in rows),
+        center=np.array([row.crop[0] for row in rows], dtype=np.float64).reshape(-1, 2),
+        box=np.array([row.crop[1] for row in rows], dtype=np.float64),
+        joints=np.array([row.joints for row in rows], dtype=np.float64).reshape(-1, count, 2),
+        labelled=np.array([row.labelled for row in rows], dtype=bool).reshape(-1, count),
+        visible=np.array([row.visible for row in rows], dtype=np.int8).reshape(-1, count),
+        head_size=np.array([row.head_size for row in rows], dtype=np.float64),
+        person_box=np.array([row.person_box for row in rows], dtype=np.float64).reshape(-1, 4),
+        area=np.array([row.area for row in rows], dtype=np.float64),
+    )
+
+
+def _row(images: Path, skeleton: Skeleton, person: Person) -> _Row:
+    joints: Floats = np.where(person.labelled[:, None], person.joints, 0.0)
+    box = _person_box(person)
+    return _Row(
+        path=images / person.image,
+        id=person.person_id,
+        names=_names(person),
+        crop=_crop(person),
+        joints=joints,
+        labelled=person.labelled,
+        visible=person.visible,
+        head_size=_head_size(person, skeleton, joints),
+        person_box=box,
+        area=person.record.get("area") or AREA_OF_BOX * box[2] * box[3],
+    )
+
+
+def _names(person: Person) -> Ids:
+    record = person.record
+    return Ids(record.get("image_id", person.image), record.get("id", person.person_id), record.get("category_id", 1))
+
+
+def _crop(person: Person) -> tuple[Floats, float]:
+    """Centre and side of the crop: by MPII's center and scale, else COCO's box, else the box of the joints.
+
+    Of COCO's box, as in HRNet's code: its middle between first and last pixel, 1.25 times its longer side.
+    """
+    if person.center is not None and person.scale is not None:
+        return person.center + np.array([0.0, 15 * person.scale]), 200 * person.scale * MARGIN
+    if (box := _coco_box(person)) is not None:
+        return box[:2] + (box[2:] - 1) / 2, MARGIN * float(box[2:].max() - 1)
+    if not person.labelled.any():
+        return np.zeros(2), 200.0
+    x1, y1, x2, y2 = joint_box(person.joints[person.labelled])
+    return np.array([(x1 + x2) / 2, (y1 + y2) / 2]), 1.1 * MARGIN * max(x2 - x1, y2 - y1, 20.0)
+
+
+def _coco_box(person: Person) -> Floats | None:
+    """(4,) x, y, width and height as the record has them, or None where it has none that is larger than a pixel."""
+    box = np.array(person.record.get("bbox") or (0, 0, 0, 0), dtype=np.float64)
+    return box if box[2:].min() > 1 else None
+
+
+def _person_box(person: Person) -> Floats:
+    """(4,) COCO's box, else that of the labelled joints, at least a pixel wide and high."""
+    if (box := _coco_box(person)) is not None:
+        return box
+    if not person.labelled.any():
+        return np.array([0.0, 0, 1, 1])
+    x1, y1, x2, y2 = joint_box(person.joints[person.labelled])
+    return np.array([x1, y1, x2 - x1 + 1, y2 - y1 + 1])
+
+
+def _head_size(person: Person, skeleton: Skeleton, joints: Floats) -> float:
+    """By MPII's head box, else from head top and upper neck; NaN where there is neither."""
+    if skeleton.joints != MPII.joints:
+        return float("nan")
+    if person.head_box is not None:
+        return float(head_sizes(person.head_box[None])[0])
+    return float(stand_in_head_sizes(joints[None])[0]) if person.labelled[8:10].all() else float("nan")
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8, BGR, as stored: EXIF rotation would move the picture away from its joints.
+
+    The bytes are read first: `cv2.imread` gives a half-grey picture, and no error, for a JPEG that ends early.
+    """
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise NodaError(f"{path}: cannot be read ({error.strerror})") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
+    if image is None:
+        raise NodaError(f"{path}: not a whole image; restore the file, or take its records out of the annotations")
+    return np.asarray(image, dtype=np.uint8)

@@ -1,0 +1,102 @@
+"""Trained networks for use elsewhere: slim weight files, and ONNX."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from noda_synth.data.skeleton import definition
+from noda_synth.errors import NodaError
+from noda_train import checkpoint
+from noda_train.runs import Trained
+
+TOLERANCE = 1e-3
+"""How far ONNX may be from torch, relative to the largest heatmap value."""
+
+
+def write_slim(path: Path, subject: Trained) -> None:
+    """Weights and settings, nothing else: `eval --run FILE` reads it, and `fit --weights FILE` starts from it."""
+    checkpoint.save(
+        path,
+        {
+            "settings": subject.settings.as_dict(),
+            "skeleton": definition(subject.skeleton),
+            "network": {key: value.contiguous() for key, value in subject.network.state_dict().items()},
+            "data": str(subject.data) if subject.data else None,
+            "epoch": subject.epoch,
+        },
+    )
+
+
+def write_onnx(path: Path, subject: Trained) -> float:
+    """Write `images` (N, 3, S, S) -> `heatmaps` (N, J, S/4, S/4), N free; the largest difference from torch.
+
+    How to make inputs of images stands in the file's metadata (`noda`): joints, size, channels, mean, std, box
+    margin.
+    """
+    onnx, runtime = _needed("onnx"), _needed("onnxruntime")
+    network, size = subject.network.eval(), subject.settings.size
+    example = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    temporary = path.with_suffix(".tmp.onnx")
+    with warnings.catch_warnings():
+        # The exporter that needs no further package is deprecated, and says so at length.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (example,),
+            str(temporary),
+            input_names=["images"],
+            output_names=["heatmaps"],
+            dynamic_axes={"images": {0: "persons"}, "heatmaps": {0: "persons"}},
+            dynamo=False,
+        )
+    model = onnx.load(str(temporary))
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "noda", json.dumps(_recipe(subject))
+    onnx.save(model, str(temporary))
+    # Another number of persons than it was exported with, so that a fixed batch would show.
+    difference, largest = _difference(runtime, temporary, network, torch.cat([example, example[:1]]))
+    if difference > TOLERANCE * largest:
+        temporary.unlink()
+        raise NodaError(f"{path}: onnxruntime differs from torch by {difference:.1e} (largest value {largest:.1e})")
+    temporary.replace(path)
+    return difference
+
+
+def _recipe(subject: Trained) -> dict[str, Any]:
+    from noda_train.data import MARGIN
+    from noda_train.warp import MEAN, STD
+
+    s = subject.settings
+    return {
+        "model": s.model,
+        "joints": subject.skeleton.joints,
+        "size": s.size,
+        "channels": s.channels,
+        "mean": MEAN,
+        "std": STD,
+        "box": f"200 px * scale * {MARGIN} (MPII), longer side of the box * {MARGIN} (COCO)",
+        "flip_test": s.flip_test,
+    }
+
+
+@torch.no_grad()
+def _difference(runtime: Any, path: Path, network: nn.Module, images: Tensor) -> tuple[float, float]:
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (ours,) = session.run(["heatmaps"], {"images": images.numpy()})
+    theirs = network(images).numpy()
+    return float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
+
+
+def _needed(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise NodaError(f"ONNX export needs {package}: pip install onnx onnxruntime") from error

@@ -1,0 +1,282 @@
+"""Training, from settings to a run folder.
+
+A run folder holds `settings.json`, `last.pt` and `best.pt` (checkpoints), `metrics.jsonl` (a line an epoch),
+`predictions.h5` and `scores.json` (of the last checkpoint, once training is over) and `predictions.png`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from noda_synth.data.skeleton import Skeleton, definition
+from noda_synth.errors import NodaError
+from noda_train import cache, checkpoint, evaluate
+from noda_train.data import Parts
+from noda_train.distributed import World
+from noda_train.journal import Journal
+from noda_train.metrics import pck
+from noda_train.models import build, weights
+from noda_train.pipeline import Batch, Pipeline
+from noda_train.predict import own_crops
+from noda_train.settings import Settings
+from noda_train.targets import heatmap_loss
+
+LOOK_EVERY = 50
+"""Steps between looks at the loss: each look waits for the device."""
+
+
+@dataclass
+class State:
+    """What changes while a run goes on. `best` is (score, epoch) on the validation set, `kept` the epoch of last.pt."""
+
+    network: nn.Module
+    average: nn.Module | None
+    optimiser: torch.optim.Optimizer
+    epoch: int = 0
+    best: tuple[float, int] = (-1.0, 0)
+    kept: int = 0
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The moving average where there is one."""
+        return self.average or self.network
+
+
+def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable[[str], None], resume: bool) -> State:
+    """Train to the last epoch. Raises NodaError where it cannot go on; `last.pt` then is as it was."""
+    torch.manual_seed(settings.seed)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    samples = evaluate.limited(parts.train, settings)
+    who = evaluate.subject(parts, settings) if settings.validate_every else None
+    state = _start(settings, parts.train.skeleton, world, say if not resume else None)
+    if resume:
+        _restore(state, checkpoint.load(run / "last.pt"), settings, run, parts)
+        say(f"going on after epoch {state.epoch} of {settings.epochs}")
+    elif world.is_first:
+        evaluate.write_json(run / "settings.json", settings.as_dict())
+    pipeline = Pipeline(samples, _crops(parts, settings, world), settings, world)
+    crops = own_crops(who.samples, settings, world) if who else None
+    step_of = _wrapped(state.network, settings, world)
+    say(f"{len(samples)} persons, {pipeline.steps} steps an epoch, {world.size} x {world.device}")
+    began, first = time.perf_counter(), state.epoch
+    with Journal(run, state.epoch, world) as journal:
+        for steps in pipeline.epochs(state.epoch, settings.epochs):
+            start = time.perf_counter()
+            with _memory_advice(settings, world):
+                loss = _epoch(step_of, state, steps, pipeline.steps, settings, world)
+            seconds = time.perf_counter() - start
+            world.same_buffers(state.evaluated)
+            state.epoch += 1
+            line: dict[str, Any] = {
+                "epoch": state.epoch,
+                "loss": loss,
+                "lr": state.optimiser.param_groups[0]["lr"],
+                "seconds": round(seconds, 2),
+                "samples_per_s": round(len(samples) / seconds, 1),
+            }
+            last = state.epoch == settings.epochs
+            if who and (last or state.epoch % settings.validate_every == 0):
+                line[pck.followed_name(who.truth).lower()] = evaluate.score(
+                    state.evaluated, who, settings, world, crops
+                )
+            _keep(state, line, settings, run, parts, world)
+            journal.write(line)
+            left = (time.perf_counter() - began) / (state.epoch - first) * (settings.epochs - state.epoch)
+            say(_progress(line, settings, left))
+    return state
+
+
+def _start(settings: Settings, skeleton: Skeleton, world: World, say: Callable[[str], None] | None) -> State:
+    """A network with its first weights on the device, and its optimiser. `say` is None where weights come later."""
+    network = build(settings.model, len(skeleton))
+    if say is not None:
+        folder = Path(settings.weights_dir)
+        try:
+            report = weights.initialise(network, settings.model, settings.weights, folder, skeleton)
+            say(str(report) if report else "no weights: the network starts fresh")
+        except NodaError as error:
+            if settings.weights != "auto":
+                raise
+            say(f"WARNING: no ImageNet weights, the network starts fresh and will end lower ({error})")
+    network = network.to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network).requires_grad_(False) if settings.ema else None
+    optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer](
+        network.parameters(),
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        fused=True if world.device.type == "cuda" else None,
+    )
+    return State(network, average, optimiser)
+
+
+def _restore(state: State, content: dict[str, Any], settings: Settings, run: Path, parts: Parts) -> None:
+    path = run / "last.pt"
+    skeleton = checkpoint.skeleton_of(content, path)
+    checkpoint.refuse_other_joints(skeleton, path, parts.train.skeleton, parts.layout.annotations)
+    model = checkpoint.settings_of(content, path).model
+    if model != settings.model:
+        raise NodaError(f"{path}: a checkpoint of {model}, not of {settings.model}")
+    state.network.load_state_dict(content["network"])
+    if state.average is not None:
+        state.average.load_state_dict(content["average"])
+    state.optimiser.load_state_dict(content["optimiser"])
+    state.epoch, state.best = content["epoch"], tuple(content["best"])
+    state.kept = state.epoch
+    checkpoint.restore_random_states(content["random"])
+
+
+def _crops(parts: Parts, settings: Settings, world: World) -> Path:
+    """The cache: cut by the first process, then, where machines do not share a disk, by the first of each."""
+    samples = evaluate.limited(parts.train, settings)
+    if world.is_first:
+        cache.crops_of(samples, settings)
+    world.barrier()
+    if world.local_rank == 0:
+        cache.crops_of(samples, settings)
+    world.barrier()
+    return cache.crops_of(samples, settings)
+
+
+def _wrapped(network: nn.Module, settings: Settings, world: World) -> nn.Module:
+    """The network as it is called in training; its weights stay those of `network`."""
+    if world.size > 1:
+        ids = [world.device.index] if world.device.type == "cuda" else None
+        network = DistributedDataParallel(network, device_ids=ids)
+    if settings.compile:
+        network.compile()
+    return network
+
+
+def learning_rate(settings: Settings, epoch: int, step: int, steps: int) -> float:
+    """The rate for a step (0-based) of an epoch (0-based): stepped down after whole epochs, after a linear warm-up."""
+    rate = settings.lr * settings.decay ** sum(epoch >= milestone for milestone in settings.steps)
+    done = epoch * steps + step + 1
+    return rate * min(1.0, done / (settings.warmup * steps)) if settings.warmup else rate
+
+
+def autocast(settings: Settings, device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 for the network on a GPU that has it; nothing elsewhere."""
+    if settings.precision == "bf16" and device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def train_step(
+    network: nn.Module, batches: list[Batch], optimiser: torch.optim.Optimizer, settings: Settings, device: torch.device
+) -> Tensor:
+    """One optimiser step over the batches whose gradients are accumulated; the mean loss, still on the device."""
+    total = torch.zeros((), device=device)
+    for number, batch in enumerate(batches):
+        last = number == len(batches) - 1
+        waits = isinstance(network, DistributedDataParallel) and not last
+        with network.no_sync() if waits else nullcontext():  # type: ignore[operator]
+            with autocast(settings, device):
+                predicted = network(batch.images)
+            loss = heatmap_loss(predicted, batch.heatmaps, batch.weights) / len(batches)
+            torch.autograd.backward(loss)
+        total += loss.detach()
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return total
+
+
+def _epoch(
+    network: nn.Module, state: State, steps: Iterator[list[Batch]], count: int, settings: Settings, world: World
+) -> float:
+    """Train through the data once, in `count` steps; the mean loss over them and all processes."""
+    network.train()
+    total = torch.zeros((), device=world.device)
+    name = f"epoch {state.epoch + 1}/{settings.epochs}"
+    for step, batches in enumerate(tqdm(steps, name, count, leave=False, disable=None if world.is_first else True)):
+        for group in state.optimiser.param_groups:
+            group["lr"] = learning_rate(settings, state.epoch, step, count)
+        total += train_step(network, batches, state.optimiser, settings, world.device)
+        if state.average is not None:
+            _follow(state.average, state.network, settings.ema)
+        if step % LOOK_EVERY == LOOK_EVERY - 1 and not math.isfinite(float(total)):
+            break
+    losses = world.gather(float(total) / count)
+    if not all(map(math.isfinite, losses)):
+        there = (
+            f"last.pt holds epoch {state.kept}: go on from there" if state.kept else "nothing is kept yet: start anew"
+        )
+        other = f"{'--resume ' if state.kept else ''}--set lr={settings.lr / 10:g}"
+        raise NodaError(
+            f"the loss is not finite any more in epoch {state.epoch + 1}; {there} with another learning rate or"
+            f" precision, {other}"
+        )
+    return float(sum(losses)) / len(losses)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move the average a little towards the network; counters of batch norms are copied."""
+    ours, theirs = average.state_dict(), network.state_dict()
+    floats = [key for key, value in ours.items() if value.is_floating_point()]
+    torch._foreach_lerp_([ours[key] for key in floats], [theirs[key] for key in floats], 1 - decay)
+    for key in ours.keys() - set(floats):
+        ours[key].copy_(theirs[key])
+
+
+def _keep(state: State, line: dict[str, Any], settings: Settings, run: Path, parts: Parts, world: World) -> None:
+    """Write last.pt if it is time to, and best.pt where this epoch is the best so far on the validation set."""
+    reached: float | None = next((v["all"] for v in line.values() if isinstance(v, dict)), None)
+    is_best = reached is not None and reached > state.best[0]
+    if reached is not None and is_best:
+        state.best = (reached, state.epoch)
+    if state.epoch % settings.checkpoint_every and state.epoch < settings.epochs and not is_best:
+        return
+    state.kept = state.epoch
+    if not world.is_first:
+        return
+    content = {
+        "settings": settings.as_dict(),
+        "skeleton": definition(parts.train.skeleton),
+        "data": str(parts.data),
+        "network": state.network.state_dict(),
+        "average": state.average.state_dict() if state.average is not None else None,
+        "optimiser": state.optimiser.state_dict(),
+        "epoch": state.epoch,
+        "best": list(state.best),
+        "random": checkpoint.random_states(),
+    }
+    checkpoint.save(run / "last.pt", content)
+    if is_best:
+        checkpoint.copy(run / "last.pt", run / "best.pt")
+
+
+def _progress(line: dict[str, Any], settings: Settings, left: float) -> str:
+    text = f"epoch {line['epoch']}/{settings.epochs}  loss {line['loss']:.6f}  lr {line['lr']:.1e}"
+    text += f"  {line['samples_per_s']:.0f} samples/s"
+    for metric, values in line.items():
+        if isinstance(values, dict):
+            shown = ["n/a" if value is None else f"{value:.1f}" for value in values.values()]
+            text += f"  {metric.replace('pck', 'PCK')} {shown[0]} ({shown[1]}, {shown[2]})"
+    return text + (f"  {left / 3600:.1f} h left" if left >= 360 else f"  {left:.0f} s left")
+
+
+@contextmanager
+def _memory_advice(settings: Settings, world: World) -> Iterator[None]:
+    """Turns an allocation that fails into advice."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise NodaError(
+            f"batch={settings.batch} at {settings.size} px does not fit the memory of {world.device}: try the same in"
+            f" parts with --set accumulate={2 * settings.accumulate}, or a smaller batch"
+        ) from error

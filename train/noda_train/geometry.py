@@ -1,0 +1,90 @@
+"""Where a crop lies in its image: affine maps as arrays (N, 2, 3), and the augmentations that are drawn for them.
+
+Maps go from crop pixels to image pixels, both 0-based, pixel centres at whole numbers. As in the originals the crop's
+pixel (size / 2, size / 2) falls on the person's centre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.skeleton import MPII, Skeleton
+from noda_train.metrics.pck import Floats
+from noda_train.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Augmentation:
+    """One draw for each of N samples.
+
+    Attributes:
+        scale: (N,) float64, factor on the crop's side.
+        rotation: (N,) float64, degrees; the crop's axes are turned so in the image.
+        flip: (N,) bool, left and right change places.
+    """
+
+    scale: Floats
+    rotation: Floats
+    flip: NDArray[np.bool_]
+
+
+def draw(count: int, settings: Settings, rng: np.random.Generator) -> Augmentation:
+    s, r = settings.scale_jitter, settings.rotation
+    scale = np.clip(1 + s * rng.standard_normal(count), 1 - s, 1 + s)
+    rotation = np.clip(r * rng.standard_normal(count), -2 * r, 2 * r)
+    rotation *= rng.random(count) < settings.rotation_probability
+    return Augmentation(scale, rotation, rng.random(count) < settings.flip_probability)
+
+
+def no_augmentation(count: int) -> Augmentation:
+    return Augmentation(np.ones(count), np.zeros(count), np.zeros(count, bool))
+
+
+def crop_to_image(center: Floats, box: Floats, size: int, augmentation: Augmentation | None = None) -> Floats:
+    """(N, 2, 3) maps from crops of size x size to images, for centres (N, 2) and sides (N,).
+
+    A flip mirrors the image about the person's centre, which is what the originals' flip of image, joints and centre
+    before cropping comes to.
+    """
+    a = augmentation or no_augmentation(len(box))
+    angle = np.radians(a.rotation)
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+    linear *= (box * a.scale / size)[:, None, None]
+    linear[:, 0] *= np.where(a.flip, -1.0, 1.0)[:, None]
+    shift = center - linear @ np.full(2, size / 2)
+    return np.concatenate([linear, shift[:, :, None]], axis=2)
+
+
+def invert(maps: Floats) -> Floats:
+    """The inverse maps (N, 2, 3)."""
+    linear = np.linalg.inv(maps[:, :, :2])
+    return np.concatenate([linear, -linear @ maps[:, :, 2:]], axis=2)
+
+
+def chain(outer: Floats, inner: Floats) -> Floats:
+    """The maps outer(inner(p)), all (N, 2, 3)."""
+    linear = outer[:, :, :2] @ inner[:, :, :2]
+    return np.concatenate([linear, outer[:, :, :2] @ inner[:, :, 2:] + outer[:, :, 2:]], axis=2)
+
+
+def apply(maps: Floats, points: Floats) -> Floats:
+    """Points (N, J, 2) through maps (N, 2, 3)."""
+    result: Floats = points @ maps[:, :, :2].transpose(0, 2, 1) + maps[:, None, :, 2]
+    return result
+
+
+def flip_order(skeleton: Skeleton = MPII) -> NDArray[np.int64]:
+    """(J,) int64: the joint that takes each joint's place when left and right are swapped."""
+    order = np.arange(len(skeleton))
+    for a, b in skeleton.flip_pairs:
+        order[[a, b]] = b, a
+    return order
+
+
+def swap_flipped(values: NDArray[np.generic], flip: NDArray[np.bool_], order: NDArray[np.int64]) -> NDArray[np.generic]:
+    """Joint rows (N, J, ...) with left and right swapped, as `flip_order` has it, where `flip` (N,) says so."""
+    return np.where(flip.reshape(-1, *[1] * (values.ndim - 1)), values[:, order], values)

@@ -1,0 +1,50 @@
+"""What a run leaves of its course: a line an epoch in metrics.jsonl, and TensorBoard's files where it is installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from noda_train.distributed import World
+
+
+class Journal:
+    """metrics.jsonl, and TensorBoard where it is installed. Lines after the epoch that is resumed from are dropped."""
+
+    def __init__(self, run: Path, epoch: int, world: World) -> None:
+        self.path, self.writes, self.board = run / "metrics.jsonl", world.is_first, None
+        if not self.writes:
+            return
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
+        kept = [text for text in lines if json.loads(text)["epoch"] <= epoch]
+        self.path.write_text("".join(text + "\n" for text in kept))
+        self.board = _tensorboard(run)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def write(self, line: dict[str, Any]) -> None:
+        if not self.writes:
+            return
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if self.board is not None:
+            scores = {
+                f"{key}/{k}": v for key, value in line.items() if isinstance(value, dict) for k, v in value.items()
+            }
+            for key, value in {**line, **scores}.items():
+                if isinstance(value, int | float) and key != "epoch":
+                    self.board.add_scalar(key, value, line["epoch"])
+
+    def __exit__(self, *_: object) -> None:
+        if self.board is not None:
+            self.board.close()
+
+
+def _tensorboard(run: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(run))

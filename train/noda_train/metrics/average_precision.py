@@ -1,0 +1,230 @@
+"""AP and AR of poses as COCO reports them, by pycocotools: over all joints, and over visible and occluded ones apart.
+
+"Visible" is the very same evaluation on a truth in which only the visible joints are labelled, and so for "occluded".
+People without such a joint are neither missed nor found, as COCO has it for people without keypoints.
+
+What is right and wrong pycocotools decides; its sum over ranks is stated once more here, under weights of images, so
+that AP has a bootstrap interval. Images are drawn, not people: people on an image compete for its poses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.errors import NodaError
+from noda_train.metrics.oks import Truth
+from noda_train.metrics.pck import SUBSETS, Bools, Floats, interval, resamples
+
+NUMBERS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+"""pycocotools' statistics of keypoints in their order; M: areas from 32^2 to 96^2 px, L: above."""
+RECALLS = np.linspace(0, 1, 101)
+MISSING = "AP needs pycocotools: pip install 'noda-synth[coco]'"
+JOINT_SCORE = 0.2
+"""Joints that score less do not count for the score of a pose (HRNet's and MMPose's threshold)."""
+
+ImageId = int | str
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A detected person: its image, joints (J, 3) of x, y (0-based) and score, and the score of the whole."""
+
+    image: ImageId
+    joints: Floats
+    score: float
+
+
+def pose_scores(scores: NDArray[Any]) -> Floats:
+    """(N,) scores of poses from those of their joints (N, J): the mean of those above 0.2, times a box score of 1."""
+    counted = scores > JOINT_SCORE
+    total = np.where(counted, scores, 0.0).sum(axis=1)
+    result: Floats = np.divide(total, counted.sum(axis=1), out=np.zeros(len(scores)), where=counted.any(axis=1))
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """What pycocotools makes of poses: its numbers, and what AP is the sum of.
+
+    Attributes:
+        numbers: percent by name; None where there is nobody to be found.
+        right: (T, D) bool, by falling score: at this threshold of OKS the pose is somebody's; T thresholds from 0.5 to
+            0.95, D poses.
+        wrong: (T, D) bool: it is nobody's. Neither holds where nobody has to be found.
+        image: (D,) int64, the row of the pose's image.
+        people: (I,) float64, how many people have to be found on each of I images.
+    """
+
+    numbers: dict[str, float | None]
+    right: Bools
+    wrong: Bools
+    image: NDArray[np.int64]
+    people: Floats
+
+
+def rank(
+    poses: Sequence[Pose],
+    truth: Truth,
+    images: Sequence[ImageId],
+    constants: Floats,
+    ignored: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Ranking]:
+    """The rankings by "all", "visible" and "occluded" joints.
+
+    Args:
+        poses: what was found; those on other images are left out.
+        truth: the people; 1-based, as everything that is scored here.
+        images: (N) the image of each.
+        constants: (J,) the sigmas.
+        ignored: annotations of crowds and of people without keypoints on these images: who is found there is no fault.
+
+    Raises:
+        NodaError: pycocotools is not installed.
+    """
+    needed = _needed()
+    known: list[ImageId] = np.unique(np.array(images)).tolist()  # pycocotools' order
+    found = [_found(pose) for pose in poses if pose.image in set(known)]
+    left_out = [_left_out(annotation, len(constants)) for annotation in ignored]
+    return {
+        name: _ranking([*_people(truth, images, truth.subset(name)), *left_out], found, known, constants, *needed)
+        for name in SUBSETS
+    }
+
+
+def _ranking(
+    people: list[dict[str, Any]],
+    found: list[dict[str, Any]],
+    images: list[ImageId],
+    constants: Floats,
+    api: Any,
+    evaluation: Any,
+) -> Ranking:
+    wanted = [person for person in people if person["num_keypoints"] and not person["iscrowd"]]
+    if not found or not wanted:
+        empty = np.zeros((1, 0), bool)
+        counts = np.array([sum(person["image_id"] == image for person in wanted) for image in images], np.float64)
+        numbers: dict[str, float | None] = dict.fromkeys(NUMBERS, 0.0 if wanted else None)
+        return Ranking(numbers, empty, empty, np.zeros(0, np.int64), counts)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
+        there = api.COCO()
+        there.dataset = {
+            "info": {},
+            "images": [{"id": image} for image in images],
+            "annotations": [{**person, "id": number} for number, person in enumerate(people, start=1)],
+            "categories": [{"id": 1, "name": "person"}],
+        }
+        there.createIndex()
+        run = evaluation.COCOeval(there, there.loadRes([dict(one) for one in found]), "keypoints")
+        run.params.kpt_oks_sigmas = constants
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    values = [None if value < 0 else 100 * float(value) for value in run.stats]
+    # The first of its blocks is that of all areas, an entry an image; None where there is nothing.
+    entries = [(row, entry) for row, entry in enumerate(run.evalImgs[: len(run.params.imgIds)]) if entry]
+    matched, passed = (np.concatenate([e[key] for _, e in entries], axis=1) for key in ("dtMatches", "dtIgnore"))
+    order = np.argsort(-np.concatenate([e["dtScores"] for _, e in entries]), kind="mergesort")
+    counts = np.zeros(len(run.params.imgIds))
+    for row, entry in entries:
+        counts[row] = (np.asarray(entry["gtIgnore"]) == 0).sum()
+    return Ranking(
+        dict(zip(NUMBERS, values, strict=True)),
+        ((matched > 0) & (passed == 0))[:, order],
+        ((matched == 0) & (passed == 0))[:, order],
+        np.concatenate([np.full(len(e["dtScores"]), row) for row, e in entries])[order],
+        counts,
+    )
+
+
+def precision(ranking: Ranking, weights: Floats) -> float:
+    """AP in percent where each image (I,) counts so many times, as COCO sums it: the mean over thresholds and over 101
+    recalls of the best precision at that recall or a higher one. NaN where nobody has to be found."""
+    wanted = weights @ ranking.people
+    if not wanted:
+        return float("nan")
+    each = weights[ranking.image]
+    right, wrong = (np.cumsum(kind * each, axis=1) for kind in (ranking.right, ranking.wrong))
+    exact = right / (right + wrong + np.spacing(1))
+    best = np.maximum.accumulate(exact[:, ::-1], axis=1)[:, ::-1]
+    best = np.concatenate([best, np.zeros((len(best), 1))], axis=1)
+    places = [np.searchsorted(line, RECALLS, side="left") for line in right / wanted]
+    return 100 * float(np.take_along_axis(best, np.array(places), axis=1).mean())
+
+
+def evaluate(rankings: Mapping[str, Ranking], bootstrap: int = 1000, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """{"all": {"AP": percent, .., "interval": {"AP": [low, high]}}, "visible": .., "occluded": ..}, None for n/a."""
+    result = {}
+    for name, ranking in rankings.items():
+        drawn = [precision(ranking, weights) for weights in resamples(len(ranking.people), bootstrap, seed)]
+        result[name] = {**ranking.numbers, "interval": {"AP": interval(np.array(drawn))}}
+    return result
+
+
+def compare(
+    ours: Mapping[str, Ranking], other: Mapping[str, Ranking], bootstrap: int = 1000, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Differences ours - other in points, in the layout of `evaluate`; both see the same images."""
+    result = {}
+    for name, ranking in ours.items():
+        against = other[name]
+        drawn = [
+            precision(ranking, weights) - precision(against, weights)
+            for weights in resamples(len(ranking.people), bootstrap, seed)
+        ]
+        differences = {key: _less(value, against.numbers[key]) for key, value in ranking.numbers.items()}
+        result[name] = {**differences, "interval": {"AP": interval(np.array(drawn))}}
+    return result
+
+
+def _less(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
+def _needed() -> tuple[Any, Any]:
+    try:
+        return importlib.import_module("pycocotools.coco"), importlib.import_module("pycocotools.cocoeval")
+    except ImportError as error:
+        raise NodaError(MISSING) from error
+
+
+def _found(pose: Pose) -> dict[str, Any]:
+    return {"image_id": pose.image, "category_id": 1, "keypoints": pose.joints.ravel().tolist(), "score": pose.score}
+
+
+def _people(truth: Truth, images: Sequence[ImageId], chosen: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Annotations in which only the chosen joints (N, J) are labelled."""
+    tables = np.concatenate([truth.joints - 1, 2.0 * np.ones_like(truth.joints[:, :, :1])], axis=2)
+    tables = np.where(chosen[:, :, None], tables, 0.0)
+    return [
+        {
+            "image_id": image,
+            "category_id": 1,
+            "keypoints": table.ravel().tolist(),
+            "num_keypoints": int(labelled.sum()),
+            "bbox": box.tolist(),
+            "area": float(area),
+            "iscrowd": 0,
+        }
+        for image, table, labelled, box, area in zip(images, tables, chosen, truth.box, truth.area, strict=True)
+    ]
+
+
+def _left_out(annotation: Mapping[str, Any], joints: int) -> dict[str, Any]:
+    box = annotation.get("bbox") or [0, 0, 0, 0]
+    return {
+        "image_id": annotation["image_id"],
+        "category_id": 1,
+        "keypoints": annotation.get("keypoints") or [0] * 3 * joints,
+        "num_keypoints": annotation.get("num_keypoints", 0),
+        "bbox": box,
+        "area": annotation.get("area", box[2] * box[3]),
+        "iscrowd": int(bool(annotation.get("iscrowd"))),
+    }

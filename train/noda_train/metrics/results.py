@@ -1,0 +1,137 @@
+"""COCO results, the list of poses in which the field exchanges predictions: written, read, and given to people.
+
+Each entry has `image_id`, `category_id`, `keypoints` (x, y and score of each joint; 0-based pixels) and `score`. Ours
+have `annotation_id` as well, the person whose box the pose was found in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import json_list, read_json, write_text
+from noda_synth.formats.files.json_pieces import list_in
+from noda_train.data import Ids
+from noda_train.metrics import oks
+from noda_train.metrics.average_precision import ImageId, Pose, pose_scores
+from noda_train.metrics.pck import Floats
+from noda_train.predict import Prediction
+
+UNKNOWN_SIGMA = 0.1
+"""Stands in for the sigmas of a skeleton that has none, to tell whose a pose is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The poses of a file, and for each the annotation that it belongs to, None where the file does not say."""
+
+    poses: tuple[Pose, ...]
+    annotations: tuple[ImageId | None, ...]
+
+
+def poses_of(joints: Floats, scores: Floats, names: Sequence[Ids]) -> list[Pose]:
+    """Poses of people whose boxes were known, from joints (N, J, 2), 1-based, and their scores (N, J)."""
+    tables = np.concatenate([joints - 1, scores[:, :, None]], axis=2)
+    wholes = pose_scores(scores)
+    return [Pose(name.image, table, float(whole)) for name, table, whole in zip(names, tables, wholes, strict=True)]
+
+
+def write_results(path: Path, prediction: Prediction, names: Sequence[Ids]) -> None:
+    """Write what a network found, an entry a person."""
+    entries = (
+        {
+            "image_id": name.image,
+            "category_id": name.category,
+            "annotation_id": name.annotation,
+            "keypoints": pose.joints.ravel().tolist(),
+            "score": pose.score,
+        }
+        for name, pose in zip(names, poses_of(prediction.joints, prediction.scores, names), strict=True)
+    )
+    write_text(path, json_list(entries) + "\n")
+
+
+def read_results(path: Path, joints: int) -> Results:
+    """The poses of a file, each of so many joints. NodaError that names file and entry where one is none."""
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise NodaError(f"{path}: not a list of COCO results")
+    poses, annotations = [], []
+    for row, entry in enumerate(content):
+        try:
+            table = np.array(entry["keypoints"], dtype=np.float64)
+            if table.shape != (3 * joints,):
+                raise NodaError(f"{path} entry {row}: {len(table) / 3:g} keypoints, but the truth has {joints}")
+            pose = Pose(_identity(entry["image_id"]), table.reshape(joints, 3), float(entry["score"]))
+            if not np.isfinite([*table, pose.score]).all():
+                raise NodaError(f"{path} entry {row}: a number that is none; leave the pose out")
+            poses.append(pose)
+            annotations.append(_identity(entry["annotation_id"]) if "annotation_id" in entry else None)
+        except (TypeError, KeyError, ValueError) as error:
+            shown = json.dumps(entry)[:80]
+            raise NodaError(f"{path} entry {row}: no image_id, keypoints and score in {shown}") from error
+    return Results(tuple(poses), tuple(annotations))
+
+
+def _identity(value: Any) -> ImageId:
+    if not isinstance(value, int | str):
+        raise TypeError(value)
+    return value
+
+
+def assigned(results: Results, truth: oks.Truth, names: Sequence[Ids]) -> Floats:
+    """(N, J, 2), 1-based: the joints of the pose that belongs to each person, NaN where there is none.
+
+    Where the file does not say whose a pose is, the pairs on an image that fit best (by OKS) are put together first,
+    each pose and each person once. That is kind to surplus poses, for which AP makes them pay.
+    """
+    joints = np.full(truth.joints.shape, np.nan)
+    row_of = {name.annotation: row for row, name in enumerate(names)}
+    poses_on: dict[ImageId, list[Pose]] = defaultdict(list)
+    for pose, annotation in zip(results.poses, results.annotations, strict=True):
+        row = None if annotation is None else row_of.get(annotation)
+        if row is not None and names[row].image == pose.image:
+            joints[row] = pose.joints[:, :2] + 1
+        else:
+            poses_on[pose.image].append(pose)
+    rows_on: dict[ImageId, list[int]] = defaultdict(list)
+    for row, name in enumerate(names):
+        if np.isnan(joints[row]).all():
+            rows_on[name.image].append(row)
+    constants = oks.sigmas(truth.skeleton)
+    if constants is None:
+        constants = np.full(len(truth.skeleton), UNKNOWN_SIGMA)
+    for image, poses in poses_on.items():
+        rows = rows_on[image]
+        fits = [[oks.of_pose(pose.joints[:, :2] + 1, row, truth, constants) for row in rows] for pose in poses]
+        for place, row in _best_pairs(np.array(fits).reshape(len(poses), len(rows))):
+            joints[rows[row]] = poses[place].joints[:, :2] + 1
+    return joints
+
+
+def _best_pairs(fits: Floats) -> Iterable[tuple[int, int]]:
+    """Pairs of rows and columns of (P, N), the best first, each row and column once at most."""
+    rows, columns = set[int](), set[int]()
+    for flat in np.argsort(-fits, axis=None, kind="stable"):
+        row, column = divmod(int(flat), fits.shape[1])
+        if row not in rows and column not in columns:
+            rows.add(row)
+            columns.add(column)
+            yield row, column
+
+
+def ignored_in(path: Path, images: set[ImageId]) -> list[dict[str, Any]]:
+    """Annotations of a COCO file on these images that nobody has to find: crowds, and people without keypoints."""
+    return [
+        annotation
+        for annotation in list_in(path, "annotations")
+        if annotation.get("image_id") in images
+        and (annotation.get("iscrowd") or not any(annotation.get("keypoints", ())[2::3]))
+    ]

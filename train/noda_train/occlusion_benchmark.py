@@ -1,0 +1,258 @@
+"""Scores on the occluded benchmark of `noda-synth benchmark`: clean images, their twins, and how far a score drops.
+
+Everything is paired: the score on the twins of a severity stands beside that of the same joints of the same persons on
+the clean images. docs/benchmark.md defines the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from noda_synth.benchmark.folder import read_benchmark
+from noda_synth.benchmark.protocol import CLEAN, SEVERITIES
+from noda_synth.data.dataset import Person
+from noda_synth.data.disk_list import DiskList
+from noda_synth.data.skeleton import MPII, load_skeleton
+from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.coco.read import read_coco
+from noda_synth.formats.layout import own_skeleton
+from noda_synth.formats.mpii.records import Ids, read_persons
+from noda_train.data import Samples, samples_of
+from noda_train.distributed import World
+from noda_train.metrics import pck
+from noda_train.metrics.pck import Bools, Floats
+from noda_train.metrics.scoring import Judge, found_in
+from noda_train.metrics.truth import read_truth
+from noda_train.predict import predict
+from noda_train.settings import Settings
+
+KINDS = {
+    "covered": "newly hidden by the pasted body",
+    "uncovered": "neither covered nor occluded before",
+    "occluded": "occluded before",
+    "all": "all",
+}
+"""The joints that are scored apart: name -> which they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The clean list, or the twins of a severity.
+
+    Attributes:
+        samples: the n persons in the order of the list.
+        judge: what predictions are read by.
+        rows: (n,) each person's place in the clean list.
+        covered: (n, J) bool, joints under the pasted body.
+    """
+
+    samples: Samples
+    judge: Judge
+    rows: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+    covered: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """A benchmark: the name and the digest of labels to be cited, the clean list, and the severities by name."""
+
+    name: str
+    labels: str
+    clean: Part
+    severities: Mapping[str, Part]
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        return {CLEAN: self.clean, **self.severities}
+
+
+def read(folder: Path) -> Benchmark:
+    """Read a benchmark. Raises NodaError for a folder that is none, or whose lists do not fit together."""
+    content = read_benchmark(folder)
+    clean = _part(folder / CLEAN, None)
+    return Benchmark(
+        content["name"],
+        content["labels"],
+        clean,
+        {severity.name: _part(folder / severity.name, clean.samples) for severity in SEVERITIES},
+    )
+
+
+def _part(folder: Path, clean: Samples | None) -> Part:
+    file = folder / "annot" / "valid.json"
+    if file.is_file():
+        problems: DiskList[Problem] = DiskList()
+        ids = Ids()
+        people = [ids.named(person) for person in read_persons(file, problems) if person is not None]
+        if problems:
+            raise NodaError(f"{file}: {problems[0].item}: {problems[0].reason}")
+        samples = samples_of(folder / "images", MPII, people)
+        truth: pck.Truth = read_truth(folder / "annot" / "gt_valid.mat") if people else samples.truth()
+        judge = Judge(truth)
+    else:
+        file = folder / "annot" / "coco_valid.json"
+        own = own_skeleton(file)
+        dataset = read_coco(file, load_skeleton(own) if own else None)
+        people = list(dataset.persons)
+        samples = samples_of(folder / "images", dataset.skeleton, people)
+        truth = samples.truth()
+        judge = Judge(truth, samples.names, file)
+    if len(truth) != len(people):
+        raise NodaError(f"{folder}: {len(people)} persons in {file.name}, but {len(truth)} in gt_valid.mat")
+    places = {name: row for row, name in enumerate((clean or samples).ids)}
+    if missing := [name for name in samples.ids if name not in places]:
+        raise NodaError(f"{file}: nobody on the clean images is called {missing[0]}")
+    covered = [_covered(person, samples.skeleton.joints) for person in people]
+    return Part(
+        samples,
+        judge,
+        np.array([places[name] for name in samples.ids], np.intp),
+        np.array(covered, bool).reshape(-1, len(samples.skeleton)),
+    )
+
+
+def _covered(person: Person, joints: tuple[str, ...]) -> list[bool]:
+    if "joints_covered" in person.record:
+        return [bool(hit) for hit in person.record["joints_covered"]]
+    names = person.record.get("noda", {}).get("covered", ())
+    return [joint in names for joint in joints]
+
+
+def evaluate(
+    predictions: Mapping[str, Floats], twins: Benchmark, bootstrap: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """All numbers, ready for JSON; percentages, None for n/a.
+
+    Args:
+        predictions: for the clean list and each severity by name (n, J, 2), 1-based, in the order of the lists.
+        twins: the benchmark.
+        bootstrap: samples of persons for the intervals of the drops.
+        seed: of these.
+
+    Returns:
+        {"benchmark": name, "labels": digest, "metric": .., "thresholds": {"0.5": {"clean": {"persons", "n", columns},
+        "light": {"persons": n, "covered": {"n": joints, "clean": {columns}, "twin": {columns}, "drop": {column:
+        {"difference", "interval"}}}, "uncovered": .., "occluded": .., "all": ..}, ..}}}. The drop is clean less twin,
+        in percentage points, with a paired 95 % bootstrap interval over persons.
+    """
+    truth = twins.clean.judge.truth
+    on_clean = pck.distances(predictions[CLEAN], truth)
+    on_twins = {
+        name: np.linalg.norm(predictions[name] - truth.joints[part.rows], axis=2) / truth.unit[part.rows, None]
+        for name, part in twins.severities.items()
+    }
+    result: dict[str, Any] = {"benchmark": twins.name, "labels": twins.labels, "metric": truth.metric, "thresholds": {}}
+    everyone = (truth.labelled & truth.counted).astype(np.float64)
+    for threshold in truth.thresholds:
+        right = (on_clean <= threshold) * everyone
+        table: dict[str, Any] = {
+            CLEAN: {
+                "persons": len(truth),
+                "n": int(everyone.sum()),
+                **_numbers(pck.columns(right.sum(0), everyone.sum(0), truth)),
+            }
+        }
+        for name, part in twins.severities.items():
+            weights = pck.resamples(len(part.rows), bootstrap, seed) if len(part.rows) else np.zeros((0, 0))
+            both = (on_clean[part.rows] <= threshold, on_twins[name] <= threshold)
+            table[name] = {"persons": len(part.rows)} | {
+                kind: _paired(both, mask, truth, weights) for kind, mask in _masks(truth, part).items()
+            }
+        result["thresholds"][f"{threshold:g}"] = table
+    return result
+
+
+def _masks(truth: pck.Truth, part: Part) -> dict[str, Bools]:
+    """(n, J) bool for each of KINDS: the joints of it."""
+    scored = truth.labelled[part.rows] & truth.counted
+    before = np.full(scored.shape, -1) if truth.visible is None else truth.visible[part.rows]
+    return {
+        "covered": scored & part.covered & (before == 1),
+        "uncovered": scored & ~part.covered & (before != 0),
+        "occluded": scored & (before == 0),
+        "all": scored,
+    }
+
+
+def _paired(both: tuple[Bools, Bools], mask: Bools, truth: pck.Truth, weights: Floats) -> dict[str, Any]:
+    counts = mask.astype(np.float64)
+    right = [hits * counts for hits in both]
+    clean, twin = (pck.columns(r.sum(0), counts.sum(0), truth) for r in right)
+    drawn = [pck.columns(weights @ r, weights @ counts, truth) for r in right]
+    return {
+        "n": int(counts.sum()),
+        "clean": _numbers(clean),
+        "twin": _numbers(twin),
+        "drop": {
+            key: {
+                "difference": pck.number(clean[key] - twin[key]),
+                "interval": pck.interval(drawn[0][key] - drawn[1][key]),
+            }
+            for key in clean
+        },
+    }
+
+
+def _numbers(columns: Mapping[str, Floats]) -> dict[str, float | None]:
+    return {key: pck.number(value) for key, value in columns.items()}
+
+
+def score(folder: Path, twins: Benchmark) -> dict[str, Any]:
+    """All numbers for a folder of predictions: clean, light, medium and heavy, each .h5, .mat or .json."""
+    return evaluate({name: _read(folder, name, part) for name, part in twins.parts.items()}, twins)
+
+
+def _read(folder: Path, name: str, part: Part) -> Floats:
+    found = [folder / f"{name}{suffix}" for suffix in (".h5", ".mat", ".json")]
+    file = next((file for file in found if file.is_file()), None)
+    if file is None and not len(part.samples):
+        return np.zeros((0, len(part.samples.skeleton), 2))
+    if file is None:
+        raise NodaError(f"{folder}: no predictions for the {name} images; {name}.h5, .mat or .json is looked for")
+    return found_in(file, part.judge).joints
+
+
+def evaluate_network(
+    network: nn.Module, twins: Benchmark, settings: Settings, world: World, folder: Path, data: Path
+) -> dict[str, Any]:
+    """Predict and score, and leave clean.h5, light.h5, medium.h5, heavy.h5 and scores.json in a folder of the run's."""
+    from noda_train.evaluate import write_json, write_predictions
+
+    found = {name: predict(network, part.samples, settings, world) for name, part in twins.parts.items()}
+    result = evaluate({name: prediction.joints for name, prediction in found.items()}, twins)
+    if world.is_first:
+        place = folder / f"benchmark-{data.resolve().name}"
+        place.mkdir(exist_ok=True)
+        for name, prediction in found.items():
+            write_predictions(place / f"{name}.h5", prediction, twins.parts[name].samples, {"data": str(data / name)})
+        write_json(place / "scores.json", result)
+    return result
+
+
+def format_table(result: Mapping[str, Any]) -> str:
+    """The table that a command prints: a row for each severity and kind of joint, at the first threshold."""
+    threshold, table = next(iter(result["thresholds"].items()))
+    rows = [["severity", "joints", "persons", "n", "clean", "twin", "drop", "95 % of drop"]]
+    clean = table[CLEAN]
+    rows.append([CLEAN, "all", str(clean["persons"]), str(clean["n"]), pck.cell(clean["mean"]), "", "", ""])
+    for severity in SEVERITIES:
+        part = table[severity.name]
+        for kind in KINDS:
+            one = part[kind]
+            drop = one["drop"]["mean"]
+            low, high = (pck.cell(value, sign=True) for value in drop["interval"])
+            rows.append([
+                severity.name, kind, str(part["persons"]), str(one["n"]), pck.cell(one["clean"]["mean"]),
+                pck.cell(one["twin"]["mean"]), pck.cell(drop["difference"], sign=True), f"{low}..{high}",
+            ])  # fmt: skip
+    head = f"{result['benchmark']} (labels {result['labels'][:12]}): {result['metric']}@{threshold}, mean"
+    notes = [f"{name}: {which}" for name, which in KINDS.items() if name != which]
+    return "\n\n".join([
+        head, pck.grid(rows), "Clean and twin: the same joints of the same persons. " + "; ".join(notes) + ".",
+    ])  # fmt: skip

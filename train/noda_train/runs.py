@@ -1,0 +1,75 @@
+"""Run folders, and the networks in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.errors import NodaError
+from noda_train import checkpoint
+from noda_train.models import build, weights
+from noda_train.settings import Settings
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights, its joints, the settings and the data set that it was trained with."""
+
+    network: nn.Module
+    skeleton: Skeleton
+    settings: Settings
+    data: Path | None
+    epoch: int | None
+    source: Path
+
+
+def new_run(runs: Path, preset: str, data: Path) -> Path:
+    """The next free folder, such as runs/hrnet_w32-mpii_noda-1."""
+    number = 1
+    while (run := runs / f"{preset}-{data.name}-{number}").exists():
+        number += 1
+    return run
+
+
+def newest_run(runs: Path) -> Path:
+    checkpoints = sorted(runs.glob("*/last.pt"), key=lambda path: path.stat().st_mtime)
+    if not checkpoints:
+        raise NodaError(f"no run with a checkpoint in {runs}/: `noda-train fit PRESET` makes one, --run names one")
+    return checkpoints[-1].parent
+
+
+def trained(run: Path, which: str, device: torch.device) -> Trained:
+    """The network of a run ("last" or "best" checkpoint; its moving average where it has one), or of a slim file."""
+    path = run if run.is_file() else run / f"{which}.pt"
+    if not path.is_file():
+        raise NodaError(f"{path}: no such checkpoint; `best` needs a run with validation, `last` one whole epoch")
+    content = checkpoint.load(path)
+    settings = checkpoint.settings_of(content, path)
+    skeleton = checkpoint.skeleton_of(content, path)
+    network = build(settings.model, len(skeleton))
+    network.load_state_dict(content.get("average") or content["network"])
+    data = content.get("data")
+    return Trained(
+        _placed(network, device), skeleton, settings, Path(data) if data else None, content.get("epoch"), path
+    )
+
+
+def from_weights(
+    file: Path, settings: Settings, skeleton: Skeleton, device: torch.device
+) -> tuple[Trained, weights.Report]:
+    """A network with somebody's weights for these joints. The whole network has to be covered, the head too."""
+    network = build(settings.model, len(skeleton))
+    report = weights.load_file(network, file, skeleton)
+    if report.fresh:
+        why = f" ({report.head})" if report.head else ""
+        raise NodaError(f"{file}: no weights for {', '.join(report.fresh[:3])}{why}: it is for training to start from")
+    return Trained(_placed(network, device), skeleton, settings, None, None, file), report
+
+
+def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+    placed: nn.Module = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed.eval()

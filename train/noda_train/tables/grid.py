@@ -1,0 +1,256 @@
+"""A table as a value: what its TOML file says, with one of the file's sections laid over it, checked.
+
+The file's keys are those of `_KEYS`, its rows those of `_ROW`; every other table in it is a section (`[quick]`), whose
+keys replace the file's own. What a section sets for the training wins over the rows.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from noda_synth.errors import NodaError
+
+COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean")
+"""The columns of the paper's tables, by the names that `noda_train/metrics/pck.py` and `pckh.py` give them."""
+KEEP = ("all", "network", "predictions")
+"""What stays of a finished run: everything, the network without its optimiser, or only what the table needs."""
+
+_KEYS: Mapping[str, type] = {
+    "title": str, "source": str, "note": str, "data": str, "demo": str, "pool": str, "render": str, "objects": str,
+    "preset": str, "set": dict, "seeds": int, "keep": str, "keep_renders": bool, "labels": list,
+    "row": list,
+}  # fmt: skip
+_ROW: Mapping[str, type] = {
+    "name": str, "render": str, "preset": str, "set": dict, "against": str, "labels": list, "paper": str
+}  # fmt: skip
+_CELL = re.compile(r"\d+\.\d( ?\([+-]\d+\.\d\))? \([+-]?\d+(\.\d+)?, [+-]?\d+(\.\d+)?\)")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: what is trained.
+
+    Attributes:
+        name: as printed.
+        render: options of `noda-synth render`, the table's common ones first; None trains on the original set.
+        preset: of `noda-train fit`.
+        settings: KEY=VALUE for its `--set`.
+        against: the row that this one is compared with; None for a baseline.
+        labels: what stands in the table's own columns.
+        paper: the paper's cells, in the order of COLUMNS, as printed; empty where the paper has no such row.
+        skipped: why this row cannot be run; empty if it can.
+    """
+
+    name: str
+    render: tuple[str, ...] | None
+    preset: str
+    settings: tuple[str, ...]
+    against: str | None
+    labels: tuple[str, ...]
+    paper: tuple[str, ...]
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table that can be run; `demo` are the options of `noda-synth demo-data` where `data` is to be drawn first."""
+
+    name: str
+    title: str
+    source: str
+    note: str
+    data: Path
+    demo: tuple[str, ...] | None
+    pool: tuple[str, ...]
+    seeds: int
+    keep: str
+    keep_renders: bool
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says; None and nothing leave it to the file."""
+
+    section: str | None = None
+    data: Path | None = None
+    seeds: int | None = None
+    objects: Path | None = None
+    objects_images: Path | None = None
+    settings: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+
+
+def read(path: Path, wishes: Wishes, work: Path) -> Grid:
+    """The grid of a file. Raises NodaError, which names file, row and key, for whatever is wrong with it.
+
+    Args:
+        path: the TOML file.
+        wishes: what replaces it.
+        work: where a demo data set goes.
+    """
+    values = _merged(path, wishes.section)
+    demo = values.get("demo") if wishes.data is None else None
+    if wishes.data is None and demo is None and "data" not in values:
+        raise NodaError(f"{path}: no `data`; name a data set with --data")
+    data = wishes.data or (Path(values["data"]) if demo is None else work / "demo")
+    seeds = wishes.seeds or values.get("seeds", 3)
+    if seeds < 1:
+        raise NodaError(f"{path}: seeds = {seeds}: 1 or more")
+    keep = values.get("keep", "network")
+    if keep not in KEEP:
+        raise NodaError(f"{path}: keep = {keep!r}{_near(keep, KEEP)}: one of {', '.join(KEEP)}")
+    rows = _rows(path, values, wishes, _objects(values, wishes, data))
+    changed = (
+        f"Settings of this run that differ from the file: {', '.join(wishes.settings)}." if wishes.settings else ""
+    )
+    note = " ".join(text for text in (values.get("note", ""), changed) if text)
+    return Grid(
+        path.stem, values.get("title", path.stem), values.get("source", ""), note,
+        data, None if demo is None else tuple(shlex.split(demo)), tuple(shlex.split(values.get("pool", ""))), seeds,
+        keep, values.get("keep_renders", True), tuple(values.get("labels", ())), rows,
+    )  # fmt: skip
+
+
+def _merged(path: Path, section: str | None) -> dict[str, Any]:
+    """The file's values, checked, with those of the section over them."""
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise NodaError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise NodaError(f"{path}: not a TOML file ({error})") from error
+    sections = {key: value for key, value in content.items() if key not in _KEYS and isinstance(value, dict)}
+    values = {key: value for key, value in content.items() if key not in sections}
+    _check(str(path), values, _KEYS)
+    for name, overlay in sections.items():
+        _check(f"{path}, [{name}]", overlay, {key: kind for key, kind in _KEYS.items() if key != "row"})
+    if section is not None and section not in sections:
+        raise NodaError(f"{path}: no section [{section}]{_near(section, sections)}; there are: {', '.join(sections)}")
+    overlay = sections[section] if section else {}
+    # The section's training settings are kept apart: they win over the rows'.
+    return {**values, **overlay, "set": values.get("set", {}), "over": overlay}
+
+
+def _rows(path: Path, values: Mapping[str, Any], wishes: Wishes, sources: Mapping[str, str]) -> tuple[Row, ...]:
+    records = values.get("row", [])
+    if not records:
+        raise NodaError(f"{path}: no [[row]]")
+    rows: list[Row] = []
+    for number, record in enumerate(records, start=1):
+        where = f"{path}, row {number}"
+        if not isinstance(record, dict) or not record.get("name"):
+            raise NodaError(f"{where}: needs a name")
+        where = f"{path}, row {record['name']!r}"
+        _check(where, record, _ROW)
+        if any(row.name == record["name"] for row in rows):
+            raise NodaError(f"{where}: there are two of this name")
+        rows.append(_row(where, record, values, wishes, sources, rows))
+    wanted = [*wishes.rows, *(row.against for row in rows if row.name in wishes.rows and row.against)]
+    for name in wishes.rows:
+        if not any(row.name == name for row in rows):
+            names = [row.name for row in rows]
+            raise NodaError(f"{path}: no row {name!r}{_near(name, names)}; there are: {'; '.join(names)}")
+    return tuple(row for row in rows if not wishes.rows or row.name in wanted)
+
+
+def _row(
+    where: str, record: Mapping[str, Any], values: Mapping[str, Any], wishes: Wishes, sources: Mapping[str, str],
+    before: Sequence[Row],
+) -> Row:  # fmt: skip
+    against = record.get("against", before[0].name if before else None)
+    if against == record["name"]:
+        against = None
+    elif before and against not in [row.name for row in before]:
+        names = [row.name for row in before]
+        raise NodaError(f"{where}: against = {against!r}{_near(against, names)}: no row above it has this name")
+    labels = tuple(str(label) for label in record.get("labels", ()))
+    if len(labels) not in (0, len(values.get("labels", ()))):
+        raise NodaError(f"{where}: {len(labels)} labels for {len(values.get('labels', ()))} columns")
+    over = values["over"]
+    preset = over.get("preset") or record.get("preset") or values.get("preset")
+    if preset is None:
+        raise NodaError(f"{where}: no `preset`, neither here nor for the whole table")
+    settings = {**values["set"], **record.get("set", {}), **over.get("set", {})}
+    settings |= dict(_setting(item) for item in wishes.settings)
+    render, skipped = _render(where, record, values, sources)
+    return Row(
+        record["name"], render, preset, tuple(f"{key}={_text(value)}" for key, value in settings.items()), against,
+        labels or ("",) * len(values.get("labels", ())), _paper(where, record.get("paper", "")), skipped,
+    )  # fmt: skip
+
+
+def _render(
+    where: str, record: Mapping[str, Any], values: Mapping[str, Any], sources: Mapping[str, str]
+) -> tuple[tuple[str, ...] | None, str]:
+    """Options of render, and why the row cannot be run."""
+    if "render" not in record:
+        return None, ""
+    skipped = ""
+    text = f"{values.get('render', '')} {record['render']}"
+    for name in re.findall(r"\{(\w*)\}", text):
+        if name not in sources:
+            raise NodaError(f"{where}: render has {{{name}}}; there are: {', '.join(f'{{{key}}}' for key in sources)}")
+        if not sources[name]:
+            skipped = f"no {name} given (--{name})"
+        text = text.replace(f"{{{name}}}", sources[name])
+    return tuple(shlex.split(text)), skipped
+
+
+def _objects(values: Mapping[str, Any], wishes: Wishes, data: Path) -> dict[str, str]:
+    """What may stand in braces in a row's options."""
+    place = shlex.quote(str(data))
+    objects = values.get("objects", "").replace("{data}", place)
+    if wishes.objects is not None:
+        objects = f"--objects {shlex.quote(str(wishes.objects))}"
+        if wishes.objects_images is not None:
+            objects += f" --objects-images {shlex.quote(str(wishes.objects_images))}"
+    return {"data": place, "objects": objects}
+
+
+def _paper(where: str, text: str) -> tuple[str, ...]:
+    cells = tuple(cell.strip() for cell in text.split("|")) if text else ()
+    if cells and len(cells) != len(COLUMNS):
+        raise NodaError(f"{where}: paper has {len(cells)} cells, not {len(COLUMNS)}: {', '.join(COLUMNS)}")
+    for cell in cells:
+        if not _CELL.fullmatch(cell):
+            raise NodaError(f"{where}: paper: {cell!r} does not look like '96.8 (+0.4, 0)'")
+    return cells
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise NodaError(f"--set {text}: write key=value")
+    return key.strip(), value.strip()
+
+
+def _text(value: Any) -> str:
+    """A TOML value as `--set` reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _check(where: str, values: Mapping[str, Any], known: Mapping[str, type]) -> None:
+    for key, value in values.items():
+        if key not in known:
+            raise NodaError(f"{where}: unknown key {key!r}{_near(key, known)}; there are: {', '.join(known)}")
+        if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
+            raise NodaError(f"{where}: {key} = {value!r}: should be {_WORDS[known[key]]}")
+
+
+_WORDS = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table of settings"}
+
+
+def _near(word: str, words: Collection[str]) -> str:
+    near = get_close_matches(word, list(words), n=1)
+    return f", did you mean {near[0]!r}?" if near else ""

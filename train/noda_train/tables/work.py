@@ -1,0 +1,191 @@
+"""What has to be done for a table: tasks with their commands, where they leave things, and which are done.
+
+Everything lies in one work folder, under names that hash what it depends on, so that rows and tables share the pool,
+the renders and the runs that they have in common:
+
+    pools/HASH.h5   renders/OPTIONS-sSEED-HASH/   runs/PRESET-DATA-sSEED-HASH/   cache/DATA/   logs/   done/
+
+A task is done when `done/KEY.json` says so and what it made is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from noda_synth.formats.files.atomic import write_text
+from noda_train.tables.grid import Grid, Row
+
+NODA = (sys.executable, "-m", "noda_synth")
+TRAIN = (sys.executable, "-m", "noda_train")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to do.
+
+    Attributes:
+        kind: "demo", "pool", "render" or "run".
+        key: unique in the work folder.
+        title: what is told of it; a run that several rows share has the name of the first.
+        output: the file or folder that it makes.
+        words: its options, without those that say how far it has come.
+        needs: keys of the tasks that come before it.
+        work: the work folder.
+        keep: what stays of a finished run.
+    """
+
+    kind: str
+    key: str
+    title: str
+    output: Path
+    words: tuple[str, ...]
+    needs: tuple[str, ...]
+    work: Path = field(repr=False)
+    keep: str = "all"
+
+    @property
+    def log(self) -> Path:
+        return self.work / "logs" / f"{self.key}.log"
+
+    @property
+    def marker(self) -> Path:
+        return self.work / "done" / f"{self.key}.json"
+
+    @property
+    def done(self) -> bool:
+        return self.marker.is_file() and self.output.exists()
+
+    def commands(self, device: str) -> list[tuple[str, ...]]:
+        """What to run now, one after the other; a training that was cut off goes on from its last checkpoint.
+
+        The device is named, unless the settings do: "auto" would train for days on a CPU where torch finds no GPU.
+        """
+        if self.kind != "run":
+            return [(*NODA, *self.words)]
+        run = ("--run", str(self.output))
+        named = any(word.startswith("device=") for word in self.words)
+        chosen = () if named else ("--set", f"device={device}")
+        data = self.words[self.words.index("--data") : self.words.index("--data") + 2]
+        begun = (self.output / "last.pt").exists()
+        words = ("--resume", *chosen, *run, *data) if begun else (*self.words, *chosen, *run)
+        steps = [(*TRAIN, "fit", *words)]
+        if self.keep == "network":
+            steps.append((*TRAIN, "export", *run, "--slim", str(self.output / "network.pt")))
+        return steps
+
+    def finish(self, seconds: float) -> None:
+        """Say that it is done, then take away what nobody needs any more."""
+        write_text(self.marker, json.dumps({"seconds": round(seconds, 1), "words": self.words}) + "\n")
+        self.tidy()
+
+    def tidy(self) -> None:
+        if self.kind == "run" and self.keep != "all" and self.done:
+            for name in ("last.pt", "best.pt"):
+                (self.output / name).unlink(missing_ok=True)
+
+    def seconds(self) -> float:
+        """How long it took."""
+        return float(json.loads(self.marker.read_text())["seconds"])
+
+
+@dataclass(frozen=True)
+class Work:
+    """All tasks of a table."""
+
+    grid: Grid
+    folder: Path
+
+    @cached_property
+    def tasks(self) -> Mapping[str, Task]:
+        """By key, in an order in which they can be done: seeds first, so that a table of one seed is soon there."""
+        tasks: dict[str, Task] = {}
+        before: tuple[str, ...] = ()
+        if self.grid.demo is not None:
+            words = ("demo-data", str(self.grid.data), *self.grid.demo)
+            before = (
+                self._add(tasks, "demo", f"demo-{_digest(self.grid.demo)}", "demo data", self.grid.data, words, ()),
+            )
+        for seed in range(self.grid.seeds):
+            for row in self.grid.rows:
+                if not row.skipped:
+                    self._add_run(tasks, row, seed, before)
+        return tasks
+
+    def run_key(self, row: Row, seed: int) -> str:
+        key = f"{Path(row.preset).stem}-{self._data_key(row, seed)}-s{seed}"
+        return f"{key}-{_digest(self._data_key(row, seed), row.preset, row.settings, seed)}"
+
+    def run_of(self, row: Row, seed: int) -> Path:
+        return self.folder / "runs" / self.run_key(row, seed)
+
+    def readers(self, render: Task) -> list[Task]:
+        """The runs that train on a render."""
+        return [task for task in self.tasks.values() if render.key in task.needs]
+
+    def tidy(self) -> None:
+        """Take away what finished runs leave, and renders that no run of this table needs any more."""
+        for task in self.tasks.values():
+            task.tidy()
+            if task.kind == "render" and not self.grid.keep_renders and all(run.done for run in self.readers(task)):
+                for folder in (task.output, self.folder / "cache" / task.key):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def left(self) -> list[Task]:
+        """What is still to be done: unfinished runs, and what they need."""
+        wanted: set[str] = set()
+        for task in reversed(list(self.tasks.values())):
+            if not task.done and (task.kind == "run" or task.key in wanted):
+                wanted |= {task.key, *task.needs}
+        return [task for key, task in self.tasks.items() if key in wanted and not task.done]
+
+    def _data_key(self, row: Row, seed: int) -> str:
+        """Names the data that a row trains on: the original set (for any seed the same), or its own render."""
+        if row.render is None:
+            return f"{self.grid.data.name}-{_digest(self._origin)}"
+        slug = re.sub(r"[^a-z0-9.]+", "-", " ".join(row.render).lower()).strip("-")[:40].strip("-") or "default"
+        return f"{slug}-s{seed}-{_digest(self._origin, self.grid.pool, row.render, seed)}"
+
+    @property
+    def _origin(self) -> Any:
+        return [str(self.grid.data.resolve()), self.grid.demo]
+
+    def _add_run(self, tasks: dict[str, Task], row: Row, seed: int, before: tuple[str, ...]) -> None:
+        data_key = self._data_key(row, seed)
+        data, needs = self.grid.data, before
+        if row.render is not None:
+            data = self.folder / "renders" / data_key
+            pool = self.folder / "pools" / f"{_digest(self._origin, self.grid.pool)}.h5"
+            source = ("--data", str(self.grid.data))
+            if data_key not in tasks:
+                words = ("build-pool", *source, "--out", str(pool), *self.grid.pool)
+                needs = (self._add(tasks, "pool", f"pool-{pool.stem}", "pool", pool, words, before),)
+                words = ("render", *source, "--pool", str(pool), "--out", str(data), *row.render, "--seed", str(seed))
+                title = f"render of {row.name}, seed {seed}"
+                self._add(tasks, "render", data_key, title, data, words, (*before, *needs))
+            needs = (data_key,)
+        settings = [*row.settings, f"seed={seed}", f"cache_dir={self.folder / 'cache' / data_key}"]
+        sets = [word for setting in settings for word in ("--set", setting)]
+        words = (row.preset, "--data", str(data), *sets)
+        title = f"training of {row.name}, seed {seed}"
+        self._add(tasks, "run", self.run_key(row, seed), title, self.run_of(row, seed), words, needs)
+
+    def _add(
+        self, tasks: dict[str, Task], kind: str, key: str, title: str, output: Path, words: tuple[str, ...],
+        needs: tuple[str, ...],
+    ) -> str:  # fmt: skip
+        keep = self.grid.keep if kind == "run" else "all"
+        tasks.setdefault(key, Task(kind, key, title, output, words, needs, self.folder, keep))
+        return key
+
+
+def _digest(*values: Any) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
