@@ -93,7 +93,7 @@ def test_a_coco_file_is_held_out_from_entry_by_entry(tmp_path: Path) -> None:
         assert {a["image_id"] for a in part["annotations"]} <= {i["id"] for i in part["images"]}
         assert part["categories"] == whole["categories"] and part["info"] == whole["info"]
     assert not (tmp_path / "out/skeleton.toml").exists()
-    own = ROOT / "noda_synth/skeletons/coco17.toml"
+    own = ROOT / "noda_synth/data/skeletons/coco17.toml"
     assert convert(source, tmp_path / "own", "--to", "coco", "--holdout", "0.3", "--skeleton", own).exit_code == 0
     assert (tmp_path / "own/skeleton.toml").read_bytes() == own.read_bytes()
     again = convert(tmp_path / "out", tmp_path / "more", "--to", "coco", "--holdout", "0.3")

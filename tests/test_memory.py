@@ -155,7 +155,7 @@ def test_a_small_mat_that_unpacks_to_gigabytes_is_refused_without_unpacking_it(t
     start = words(14, size, 6, 8, 9, 0, 5, 8, 1, size - 64, 1 | 11 << 16) + b"jnt_missing".ljust(12, b"\0")
     path = bomb(tmp_path / "gt_valid.mat", start, size)
     assert path.stat().st_size < 4 << 20
-    code = "import sys; from pathlib import Path; from noda_synth.formats.gt_valid import read_gt_valid\n"
+    code = "import sys; from pathlib import Path; from noda_synth.formats.mpii.gt_valid import read_gt_valid\n"
     result = python(code + "read_gt_valid(Path(sys.argv[1]))", path, limit=2 << 30)
     assert "gt_valid.mat: not a whole .mat file (it unpacks to more bytes" in result.stderr
     assert "MemoryError" not in result.stderr
@@ -174,7 +174,7 @@ def test_a_split_that_claims_too_much_is_refused(tmp_path: Path, rows: int, widt
     with h5py.File(path, "w") as file:
         file.create_dataset("imgname", (rows, width), "u1", chunks=(1 << 16, 1), compression="gzip")
         file.create_dataset("person", (rows,), "u1", chunks=(1 << 16,), compression="gzip")
-    code = "import sys; from pathlib import Path; from noda_synth.formats.split import read_split\n"
+    code = "import sys; from pathlib import Path; from noda_synth.formats.mpii.split import read_split\n"
     result = python(code + "read_split(Path(sys.argv[1]))", path, limit=2 << 30)
     assert "not an hourglass valid.h5" in result.stderr
     assert "claims" in result.stderr

@@ -85,7 +85,7 @@ def test_lsp_and_crowdpose_are_told_apart_by_their_order(tmp_path: Path) -> None
     with pytest.raises(NodaError, match="could be those of crowdpose14 or lsp14, in the order of neither; say which"):
         people(tmp_path, mixed)
     file = tmp_path / "mine.toml"
-    file.write_text((Path(__file__).parents[1] / "noda_synth/skeletons/lsp14.toml").read_text())
+    file.write_text((Path(__file__).parents[1] / "noda_synth/data/skeletons/lsp14.toml").read_text())
     assert people(tmp_path, mixed, skeleton=file).skeleton.joints == tuple(mixed)
 
 
@@ -214,7 +214,7 @@ def test_a_skeleton_is_named_or_pointed_to(drawn: Made, tmp_path: Path) -> None:
     assert "no such skeleton file, and no skeleton that is shipped: mpii16" in refused(*words, "--skeleton", "mpii")
     assert "which have the 16 joints of mpii16" in refused(*words, "--skeleton", "lsp14")
     own = tmp_path / "own.toml"
-    text = (Path(__file__).parents[1] / "noda_synth/skeletons/mpii16.toml").read_text()
+    text = (Path(__file__).parents[1] / "noda_synth/data/skeletons/mpii16.toml").read_text()
     own.write_text(text.replace('protected = ["head_top", "upper_neck"]', 'protected = ["head_top", "pelvis"]'))
     done(*words, "--skeleton", own)
     assert Pool(tmp_path / "pool.h5").skeleton.protected == ("head_top", "pelvis")

@@ -188,5 +188,5 @@ def test_the_file_in_the_docs_is_one() -> None:
 
 def test_skeleton_files_are_part_of_the_package() -> None:
     package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    assert "skeletons/*.toml" in package_data["noda_synth"]
-    assert {path.stem for path in (ROOT / "noda_synth" / "skeletons").glob("*.toml")} == set(SKELETONS)
+    assert "data/skeletons/*.toml" in package_data["noda_synth"]
+    assert {path.stem for path in (ROOT / "noda_synth" / "data" / "skeletons").glob("*.toml")} == set(SKELETONS)

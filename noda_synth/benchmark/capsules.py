@@ -24,7 +24,7 @@ _SIDES = ("left", "right")
 _SHOULDERS, _HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
 _NECK, _FACE = ("upper_neck", "neck"), ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 
-# Length of a part over S, seen at full length (see `noda_synth.anatomy`).
+# Length of a part over S, seen at full length (see `noda_synth.data.pose`).
 _LENGTHS = (
     (1150, _SHOULDERS, _HIPS),
     (700, ("left_shoulder",), ("right_shoulder",)),

@@ -194,7 +194,7 @@ class ByImage(Mapping[str, tuple[Person, ...]]):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set read from its annotation files. Of a large one nearly all lies on disk, see `noda_synth.spool`.
+    """A data set read from its annotation files. Of a large one nearly all lies on disk, see `noda_synth.data.disk_list`.
 
     Attributes:
         skeleton: the joints.

@@ -25,7 +25,7 @@ class Skeleton:
     """The joints of a data set, in its order. Two are equal if all is but the last two attributes: how files are read.
 
     A *spot* is a tuple of joint names and stands for the mean of those joints; segments run from spot to spot.
-    Lengths and widths are in body sizes S (`noda_synth.anatomy`).
+    Lengths and widths are in body sizes S (`noda_synth.data.pose`).
 
     Attributes:
         name: short name, as stored in pools.

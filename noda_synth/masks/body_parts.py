@@ -1,7 +1,7 @@
 """The cardboard model: a body as tapered capsules along its limbs and a padded polygon for its torso.
 
 Ju, Black, Yacoob, "Cardboard people" (1996), is the paper's reference [29]. The widths are fractions of the body size S
-(`noda_synth.anatomy`), fitted on COCO outlines for COCO's joints and on a matting network's outlines for MPII's. Limbs
+(`noda_synth.data.pose`), fitted on COCO outlines for COCO's joints and on a matting network's outlines for MPII's. Limbs
 of joints with other names are as wide as their skeleton's file says, and the head then goes by the protected joints.
 """
 
