@@ -50,11 +50,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(drawn: Path, quic
     settings = quick("epochs=3", "ema=0.9", "accumulate=2", "warmup=1.5")
     run_fit(drawn, settings, tmp_path / "whole")
     torch.manual_seed(99)
-    # Stopped in the middle of the third epoch: a line too many is in the journal, the checkpoint is the second's.
+    # Stopped in the middle of the third epoch: two lines too many are in the journal, one of them cut; the checkpoint is the second's.
     broken = tmp_path / "broken"
     run_fit(drawn, replace(settings, epochs=2), broken)
     with (broken / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"epoch": 3, "loss": 7}) + "\n")
+        file.write(json.dumps({"epoch": 3, "loss": 7}) + '\n{"epoch": 4, "lo')
     torch.manual_seed(7)
     run_fit(drawn, settings, broken, resume=True)
     whole, resumed = (checkpoint.load(tmp_path / name / "last.pt") for name in ("whole", "broken"))
@@ -76,7 +76,7 @@ def test_a_checkpoint_is_whole_and_the_best_is_kept(
         "format", "settings", "data", "skeleton", "network", "average", "optimiser", "epoch", "best", "random"
     }  # fmt: skip
     assert (last["epoch"], best["epoch"], last["best"]) == (3, 2, [50.0, 2])
-    assert not list((tmp_path / "run").glob("*.tmp"))
+    assert not list((tmp_path / "run").glob(".*"))
     # "Best" outlives a resumption: a fourth epoch with 45 does not replace it.
     monkeypatch.setattr(evaluate, "score", lambda *_: {"all": 45.0, "visible": None, "occluded": None})
     run_fit(drawn, quick("epochs=4"), tmp_path / "run", resume=True)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from noda_synth.data.skeleton import Skeleton, definition
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import copy_file
 from noda_train import cache, checkpoint, evaluate
 from noda_train.data import Parts
 from noda_train.distributed import World
@@ -255,7 +256,7 @@ def _keep(state: State, line: dict[str, Any], settings: Settings, run: Path, par
     }
     checkpoint.save(run / "last.pt", content)
     if is_best:
-        checkpoint.copy(run / "last.pt", run / "best.pt")
+        copy_file(run / "last.pt", run / "best.pt")
 
 
 def _progress(line: dict[str, Any], settings: Settings, left: float) -> str:
