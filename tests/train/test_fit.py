@@ -50,7 +50,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(drawn: Path, quic
     settings = quick("epochs=3", "ema=0.9", "accumulate=2", "warmup=1.5")
     run_fit(drawn, settings, tmp_path / "whole")
     torch.manual_seed(99)
-    # Stopped in the middle of the third epoch: two lines too many are in the journal, one of them cut; the checkpoint is the second's.
+    # Stopped in the middle of the fourth epoch, of which the journal has half a line; the checkpoint is the second's.
     broken = tmp_path / "broken"
     run_fit(drawn, replace(settings, epochs=2), broken)
     with (broken / "metrics.jsonl").open("a") as file:
