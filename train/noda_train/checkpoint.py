@@ -39,8 +39,8 @@ def skeleton_of(content: Mapping[str, Any], path: Path) -> Skeleton:
     return skeleton.skeleton_of(stored, str(path)) if stored else MPII
 
 
-def refuse_other_joints(ours: Skeleton, path: Path, theirs: Skeleton, data: Path) -> None:
-    """NodaError if a data set marks other joints than a network finds, or in another order."""
+def check_joints(ours: Skeleton, path: Path, theirs: Skeleton, data: Path) -> None:
+    """Raises NodaError if a data set marks other joints than a network finds, or in another order."""
     if ours.joints != theirs.joints:
         raise NodaError(
             f"{path}: its network finds the {len(ours)} joints of {ours.name}, but {data} marks the {len(theirs)} of"

@@ -52,7 +52,7 @@ class Settings:
     flip_test: bool
     decode: str
     seed: int = 0
-    precision: str = "bf16"  # bf16 where the device has it (CUDA); the loss is float32 in any case
+    precision: str = "bf16"  # where the device has it, else fp32; the loss is float32 in any case
     ema: float = 0.0  # decay of the moving average of weights that is evaluated; 0 is off
     accumulate: int = 1  # the batch goes through the network in so many parts
     compile: bool = False

@@ -27,7 +27,7 @@ def command(
     from noda_train.speed import format_bench
 
     settings = config.load(preset, overrides)
-    with distributed.joined(settings.device):  # cuDNN as a run has it
+    with distributed.init_distributed(settings.device):  # cuDNN as a run has it
         result = measure(data, settings, persons, repeats, training)
     click.echo(format_bench(result))
     if out is not None:

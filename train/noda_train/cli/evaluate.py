@@ -130,12 +130,12 @@ def _evaluate_twins(
 
     device = next((o.partition("=")[2] for o in overrides if o.startswith("device=")), "auto")
     twins = benchmark.read(data)
-    with distributed.joined(device) as world:
+    with distributed.init_distributed(device) as world:
         say = speaker(world)
         skeleton = twins.clean.samples.skeleton
         if weights is None:
             subject, folder = _of_run(run, runs, which, overrides, world)
-            checkpoint.refuse_other_joints(subject.skeleton, subject.source, skeleton, data)
+            checkpoint.check_joints(subject.skeleton, subject.source, skeleton, data)
         else:
             subject, folder = _of_weights(weights, preset, runs, skeleton, overrides, world, say)
         result = benchmark.evaluate_network(subject.network, twins, subject.settings, world, folder, data)
@@ -173,14 +173,12 @@ def _evaluate_network(
     from noda_train.metrics import pck, scoring
 
     device = next((o.partition("=")[2] for o in overrides if o.startswith("device=")), "auto")
-    with distributed.joined(device) as world:
+    with distributed.init_distributed(device) as world:
         say = speaker(world)
         if weights is None:
             subject, folder = _of_run(run, runs, which, overrides, world)
             parts = load(data or subject.data or DEFAULT_DATA)
-            checkpoint.refuse_other_joints(
-                subject.skeleton, subject.source, parts.train.skeleton, parts.layout.annotations
-            )
+            checkpoint.check_joints(subject.skeleton, subject.source, parts.train.skeleton, parts.layout.annotations)
         else:
             parts = load(data or DEFAULT_DATA)
             subject, folder = _of_weights(weights, preset, runs, parts.train.skeleton, overrides, world, say)
@@ -241,12 +239,12 @@ def _of_weights(
 ) -> tuple[Trained, Path]:
     """A network with somebody's weights, and the folder that its results go to."""
     from noda_train import settings as config
-    from noda_train.models.weights import own_channels
+    from noda_train.models.weights import expected_channels
     from noda_train.runs import from_weights
 
     if preset is None:
         raise NodaError("--weights needs --preset, the network that the file belongs to (simple_r50, hrnet_w32, ...)")
-    channels = own_channels(weights.name)
+    channels = expected_channels(weights.name)
     if channels and not any(o.startswith("channels=") for o in overrides):
         say(f"{weights.name}: an official pose_resnet file, trained on BGR: channels={channels}")
         overrides = (*overrides, f"channels={channels}")
