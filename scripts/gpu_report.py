@@ -36,7 +36,7 @@ from noda_train.distributed import World, choose_device, init_distributed
 from noda_train.fit import fit
 from noda_train.metrics import pckh, scoring
 from noda_train.models import build
-from noda_train.runs import trained
+from noda_train.runs import load_run
 from noda_train.settings import Settings, load
 from noda_train.speed import hardware, plain_sample, training_rates
 
@@ -213,7 +213,7 @@ def train(work: Path, name: str, small: bool) -> dict[str, Any]:
 
 def comparison(work: Path) -> dict[str, Any]:
     parts = load_data(work / "base")
-    settings = trained(work / "run-base", "last", torch.device("cpu")).settings
+    settings = load_run(work / "run-base", "last", torch.device("cpu")).settings
     judge = evaluate.subject(parts, settings).judge
     ours, other = (scoring.found_in(work / run, judge) for run in ("run-noda", "run-base"))
     return scoring.compare(ours, other, judge)

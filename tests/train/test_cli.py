@@ -19,7 +19,7 @@ from noda_train.export import write_onnx
 from noda_train.metrics import pckh
 from noda_train.metrics.truth import read_truth
 from noda_train.models import build
-from noda_train.runs import trained
+from noda_train.runs import load_run
 from noda_train.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -142,7 +142,7 @@ def test_export_slim_and_onnx(a_run: Path, drawn: Path, tmp_path: Path, python_m
     assert python_m_train("export", "--run", a_run) == 2
     pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    assert write_onnx(tmp_path / "net.onnx", trained(a_run, "last", torch.device("cpu"))) < 1e-3
+    assert write_onnx(tmp_path / "net.onnx", load_run(a_run, "last", torch.device("cpu"))) < 1e-3
     session = runtime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
     assert session.run(None, {"images": np.zeros((5, 3, 32, 32), np.float32)})[0].shape == (5, 16, 8, 8)
     recipe = json.loads(session.get_modelmeta().custom_metadata_map["noda"])

@@ -22,7 +22,7 @@ from noda_train.distributed import World, has_bf16
 from noda_train.fit import State, autocast, fit, learning_rate
 from noda_train.models import build
 from noda_train.predict import predict
-from noda_train.runs import newest_run, trained
+from noda_train.runs import load_run, newest_run
 from noda_train.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -82,7 +82,7 @@ def test_a_checkpoint_is_whole_and_the_best_is_kept(
     monkeypatch.setattr(evaluate, "score", lambda *_: {"all": 45.0, "visible": None, "occluded": None})
     run_fit(drawn, quick("epochs=4"), tmp_path / "run", resume=True)
     assert checkpoint.load(tmp_path / "run" / "best.pt")["epoch"] == 2
-    assert trained(tmp_path / "run", "best", torch.device("cpu")).epoch == 2
+    assert load_run(tmp_path / "run", "best", torch.device("cpu")).epoch == 2
 
 
 def test_checkpoints_may_be_kept_less_often(drawn: Path, quick: Quick, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_loss_that_is_not_finite_stops_and_loses_nothing(drawn: Path, quick: Q
     content["network"]["final_layer.bias"][:] = float("nan")
     checkpoint.save(tmp_path / "run" / "last.pt", content)
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    with pytest.raises(NodaError, match=r"not finite any more in epoch 2; last\.pt holds epoch 1"):
+    with pytest.raises(NodaError, match=r"no longer finite in epoch 2; last\.pt holds epoch 1"):
         run_fit(drawn, quick("epochs=2"), tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 

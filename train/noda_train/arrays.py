@@ -1,4 +1,4 @@
-"""The array types that the trainer's modules share."""
+"""The array types of the trainer."""
 
 from __future__ import annotations
 

@@ -39,12 +39,13 @@ def skeleton_of(content: Mapping[str, Any], path: Path) -> Skeleton:
     return skeleton.skeleton_of(stored, str(path)) if stored else MPII
 
 
-def check_joints(ours: Skeleton, path: Path, theirs: Skeleton, data: Path) -> None:
+def check_joints(network: Skeleton, path: Path, marked: Skeleton, data: Path) -> None:
     """Raises NodaError if a data set marks other joints than a network finds, or in another order."""
-    if ours.joints != theirs.joints:
+    if network.joints != marked.joints:
         raise NodaError(
-            f"{path}: its network finds the {len(ours)} joints of {ours.name}, but {data} marks the {len(theirs)} of"
-            f" {theirs.name}, or marks them in another order; choose a data set or a run with the same joints"
+            f"{path}: its network finds the {len(network)} joints of {network.name}, but {data} marks the"
+            f" {len(marked)} of {marked.name}, or marks them in another order; choose a data set or a run with the"
+            " same joints"
         )
 
 

@@ -141,13 +141,13 @@ def load(data: Path) -> Parts:
 
 
 def annotated(path: Path) -> Samples:
-    """The people with keypoints of one COCO file, whose images nobody looks for."""
+    """The people with keypoints of one COCO file; no image is looked for."""
     own = own_skeleton(path)
     dataset = read_coco(path, load_skeleton(own) if own else None)
     return samples_of(Path(), dataset.skeleton, dataset.samples)
 
 
-class _Row(NamedTuple):
+class _PersonRow(NamedTuple):
     """What is kept of a person."""
 
     path: Path
@@ -182,10 +182,10 @@ def samples_of(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> S
     )
 
 
-def _row(images: Path, skeleton: Skeleton, person: Person) -> _Row:
+def _row(images: Path, skeleton: Skeleton, person: Person) -> _PersonRow:
     joints: Floats = np.where(person.labelled[:, None], person.joints, 0.0)
     box = _person_box(person)
-    return _Row(
+    return _PersonRow(
         path=images / person.image,
         id=person.person_id,
         names=_names(person),
@@ -247,7 +247,7 @@ def _head_size(person: Person, skeleton: Skeleton, joints: Floats) -> float:
 def read_image(path: Path) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, BGR, as stored: EXIF rotation would move the picture away from its joints.
 
-    Raises NodaError for a file that is missing, damaged, or ends early, whatever OpenCV makes of it.
+    Raises NodaError for a file that is missing, damaged or cut short, also where OpenCV would decode it.
     """
     try:
         return image_files.read_image(path)

@@ -37,7 +37,7 @@ class World:
         return self.rank == 0
 
     def workers(self, wanted: int) -> int:
-        """Decoding processes for this process: as set, else its share of the cores, at most 8, beside a GPU, and none
+        """Decoding processes for this process: as set, else its share of the cores, at most 8, with a GPU, and none
         where the network runs on the same cores."""
         if wanted >= 0:
             return wanted
@@ -51,7 +51,7 @@ class World:
             dist.barrier()
 
     def same_buffers(self, network: nn.Module) -> None:
-        """The first process's batch-norm statistics for all: each gathers its own, but all evaluate one network."""
+        """The first process's batch-norm statistics for all: each collects others, but all evaluate one network."""
         if self.size > 1:
             for buffer in network.buffers():
                 dist.broadcast(buffer, 0)

@@ -4,7 +4,7 @@
     noda-train fit --resume --run runs/hrnet_w32-1      # from its last checkpoint
     torchrun --nproc-per-node 4 -m noda_train fit hrnet --run-dir runs/big
 
-A run folder holds `settings.json`, `last.pt` and `best.pt` (checkpoints), `metrics.jsonl` (a line an epoch),
+A run folder holds `settings.json`, `last.pt` and `best.pt` (checkpoints), `metrics.jsonl` (a line per epoch),
 `predictions.h5` and `scores.json` (of the last checkpoint, once training is over) and `predictions.png`.
 """
 
@@ -38,8 +38,8 @@ from noda_train.predict import own_crops
 from noda_train.settings import Settings
 from noda_train.targets import heatmap_loss
 
-LOOK_EVERY = 50
-"""Steps between looks at the loss: each look waits for the device."""
+CHECK_EVERY = 50
+"""Steps between checks that the loss is finite: each one waits for the device."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
     pipeline = Pipeline(samples, _cut_crops(samples, settings, world), settings, world)
     crops = own_crops(validation.samples, settings, world) if validation else None
     network = _wrap(state.network, settings, world)
-    echo(f"{len(samples)} persons, {pipeline.steps} steps an epoch, {world.size} x {world.device}")
+    echo(f"{len(samples)} persons, {pipeline.steps} steps per epoch, {world.size} x {world.device}")
     began, first = time.perf_counter(), state.epoch
     with Journal(run, state.epoch, world) as journal:
         for steps in pipeline.epochs(state.epoch, settings.epochs):
@@ -224,16 +224,16 @@ def _epoch(
         total += train_step(network, batches, state.optimiser, settings, world.device)
         if state.average is not None:
             _update_average(state.average, state.network, settings.ema)
-        if step % LOOK_EVERY == LOOK_EVERY - 1 and not math.isfinite(float(total)):
+        if step % CHECK_EVERY == CHECK_EVERY - 1 and not math.isfinite(float(total)):
             break
     losses = world.gather(float(total) / count)
     if not all(map(math.isfinite, losses)):
-        there = (
+        way_out = (
             f"last.pt holds epoch {state.kept}: go on from there" if state.kept else "nothing is kept yet: start anew"
         )
         other = f"{'--resume ' if state.kept else ''}--set lr={settings.lr / 10:g}"
         raise NodaError(
-            f"the loss is not finite any more in epoch {state.epoch + 1}; {there} with another learning rate or"
+            f"the loss is no longer finite in epoch {state.epoch + 1}; {way_out} with another learning rate or"
             f" precision, {other}"
         )
     return float(sum(losses)) / len(losses)
@@ -242,11 +242,11 @@ def _epoch(
 @torch.no_grad()
 def _update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the average a little towards the network; counters of batch norms are copied."""
-    ours, theirs = average.state_dict(), network.state_dict()
-    floats = [key for key, value in ours.items() if value.is_floating_point()]
-    torch._foreach_lerp_([ours[key] for key in floats], [theirs[key] for key in floats], 1 - decay)
-    for key in ours.keys() - set(floats):
-        ours[key].copy_(theirs[key])
+    averaged, current = average.state_dict(), network.state_dict()
+    floats = [key for key, value in averaged.items() if value.is_floating_point()]
+    torch._foreach_lerp_([averaged[key] for key in floats], [current[key] for key in floats], 1 - decay)
+    for key in averaged.keys() - set(floats):
+        averaged[key].copy_(current[key])
 
 
 def _update_best(state: State, score: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""What a run leaves of its course: a line an epoch in metrics.jsonl, and TensorBoard's files where it is installed."""
+"""The record of a run: a line per epoch in metrics.jsonl, and TensorBoard's files where it is installed."""
 
 from __future__ import annotations
 

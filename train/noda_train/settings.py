@@ -62,8 +62,8 @@ class Settings:
     limit: int = 0  # train on the first persons only; 0 is all
     pictures: int = 12  # predictions drawn at the end
     device: str = "auto"
-    threads: int = 0  # of torch on the CPU; 0 is one a core
-    workers: int = -1  # processes that decode crops; -1 is one a core (at most 8) beside a GPU, none on a CPU
+    threads: int = 0  # of torch on the CPU; 0 is one per core
+    workers: int = -1  # processes that decode crops; -1 is one per core (at most 8) with a GPU, none on a CPU
     cache_dir: str = "runs/cache"
     cache_detail: float = 1.1  # px of a cached crop per px of the network's input, at scale 1
     cache_quality: int = 90  # JPEG quality of cached crops

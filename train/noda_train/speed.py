@@ -135,7 +135,7 @@ def hardware(device: torch.device) -> dict[str, str]:
 
 
 def _loading(samples: Samples, settings: Settings, repeats: int) -> dict[str, float]:
-    """Milliseconds a sample on one core, batch by batch, with files that have been read before."""
+    """Milliseconds per sample on one core, batch by batch, with files that have been read before."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     crops = cache.crops_of(samples, settings)

@@ -210,10 +210,10 @@ def _evaluate_network(
 def _of_run(run: Path | None, runs: Path, which: str, overrides: tuple[str, ...], world: World) -> tuple[Trained, Path]:
     """The network of a run or a slim file, and the folder that its results go to."""
     from noda_train import settings as config
-    from noda_train.runs import newest_run, trained
+    from noda_train.runs import load_run, newest_run
 
     place = run or newest_run(runs)
-    subject = trained(place, which, world.device)
+    subject = load_run(place, which, world.device)
     settings = config.for_evaluation(subject.settings, overrides)
     folder = place if place.is_dir() else place.parent
     # A checkpoint that is named as a file lies in its run; a slim file may lie anywhere: nothing is left beside it.
