@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from noda_synth.errors import NodaError
+from noda_train.arrays import Floats
 from noda_train.data import Samples, read_image
-from noda_train.metrics.pck import Floats
 from noda_train.settings import Settings
 
 VERSION = 1

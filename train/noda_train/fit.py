@@ -26,8 +26,8 @@ from noda_train import cache, checkpoint, evaluate
 from noda_train.data import Parts
 from noda_train.distributed import World
 from noda_train.journal import Journal
-from noda_train.metrics import pck
 from noda_train.models import build, weights
+from noda_train.outputs import write_json
 from noda_train.pipeline import Batch, Pipeline
 from noda_train.predict import own_crops
 from noda_train.settings import Settings
@@ -60,13 +60,13 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable
     if settings.threads:
         torch.set_num_threads(settings.threads)
     samples = evaluate.limited(parts.train, settings)
-    who = evaluate.subject(parts, settings) if settings.validate_every else None
+    who = evaluate.evaluation_set(parts, settings) if settings.validate_every else None
     state = _start(settings, parts.train.skeleton, world, say if not resume else None)
     if resume:
         _restore(state, checkpoint.load(run / "last.pt"), settings, run, parts)
         say(f"going on after epoch {state.epoch} of {settings.epochs}")
     elif world.is_first:
-        evaluate.write_json(run / "settings.json", settings.as_dict())
+        write_json(run / "settings.json", settings.as_dict())
     pipeline = Pipeline(samples, _crops(parts, settings, world), settings, world)
     crops = own_crops(who.samples, settings, world) if who else None
     step_of = _wrapped(state.network, settings, world)
@@ -89,9 +89,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable
             }
             last = state.epoch == settings.epochs
             if who and (last or state.epoch % settings.validate_every == 0):
-                line[pck.followed_name(who.truth).lower()] = evaluate.score(
-                    state.evaluated, who, settings, world, crops
-                )
+                line[who.truth.followed_name.lower()] = evaluate.score(state.evaluated, who, settings, world, crops)
             _keep(state, line, settings, run, parts, world)
             journal.write(line)
             left = (time.perf_counter() - began) / (state.epoch - first) * (settings.epochs - state.epoch)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.data.skeleton import MPII, Skeleton
-from noda_train.metrics.pck import Floats
+from noda_train.arrays import Floats
 from noda_train.settings import Settings
 
 

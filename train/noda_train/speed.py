@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError
 from noda_train import cache, evaluate, geometry
+from noda_train.arrays import Floats
 from noda_train.data import Samples, load
 from noda_train.distributed import World, choose_device
 from noda_train.fit import train_step
-from noda_train.metrics.pck import Floats
 from noda_train.models import build
 from noda_train.pipeline import PREFETCH, Pipeline
 from noda_train.settings import Settings

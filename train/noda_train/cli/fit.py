@@ -70,7 +70,7 @@ def command(
             say(f"interrupted; go on with: noda-train fit --resume --run {run}")
             raise
         if settings.validate_every:
-            who = evaluate.subject(parts, settings)
+            who = evaluate.evaluation_set(parts, settings)
             origin = {"checkpoint": "last", "epoch": str(state.epoch), "run": run.name}
             origin["data"] = str(parts.data)
             prediction, result = evaluate.evaluate_network(state.evaluated, who, settings, world, run, origin)

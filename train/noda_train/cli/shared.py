@@ -24,9 +24,9 @@ def speaker(world: World) -> Any:
 
 def report(who: Any, joints: Any, result: Any, settings: Settings, run: Path, say: Any, world: World) -> None:
     from noda_train import pictures
-    from noda_train.metrics import scoring
+    from noda_train.metrics.tables import format_numbers
 
-    say("\n" + scoring.format_numbers(result) + "\n")
+    say("\n" + format_numbers(result) + "\n")
     if settings.pictures and world.is_first:
         rows = pictures.most_occluded(who.truth, settings.pictures)
         picture = pictures.sheet(who.samples, who.truth, {run.name: joints}, rows)
