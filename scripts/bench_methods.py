@@ -19,10 +19,10 @@ from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.imaging.images import image_path, image_size, read_image
 from noda_synth.methods import METHODS, Sources, method_class
-from noda_synth.methods.options import changed
 from noda_synth.render.occluded_copies import RenderSettings, compose, encode, orders
 from noda_synth.render.run import plan_copies, recipe_of
 from noda_synth.seeding import item_generator
+from noda_synth.settings import apply_overrides
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def measure(method: str, changes: list[str], data: Path, sources: Sources, numbe
     """Medians in ms: of a draw, of stamp and colours and pasting, and of reading and encoding."""
     layout = find_layout(data)
     dataset = read_dataset(layout)
-    chosen = changed(method_class(method).settings_type(), changes, method)
+    chosen = apply_overrides(method_class(method).settings_type(), changes, f"--method {method} --set")
     settings = RenderSettings(ratio=1.0, limit=number, method=method, placement=chosen)
     recipe = recipe_of(settings, sources, dataset)
     plan = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)

@@ -32,7 +32,7 @@ from noda_synth.formats import find_layout
 from noda_train import evaluate, geometry, pictures
 from noda_train.data import Samples
 from noda_train.data import load as load_data
-from noda_train.distributed import World, choose_device, joined
+from noda_train.distributed import World, choose_device, init_distributed
 from noda_train.fit import fit
 from noda_train.metrics import scoring
 from noda_train.metrics.tables import format_comparison, format_numbers
@@ -245,7 +245,7 @@ def report(packs: Path, work: Path, out: Path, minutes: float, small: bool) -> N
                 print(f"{minutes} minutes are over before: {name}; start again to go on")
                 break
             print(f"== {name}", flush=True)
-            with joined("auto"):  # cuDNN as a run has it
+            with init_distributed("auto"):  # cuDNN as a run has it
                 write_json(kept, step())
         results[name] = json.loads(kept.read_text())
         write_json(out / "report.json", results)

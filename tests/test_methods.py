@@ -427,7 +427,7 @@ def test_objects_of_a_coco_file_are_pasted_and_replayed(drawn: Made, drawn_coco:
         (["--method", "cutout", "--set", "side=nan"], "expected a number"),
         (["--method", "cutout", "--set", "side=9"], "from 0.01 to 4"),
         (["--method", "cutout", "--set", "fill=pink"], "mean, black, noise"),
-        (["--method", "recompress", "--set", "side=1"], "none at all"),
+        (["--method", "recompress", "--set", "side=1"], "there are none"),
         (["--method", "cutout", "--mask", "box"], "--mask is for --method noda"),
         (["--method", "cutout", "--preset", "best"], "--preset is for --method noda"),
         (["--set", "side=1"], "--set side=1: the parameters of noda"),

@@ -177,10 +177,10 @@ def command(
       noda-synth render --method cutout --set side=0.4 --out data/mpii_cutout
     """
     from noda_synth.methods import Sources, method_class
-    from noda_synth.methods.options import changed
     from noda_synth.methods.placement import PRESETS
     from noda_synth.render.occluded_copies import RenderSettings
     from noda_synth.render.run import disk_needed, plan_copies, recipe_of, render
+    from noda_synth.settings import apply_overrides
 
     start = time.perf_counter()
     for name, (low, high) in (("--radius", radius), ("--rescale", rescale)):
@@ -199,7 +199,7 @@ def command(
             max_covered=max_covered, tries=tries, max_enlarge=max_enlarge,
         )  # fmt: skip
     else:
-        placement = changed(method_class(method).settings_type(), changes, method)
+        placement = apply_overrides(method_class(method).settings_type(), changes, f"--method {method} --set")
     settings = RenderSettings(
         ratio=ratio, method=method, placement=placement, copies=copies, append=append, format=suffix,
         originals=originals, coco=coco, limit=limit, max_pixels=max_pixels, seed=seed,

@@ -9,7 +9,7 @@ import numpy as np
 from noda_synth.methods.base import Subject
 from noda_synth.methods.fill import FILLS, draw_seed
 from noda_synth.methods.hole import Hole, HoleMethod
-from noda_synth.methods.options import one_of, within
+from noda_synth.settings import one_of, within
 
 
 @dataclass(frozen=True)

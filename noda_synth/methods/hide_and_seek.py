@@ -10,7 +10,7 @@ from noda_synth.imaging.compositing import Overlay
 from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Method, Subject
 from noda_synth.methods.fill import FILLS, draw_seed, fill_colours
-from noda_synth.methods.options import one_of, within
+from noda_synth.settings import one_of, within
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from noda_synth.imaging.images import BGRImage
 from noda_synth.masks.body_parts import Capsule, Torso, body_parts
 from noda_synth.masks.cardboard import signed_distance
 from noda_synth.methods.base import Subject
-from noda_synth.methods.options import within
 from noda_synth.methods.pieces import PieceMethod, Pieces
+from noda_synth.settings import within
 
 # Places looked at for a patch of background: around the person first, then anywhere in the picture.
 _NEAR, _ANYWHERE = 100, 400

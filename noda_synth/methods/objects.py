@@ -16,8 +16,8 @@ from noda_synth.imaging.compositing import SMOOTHINGS, Overlay, edge_alpha, resi
 from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Subject
 from noda_synth.methods.object_sources import ObjectSource, open_objects
-from noda_synth.methods.options import one_of, within
 from noda_synth.methods.pieces import PieceMethod, Pieces
+from noda_synth.settings import one_of, within
 
 _ORIGINAL_SIDE = 256
 # Decoded objects that are kept at hand.

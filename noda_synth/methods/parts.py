@@ -22,8 +22,8 @@ from noda_synth.masks.body_parts import Capsule, body_parts
 from noda_synth.masks.cardboard import signed_distance
 from noda_synth.methods.base import Subject
 from noda_synth.methods.bodies import BodyMethod
-from noda_synth.methods.options import one_of, within
 from noda_synth.methods.pieces import PieceMethod, Pieces
+from noda_synth.settings import one_of, within
 
 _CHAINS = {
     "arm": ("shoulder", "elbow", "wrist"),

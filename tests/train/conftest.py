@@ -37,7 +37,7 @@ def python_m_train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs `noda-train ...` in this process; the exit code."""
 
     def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["noda-train", *map(str, arguments)])
         try:
             main()
         except SystemExit as end:

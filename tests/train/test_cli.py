@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from noda_train.cli import COMMANDS
 from noda_train.export import write_onnx
 from noda_train.metrics import pck
 from noda_train.metrics.truth import read_truth
@@ -167,6 +170,8 @@ def test_bench_prints_the_ratios(drawn: Path, tmp_path: Path, python_m_train: Ru
         (["models"], 0, "28,536,080"),
         (["models", "--keys", "simple_r50"], 0, "deconv_layers.0.weight (2048, 256, 4, 4)"),
         (["--help"], 0, "noda-train fit hrnet"),
+        (["--version"], 0, "noda-train, version"),
+        (["evl"], 2, "No such command 'evl'. Did you mean 'eval'?"),
     ],
 )
 def test_exit_codes_and_messages(
@@ -228,3 +233,14 @@ def test_a_run_says_where_its_predictions_were_made(
     assert "fig4.png: 1 person" in capsys.readouterr().out
     assert python_m_train("figure", "--run", exact, "--against", a_run, "--out", out) == 2
     assert "with --data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_no_torch(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom noda_train.cli import main\n"
+        f"result = CliRunner().invoke(main, {words!r})\n"
+        "print(result.exit_code, [name for name in ('torch', 'cv2', 'h5py', 'scipy', 'numpy') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "0 []\n"

@@ -1,4 +1,4 @@
-"""The array types of the trainer."""
+"""The array types that the trainer's modules share."""
 
 from __future__ import annotations
 

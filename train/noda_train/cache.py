@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import atomic_path
 from noda_train.arrays import Floats
 from noda_train.data import Samples, read_image
 from noda_train.settings import Settings
@@ -116,15 +117,13 @@ def _build(path: Path, samples: Samples, settings: Settings) -> None:
             starts[row], lengths[row], maps[row] = store.tell(), len(jpeg), crop_map
             store.write(jpeg)
         offsets = np.concatenate([[0], lengths.cumsum()])
-        whole = path.with_suffix(f".{os.getpid()}.tmp")
-        with h5py.File(whole, "w") as file:
+        with atomic_path(path) as part, h5py.File(part, "w") as file:
             file.attrs["settings"] = json.dumps(settings.as_dict())
             file["offsets"], file["maps"] = offsets, maps
             target = file.create_dataset("jpeg", shape=(int(offsets[-1]),), dtype=np.uint8)
             for row in range(len(samples)):
                 store.seek(int(starts[row]))
                 target[offsets[row] : offsets[row + 1]] = np.frombuffer(store.read(int(lengths[row])), np.uint8)
-        whole.replace(path)
 
 
 def _cut_all(

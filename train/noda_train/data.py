@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, head_size, joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
-from noda_synth.errors import NodaError
+from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.layout import own_skeleton
-from noda_train.arrays import Floats
+from noda_synth.imaging import images as image_files
+from noda_train.arrays import Bools, Floats
 
 # Parallel over images, never within one. Set before OpenCV starts threads: a pool that was forked can't be stopped, and
 # a worker that tried would hang.
@@ -64,7 +65,7 @@ class Samples:
     center: Floats
     box: Floats
     joints: Floats
-    labelled: NDArray[np.bool_]
+    labelled: Bools
     visible: NDArray[np.int8]
     head_size: Floats
     person_box: Floats
@@ -138,7 +139,7 @@ class _Row(NamedTuple):
     names: Ids
     crop: tuple[Floats, float]
     joints: Floats
-    labelled: NDArray[np.bool_]
+    labelled: Bools
     visible: NDArray[np.int8]
     head_size: float
     person_box: Floats
@@ -233,13 +234,9 @@ def _head_size(person: Person, skeleton: Skeleton, joints: Floats) -> float:
 def read_image(path: Path) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, BGR, as stored: EXIF rotation would move the picture away from its joints.
 
-    The bytes are read first: `cv2.imread` gives a half-grey picture, and no error, for a JPEG that ends early.
+    Raises NodaError for a file that is missing, damaged, or ends early, whatever OpenCV makes of it.
     """
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise NodaError(f"{path}: cannot be read ({error.strerror})") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
-    if image is None:
-        raise NodaError(f"{path}: not a whole image; restore the file, or take its records out of the annotations")
-    return np.asarray(image, dtype=np.uint8)
+        return image_files.read_image(path)
+    except ItemError as error:
+        raise NodaError(str(error)) from error

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from noda_synth.data.skeleton import definition
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import atomic_path
 from noda_train import checkpoint
 from noda_train.runs import Trained
 
@@ -44,29 +45,27 @@ def write_onnx(path: Path, subject: Trained) -> float:
     onnx, runtime = _needed("onnx"), _needed("onnxruntime")
     network, size = subject.network.eval(), subject.settings.size
     example = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
-    temporary = path.with_suffix(".tmp.onnx")
-    with warnings.catch_warnings():
-        # The exporter that needs no further package is deprecated, and says so at length.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            (example,),
-            str(temporary),
-            input_names=["images"],
-            output_names=["heatmaps"],
-            dynamic_axes={"images": {0: "persons"}, "heatmaps": {0: "persons"}},
-            dynamo=False,
-        )
-    model = onnx.load(str(temporary))
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "noda", json.dumps(_recipe(subject))
-    onnx.save(model, str(temporary))
-    # Another number of persons than it was exported with, so that a fixed batch would show.
-    difference, largest = _difference(runtime, temporary, network, torch.cat([example, example[:1]]))
-    if difference > TOLERANCE * largest:
-        temporary.unlink()
-        raise NodaError(f"{path}: onnxruntime differs from torch by {difference:.1e} (largest value {largest:.1e})")
-    temporary.replace(path)
+    with atomic_path(path) as part:
+        with warnings.catch_warnings():
+            # The exporter that needs no further package is deprecated, and says so at length.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                (example,),
+                str(part),
+                input_names=["images"],
+                output_names=["heatmaps"],
+                dynamic_axes={"images": {0: "persons"}, "heatmaps": {0: "persons"}},
+                dynamo=False,
+            )
+        model = onnx.load(str(part))
+        entry = model.metadata_props.add()
+        entry.key, entry.value = "noda", json.dumps(_recipe(subject))
+        onnx.save(model, str(part))
+        # Another number of persons than it was exported with, so that a fixed batch would show.
+        difference, largest = _difference(runtime, part, network, torch.cat([example, example[:1]]))
+        if difference > TOLERANCE * largest:
+            raise NodaError(f"{path}: onnxruntime differs from torch by {difference:.1e} (largest value {largest:.1e})")
     return difference
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,24 @@ def copy_file(source: Path, path: Path) -> None:
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a file so that it appears under its name only when whole; an OSError passes through."""
     _write_parts(path, [data.encode() if isinstance(data, str) else data])
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A path for libraries that write files themselves: what lies there becomes `path` when the block ends without an
+    error, else it is removed. The folder is made if need be. Raises NodaError for an OSError."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise NodaError(f"{path}: cannot be written ({error.strerror or error}).") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

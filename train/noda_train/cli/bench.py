@@ -29,7 +29,7 @@ def command(
 
     check_writable(out)
     settings = config.load(preset, overrides)
-    with distributed.joined(settings.device):  # cuDNN as a run has it
+    with distributed.init_distributed(settings.device):  # cuDNN as a run has it
         result = measure(data, settings, persons, repeats, training)
     click.echo(format_bench(result))
     if out is not None:

@@ -16,7 +16,7 @@ from noda_train.data import Parts, load
 from noda_train.distributed import World
 from noda_train.metrics import pck, scoring
 from noda_train.metrics.tables import format_comparison
-from noda_train.models.weights import own_channels
+from noda_train.models.weights import expected_channels
 from noda_train.outputs import SCORES, write_json
 from noda_train.runs import Trained, from_weights, newest_run, trained
 
@@ -52,12 +52,12 @@ class Choice:
 def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
     """Print and write the scores of a network on a benchmark's clean images and its twins."""
     twins = occlusion_benchmark.read(data)
-    with distributed.joined(choice.device) as world:
+    with distributed.init_distributed(choice.device) as world:
         echo = speaker(world)
         skeleton = twins.clean.samples.skeleton
         if choice.weights is None:
             network, folder = _of_run(choice, world)
-            checkpoint.refuse_other_joints(network.skeleton, network.source, skeleton, data)
+            checkpoint.check_joints(network.skeleton, network.source, skeleton, data)
         else:
             network, folder = _of_weights(choice, choice.weights, skeleton, world, echo)
         folder = folder / f"benchmark-{data.resolve().name}"
@@ -73,7 +73,7 @@ def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
 
 def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path | None, mean_pose: bool) -> None:
     """Print and write the numbers of a network on the validation part of a data set."""
-    with distributed.joined(choice.device) as world:
+    with distributed.init_distributed(choice.device) as world:
         echo = speaker(world)
         network, folder, parts = _network_and_data(choice, data, world, echo)
         settings = network.settings
@@ -109,7 +109,7 @@ def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Ech
         return *_of_weights(choice, choice.weights, parts.train.skeleton, world, echo), parts
     network, folder = _of_run(choice, world)
     parts = load(data or network.data or DEFAULT_DATA)
-    checkpoint.refuse_other_joints(network.skeleton, network.source, parts.train.skeleton, parts.layout.annotations)
+    checkpoint.check_joints(network.skeleton, network.source, parts.train.skeleton, parts.layout.annotations)
     return network, folder, parts
 
 
@@ -128,7 +128,7 @@ def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World,
     """A network with somebody's weights, and the folder that its results go to."""
     if choice.preset is None:
         raise NodaError("--weights needs --preset, the network that the file belongs to (simple_r50, hrnet_w32, ...)")
-    overrides, channels = choice.overrides, own_channels(weights.name)
+    overrides, channels = choice.overrides, expected_channels(weights.name)
     if channels and not any(override.startswith("channels=") for override in overrides):
         echo(f"{weights.name}: an official pose_resnet file, trained on BGR: channels={channels}")
         overrides = (*overrides, f"channels={channels}")

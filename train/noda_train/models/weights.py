@@ -221,6 +221,6 @@ def initialise(
     return load_file(network, Path(weights), skeleton)
 
 
-def own_channels(weights: str) -> str | None:
+def expected_channels(weights: str) -> str | None:
     """The channel order a public file was trained on, if not RGB: the official pose_resnet MPII files want BGR."""
     return "bgr" if re.match(r"pose_resnet_\d+_\d+x\d+", Path(weights).name) else None

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError
+from noda_synth.settings import split_pairs, suggest
 
 COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean")
 """The columns of the paper's tables, by the names that `noda_train/metrics/pck.py` and `pckh.py` give them."""
@@ -107,7 +107,7 @@ def read(path: Path, wishes: Wishes, work: Path) -> Grid:
         raise NodaError(f"{path}: seeds = {seeds}: 1 or more")
     keep = values.get("keep", "network")
     if keep not in KEEP:
-        raise NodaError(f"{path}: keep = {keep!r}{_near(keep, KEEP)}: one of {', '.join(KEEP)}")
+        raise NodaError(f"{path}: keep = {keep!r}; {suggest(keep, KEEP)}")
     rows = _rows(path, values, wishes, _objects(values, wishes, data))
     changed = (
         f"Settings of this run that differ from the file: {', '.join(wishes.settings)}." if wishes.settings else ""
@@ -134,7 +134,7 @@ def _merged(path: Path, section: str | None) -> dict[str, Any]:
     for name, overlay in sections.items():
         _check(f"{path}, [{name}]", overlay, {key: kind for key, kind in _KEYS.items() if key != "row"})
     if section is not None and section not in sections:
-        raise NodaError(f"{path}: no section [{section}]{_near(section, sections)}; there are: {', '.join(sections)}")
+        raise NodaError(f"{path}: no section [{section}]; {suggest(section, sections)}")
     overlay = sections[section] if section else {}
     # The section's training settings are kept apart: they win over the rows'.
     return {**values, **overlay, "set": values.get("set", {}), "over": overlay}
@@ -158,7 +158,7 @@ def _rows(path: Path, values: Mapping[str, Any], wishes: Wishes, sources: Mappin
     for name in wishes.rows:
         if not any(row.name == name for row in rows):
             names = [row.name for row in rows]
-            raise NodaError(f"{path}: no row {name!r}{_near(name, names)}; there are: {'; '.join(names)}")
+            raise NodaError(f"{path}: no row {name!r}; {suggest(name, names)}")
     return tuple(row for row in rows if not wishes.rows or row.name in wanted)
 
 
@@ -171,7 +171,7 @@ def _row(
         against = None
     elif before and against not in [row.name for row in before]:
         names = [row.name for row in before]
-        raise NodaError(f"{where}: against = {against!r}{_near(against, names)}: no row above it has this name")
+        raise NodaError(f"{where}: against = {against!r}: no row above it has this name; {suggest(against, names)}")
     labels = tuple(str(label) for label in record.get("labels", ()))
     if len(labels) not in (0, len(values.get("labels", ()))):
         raise NodaError(f"{where}: {len(labels)} labels for {len(values.get('labels', ()))} columns")
@@ -180,7 +180,7 @@ def _row(
     if preset is None:
         raise NodaError(f"{where}: no `preset`, neither here nor for the whole table")
     settings = {**values["set"], **record.get("set", {}), **over.get("set", {})}
-    settings |= dict(_setting(item) for item in wishes.settings)
+    settings |= split_pairs(wishes.settings)
     render, skipped = _render(where, record, values, sources)
     return Row(
         record["name"], render, preset, tuple(f"{key}={_text(value)}" for key, value in settings.items()), against,
@@ -226,13 +226,6 @@ def _paper(where: str, text: str) -> tuple[str, ...]:
     return cells
 
 
-def _setting(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise NodaError(f"--set {text}: write key=value")
-    return key.strip(), value.strip()
-
-
 def _text(value: Any) -> str:
     """A TOML value as `--set` reads it."""
     if isinstance(value, bool):
@@ -243,14 +236,9 @@ def _text(value: Any) -> str:
 def _check(where: str, values: Mapping[str, Any], known: Mapping[str, type]) -> None:
     for key, value in values.items():
         if key not in known:
-            raise NodaError(f"{where}: unknown key {key!r}{_near(key, known)}; there are: {', '.join(known)}")
+            raise NodaError(f"{where}: unknown key {key!r}; {suggest(key, known)}")
         if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
             raise NodaError(f"{where}: {key} = {value!r}: should be {_WORDS[known[key]]}")
 
 
 _WORDS = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table of settings"}
-
-
-def _near(word: str, words: Collection[str]) -> str:
-    near = get_close_matches(word, list(words), n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
