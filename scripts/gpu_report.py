@@ -34,8 +34,10 @@ from noda_train.data import Samples
 from noda_train.data import load as load_data
 from noda_train.distributed import World, choose_device, init_distributed
 from noda_train.fit import fit
-from noda_train.metrics import pckh, scoring
+from noda_train.metrics import scoring
+from noda_train.metrics.tables import format_comparison, format_numbers
 from noda_train.models import build
+from noda_train.outputs import write_json
 from noda_train.runs import load_run
 from noda_train.settings import Settings, load
 from noda_train.speed import hardware, plain_sample, training_rates
@@ -201,10 +203,10 @@ def train(work: Path, name: str, small: bool) -> dict[str, Any]:
     start = time.perf_counter()
     state = fit(parts, settings, run, world, print, resume=(run / "last.pt").exists())
     minutes = (time.perf_counter() - start) / 60
-    who = evaluate.subject(parts, settings)
+    who = evaluate.evaluation_set(parts, settings)
     origin = {"run": run.name, "checkpoint": "last", "epoch": str(state.epoch)}
     prediction, result = evaluate.evaluate_network(state.evaluated, who, settings, world, run, origin)
-    print(pckh.format_table(result))
+    print(format_numbers(result))
     rows = pictures.most_occluded(who.truth, 8)
     sheet = pictures.sheet(who.samples, who.truth, {name: prediction.joints}, rows)
     pictures.write(run / "predictions.png", sheet)
@@ -214,9 +216,9 @@ def train(work: Path, name: str, small: bool) -> dict[str, Any]:
 def comparison(work: Path) -> dict[str, Any]:
     parts = load_data(work / "base")
     settings = load_run(work / "run-base", "last", torch.device("cpu")).settings
-    judge = evaluate.subject(parts, settings).judge
-    ours, other = (scoring.found_in(work / run, judge) for run in ("run-noda", "run-base"))
-    return scoring.compare(ours, other, judge)
+    evaluator = evaluate.evaluation_set(parts, settings).evaluator
+    ours, other = (scoring.read(work / run, evaluator) for run in ("run-noda", "run-base"))
+    return scoring.compare(ours, other, evaluator)
 
 
 # All of it
@@ -244,9 +246,9 @@ def report(packs: Path, work: Path, out: Path, minutes: float, small: bool) -> N
                 break
             print(f"== {name}", flush=True)
             with init_distributed("auto"):  # cuDNN as a run has it
-                evaluate.write_json(kept, step())
+                write_json(kept, step())
         results[name] = json.loads(kept.read_text())
-        evaluate.write_json(out / "report.json", results)
+        write_json(out / "report.json", results)
         (out / "report.md").write_text(_markdown(results))
     for name in ("base", "noda"):
         picture = work / f"run-{name}" / "predictions.png"
@@ -264,9 +266,9 @@ def _markdown(results: dict[str, Any]) -> str:
             lines += [f"## {name}, samples/s", *(f"- {key}: {value:.2f}" for key, value in result.items()), ""]
         if name.startswith("training"):
             lines += [f"## {name}: {result['epochs']} epochs, {result['minutes']:.1f} minutes", "```"]
-            lines += [pckh.format_table(result), "```", ""]
+            lines += [format_numbers(result), "```", ""]
         if name == "noda less base":
-            lines += [f"## {name}", "```", pckh.format_comparison(result), "```", ""]
+            lines += [f"## {name}", "```", format_comparison(result), "```", ""]
     return "\n".join(lines)
 
 

@@ -8,7 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, inside, joint_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
+from noda_synth.data.geometry import inside, joint_box
 from noda_synth.data.skeleton import MPII
 from noda_synth.demo.optics.camera import Camera
 from noda_synth.demo.people.anatomy import BONE, SIDES

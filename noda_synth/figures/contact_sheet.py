@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Dataset, Person, inside, joint_box, usable_joints
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.geometry import inside, joint_box, usable_joints
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files.atomic import write_bytes

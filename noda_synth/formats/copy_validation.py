@@ -80,11 +80,11 @@ def _carry_truth(
         return [*written, path], write_gt_valid(path, people)
     truth = read_gt_valid(source)
     problems: list[Problem] = []
-    if truth.visible is not None or truth.rows != len(rows) or not anyone_known(people):
+    if truth.visible is not None or len(truth) != len(rows) or not anyone_known(people):
         copy_file(source, path)
     else:
         add_visibility(source, path, rows)
-    if truth.rows != len(rows):
-        reason = f"has {truth.rows} rows, but valid.json {len(rows)}: copied as it is"
+    if len(truth) != len(rows):
+        reason = f"has {len(truth)} rows, but valid.json {len(rows)}: copied as it is"
         problems.append(Problem("write", source.name, reason, failed=False))
     return [*written, path], problems

@@ -16,7 +16,7 @@ from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import Register
 from noda_synth.formats.layout import Layout
-from noda_synth.formats.mpii.gt_valid import Truth, read_gt_valid
+from noda_synth.formats.mpii.gt_valid import GtValid, read_gt_valid
 from noda_synth.formats.mpii.records import Ids, read_persons
 from noda_synth.formats.mpii.release import Release, read_release
 from noda_synth.formats.mpii.split import Split, read_split
@@ -214,16 +214,16 @@ def _with_truth(
 ) -> Sequence[Person | None]:
     """Fill in head boxes and visibility from gt_valid.mat, row by row, where they are not known yet."""
     truth = read_gt_valid(gt_valid)
-    if truth.rows != len(valid):
-        reason = f"has {truth.rows} rows, but {file.name} {len(valid)}: not used"
+    if len(truth) != len(valid):
+        reason = f"has {len(truth)} rows, but {file.name} {len(valid)}: not used"
         problems.append(Problem("read", gt_valid.name, reason, failed=False))
         return valid
     return DiskList(_filled(person, row, truth) for row, person in enumerate(valid))
 
 
-def _filled(person: Person | None, row: int, truth: Truth) -> Person | None:
+def _filled(person: Person | None, row: int, truth: GtValid) -> Person | None:
     if person is not None and person.head_box is None and truth.head_boxes is not None:
-        box = truth.head_boxes[row]
+        box = truth.head_boxes[row] - 1
         person = replace(person, head_box=box if np.isfinite(box).all() else None)
     if person is not None and truth.visible is not None and not is_known(person) and not states_visibility(person):
         person = replace(person, visible=np.where(person.labelled, truth.visible[row], -1).astype(np.int8))

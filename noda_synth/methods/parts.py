@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, joint_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.geometry import joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.imaging.compositing import SMOOTHINGS, Overlay, edge_alpha
 from noda_synth.imaging.images import BGRImage

@@ -16,7 +16,7 @@ import torch
 
 from noda_train.cli import COMMANDS
 from noda_train.export import write_onnx
-from noda_train.metrics import pckh
+from noda_train.metrics import pck
 from noda_train.metrics.truth import read_truth
 from noda_train.models import build
 from noda_train.runs import load_run
@@ -52,7 +52,7 @@ def test_fit_leaves_everything_in_its_folder(a_run: Path, drawn: Path) -> None:
         assert file["preds"].shape == (5, 16, 2) and file["ids"].asstr()[0] == "v0.jpg#0"
         predictions = np.asarray(file["preds"])
     scores = json.loads((a_run / "scores.json").read_text())
-    expected = pckh.evaluate(predictions, read_truth(drawn / "annot" / "gt_valid.mat"))
+    expected = pck.evaluate(predictions, read_truth(drawn / "annot" / "gt_valid.mat"))
     assert scores["thresholds"] == expected["thresholds"]
     picture = cv2.imread(str(a_run / "predictions.png"))
     assert picture is not None and picture.shape[1] == 2 * 320 + 5

@@ -13,7 +13,7 @@ import torch
 
 from noda_train.data import load
 from noda_train.distributed import World
-from noda_train.metrics.truth import read_predictions
+from noda_train.metrics.files import read_predictions
 from noda_train.predict import predict
 from noda_train.runs import load_run
 from noda_train.settings import Settings

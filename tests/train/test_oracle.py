@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from noda_train.data import Samples, load
 from noda_train.distributed import World
 from noda_train.metrics import pck
+from noda_train.metrics.truth import truth_of
 from noda_train.predict import predict
 from noda_train.settings import Settings
 from noda_train.targets import draw_heatmaps
@@ -58,7 +59,7 @@ def test_an_oracles_joints_come_back_unshifted(
     samples: Samples = getattr(load(drawn), part)
     settings = quick(f"size={SIZE}", f"flip_test={flip_test}", "sigma=2", "decode=quarter")
     prediction = predict(Oracle(samples, flip_test), samples, settings, World(torch.device("cpu")))
-    truth = samples.truth()
+    truth = truth_of(samples)
     errors = prediction.joints - truth.joints
     if flip_test:  # the originals' shift by one cell leaves a mirrored peak half a cell off in half of the cases
         errors[..., 0] -= samples.box[:, None] / (SIZE / 4) / 8

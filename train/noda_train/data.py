@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person, joint_box
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, head_size, joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
@@ -19,8 +20,6 @@ from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.layout import own_skeleton
 from noda_synth.imaging import images as image_files
 from noda_train.arrays import Bools, Floats
-from noda_train.metrics import oks, pck, pckh
-from noda_train.metrics.pckh import head_sizes, stand_in_head_sizes
 
 # Parallel over images, never within one. Set before OpenCV starts threads: a pool that was forked can't be stopped, and
 # a worker that tried would hang.
@@ -93,26 +92,6 @@ class Samples:
             self.area[index],
         )
 
-    def truth(self) -> pck.Truth:
-        """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes.
-
-        Of MPII's people those count nothing whose head size is unknown.
-        """
-        visible = self.visible if (self.visible >= 0).any() else None
-        why_not = "the annotations have no visibility"
-        if self.skeleton.joints != MPII.joints:
-            return oks.Truth(
-                self.joints + 1, self.labelled, self.person_box, self.area, self.skeleton, visible, why_not
-            )
-        judged = np.isfinite(self.head_size) & (self.head_size > 0)
-        return pckh.Truth(
-            self.joints + 1,
-            self.labelled & judged[:, None],
-            np.where(judged, self.head_size, 1.0),
-            visible,
-            why_not,
-        )
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -141,10 +120,15 @@ def load(data: Path) -> Parts:
 
 
 def annotated(path: Path) -> Samples:
-    """The people with keypoints of one COCO file; no image is looked for."""
-    own = own_skeleton(path)
-    dataset = read_coco(path, load_skeleton(own) if own else None)
+    """The people with keypoints of one COCO file, without their images."""
+    dataset = read_coco_file(path)
     return samples_of(Path(), dataset.skeleton, dataset.samples)
+
+
+def read_coco_file(path: Path) -> Dataset:
+    """The people of one COCO file, with the joints of a skeleton file that lies beside it."""
+    own = own_skeleton(path)
+    return read_coco(path, load_skeleton(own) if own else None)
 
 
 class _PersonRow(NamedTuple):
@@ -240,8 +224,11 @@ def _head_size(person: Person, skeleton: Skeleton, joints: Floats) -> float:
     if skeleton.joints != MPII.joints:
         return float("nan")
     if person.head_box is not None:
-        return float(head_sizes(person.head_box[None])[0])
-    return float(stand_in_head_sizes(joints[None])[0]) if person.labelled[8:10].all() else float("nan")
+        return head_size(person.head_box)
+    top, neck = skeleton.index["head_top"], skeleton.index["upper_neck"]
+    if not (person.labelled[top] and person.labelled[neck]):
+        return float("nan")
+    return HEAD_SIZE_PER_SEGMENT * float(np.sqrt(((joints[top] - joints[neck]) ** 2).sum()))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

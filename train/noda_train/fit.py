@@ -31,8 +31,8 @@ from noda_train import cache, checkpoint, evaluate
 from noda_train.data import Parts, Samples
 from noda_train.distributed import World, has_bf16
 from noda_train.journal import Journal
-from noda_train.metrics import pck
 from noda_train.models import build, weights
+from noda_train.outputs import write_json
 from noda_train.pipeline import Batch, Pipeline
 from noda_train.predict import own_crops
 from noda_train.settings import Settings
@@ -68,7 +68,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
     if settings.threads:
         torch.set_num_threads(settings.threads)
     samples = evaluate.limited(parts.train, settings)
-    validation = evaluate.subject(parts, settings) if settings.validate_every else None
+    validation = evaluate.evaluation_set(parts, settings) if settings.validate_every else None
     state = _new_state(settings, parts.train.skeleton, world)
     if resume:
         _restore(state, checkpoint.load(run / "last.pt"), settings, run, parts)
@@ -78,7 +78,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
         if state.average is not None:
             state.average.load_state_dict(state.network.state_dict())
         if world.is_first:
-            evaluate.write_json(run / "settings.json", settings.as_dict())
+            write_json(run / "settings.json", settings.as_dict())
     pipeline = Pipeline(samples, _cut_crops(samples, settings, world), settings, world)
     crops = own_crops(validation.samples, settings, world) if validation else None
     network = _wrap(state.network, settings, world)
@@ -103,7 +103,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
             is_best = False
             if validation and (last or state.epoch % settings.validate_every == 0):
                 scores = evaluate.score(state.evaluated, validation, settings, world, crops)
-                line[pck.followed_name(validation.truth).lower()] = scores
+                line[validation.truth.followed_name.lower()] = scores
                 is_best = _update_best(state, scores["all"])
             if is_best or last or state.epoch % settings.checkpoint_every == 0:
                 state.kept = state.epoch

@@ -13,8 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import write_bytes
+from noda_train.arrays import Floats
 from noda_train.data import Samples, read_image
-from noda_train.metrics.pck import Floats, Truth, distances
+from noda_train.metrics.pck import distances
+from noda_train.metrics.truth import Truth
 from noda_train.predict import original_map
 
 Picture = NDArray[np.uint8]

@@ -55,15 +55,15 @@ def command(
     from noda_train import evaluate, pictures
     from noda_train import settings as config
     from noda_train.data import load
-    from noda_train.metrics.scoring import data_of, found_in
+    from noda_train.metrics import scoring
     from noda_train.runs import newest_run
 
     run = run or newest_run(runs)
-    data = data or data_of(run)
+    data = data or scoring.data_of(run)
     if data is None:
         raise NodaError(f"{run}: the data set that it was evaluated on is not known, or gone; name one with --data")
-    who = evaluate.subject(load(data), config.load("demo"))
-    other, ours = (found_in(place, who.judge).joints for place in (against, run))
+    who = evaluate.evaluation_set(load(data), config.load("demo"))
+    other, ours = (scoring.read(path, who.evaluator).joints for path in (against, run))
     if unknown := [name for name in ids if name not in who.samples.ids]:
         raise NodaError(f"--person {unknown[0]}: not in the validation part; ids look like {who.samples.ids[0]}")
     rows = (

@@ -74,7 +74,7 @@ def command(
             echo(f"interrupted; go on with: noda-train fit --resume --run {run}")
             raise
         if settings.validate_every:
-            validation = evaluate.subject(parts, settings)
+            validation = evaluate.evaluation_set(parts, settings)
             origin = {"checkpoint": "last", "epoch": str(state.epoch), "run": run.name}
             origin["data"] = str(parts.data)
             prediction, result = evaluate.evaluate_network(state.evaluated, validation, settings, world, run, origin)

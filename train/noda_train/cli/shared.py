@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from noda_train.arrays import Floats
     from noda_train.distributed import World
-    from noda_train.evaluate import Subject
+    from noda_train.evaluate import EvaluationSet
     from noda_train.settings import Settings
 
 PATH = click.Path(path_type=Path)
@@ -27,7 +27,7 @@ def speaker(world: World) -> Callable[[str], None]:
 
 
 def report(
-    evaluated: Subject,
+    evaluated: EvaluationSet,
     joints: Floats,
     result: dict[str, Any],
     settings: Settings,
@@ -40,9 +40,9 @@ def report(
     `joints` (N, J, 2) are the predictions, 1-based.
     """
     from noda_train import pictures
-    from noda_train.metrics import scoring
+    from noda_train.metrics.tables import format_numbers
 
-    echo("\n" + scoring.format_numbers(result) + "\n")
+    echo("\n" + format_numbers(result) + "\n")
     if settings.pictures and world.is_first:
         rows = pictures.most_occluded(evaluated.truth, settings.pictures)
         picture = pictures.sheet(evaluated.samples, evaluated.truth, {run.name: joints}, rows)

@@ -70,15 +70,15 @@ def collect(work: Work) -> Results:
     from noda_train import evaluate
     from noda_train import settings as config
     from noda_train.data import load
-    from noda_train.metrics.scoring import found_in
+    from noda_train.metrics import scoring
 
     settings = config.load(work.grid.rows[0].preset, work.grid.rows[0].settings)
-    judge = evaluate.subject(load(work.grid.data), settings).judge
-    truth = judge.truth
+    evaluator = evaluate.evaluation_set(load(work.grid.data), settings).evaluator
+    truth = evaluator.truth
     if truth.metric != "PCKh":
         raise NodaError(f"{work.grid.data}: the paper's tables are PCKh on MPII's joints; this set has others")
     predictions = {
-        name: np.stack([found_in(work.run_of(row, seed), judge).joints for seed in seeds])
+        name: np.stack([scoring.read(work.run_of(row, seed), evaluator).joints for seed in seeds])
         for row in work.grid.rows
         if (seeds := found[name := row.name])
     }
