@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Callable
@@ -83,6 +84,17 @@ def test_a_checkpoint_is_whole_and_the_best_is_kept(
     run_fit(drawn, quick("epochs=4"), tmp_path / "run", resume=True)
     assert checkpoint.load(tmp_path / "run" / "best.pt")["epoch"] == 2
     assert load_run(tmp_path / "run", "best", torch.device("cpu")).epoch == 2
+
+
+def test_a_write_that_fails_leaves_the_checkpoint_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "last.pt"
+    checkpoint.save(path, {"settings": {}, "epoch": 1})
+    before = path.read_bytes()
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        checkpoint.save(path, {"settings": {}, "epoch": lambda: 2})
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+    with pytest.raises(NodaError, match=r"last\.pt/best\.pt: cannot be written"):
+        checkpoint.save(path / "best.pt", {"settings": {}})
 
 
 def test_checkpoints_may_be_kept_less_often(drawn: Path, quick: Quick, tmp_path: Path) -> None:
