@@ -1,4 +1,4 @@
-"""What each method of occlusion costs an image: to draw a placement, and to lay it over the picture; on one core.
+"""What each method of occlusion costs an image: to draw a placement, and to paste it; on one core.
 
     python scripts/bench_methods.py --data data/mpii --pool data/pool.h5 --objects cutouts --number 100
 
@@ -20,7 +20,7 @@ from noda_synth.formats import find_layout, read_dataset
 from noda_synth.imaging.images import image_path, image_size, read_image
 from noda_synth.methods import METHODS, Sources, method_class
 from noda_synth.methods.options import changed
-from noda_synth.render.occluded_copies import RenderSettings, compose, encode, orders
+from noda_synth.render.occluded_copies import Orders, RenderSettings, compose, encode
 from noda_synth.render.run import plan_copies, recipe_of
 from noda_synth.seeding import item_generator
 
@@ -39,13 +39,13 @@ def main() -> None:
     for number, method in enumerate(METHODS):
         changes = ["people=true"] if arguments.people and method == "objects" else []
         try:
-            draw, lay, rest = measure(method, changes, arguments.data, sources, arguments.number)
+            draw, paste, rest = measure(method, changes, arguments.data, sources, arguments.number)
         except NodaError as error:
             print(f"{method:<18}left out: {error}")
             continue
         if number == 0:
             print(f"read and encode   {rest:8.2f} ms")
-        print(f"{method:<18}{draw:8.2f} ms to draw, {lay:8.2f} ms to lay over")
+        print(f"{method:<18}{draw:8.2f} ms to draw, {paste:8.2f} ms to paste")
 
 
 def measure(method: str, changes: list[str], data: Path, sources: Sources, number: int) -> tuple[float, float, float]:
@@ -57,24 +57,24 @@ def measure(method: str, changes: list[str], data: Path, sources: Sources, numbe
     recipe = recipe_of(settings, sources, dataset)
     plan = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
     kind = recipe.open()
-    times = []
-    for order in orders(dataset, plan, settings):
+    rows = []
+    for order in Orders(dataset, plan, settings):
         path = image_path(layout.images, order.person.image)
         others = tuple(p for p in dataset.by_image[order.person.image] if p.person_id != order.person.person_id)
         read_image(path)  # once unmeasured, so that the file is in memory
-        marks = [time.process_time()]
+        times = [time.process_time()]
         image = read_image(path)
-        marks.append(time.process_time())
+        times.append(time.process_time())
         subject = kind.subject(order.person, dataset.skeleton, image_size(path), others)
         kind.draw(subject, item_generator(1, "bench", order.person.person_id))
-        marks.append(time.process_time())
+        times.append(time.process_time())
         compose(image, kind, order.placement)
-        marks.append(time.process_time())
+        times.append(time.process_time())
         encode(image, "jpg", 95)
-        marks.append(time.process_time())
-        times.append(np.diff(marks))
-    read, draw, lay, write = 1000 * np.median(times, axis=0)
-    return float(draw), float(lay), float(read + write)
+        times.append(time.process_time())
+        rows.append(np.diff(times))
+    read, draw, paste, write = 1000 * np.median(rows, axis=0)
+    return float(draw), float(paste), float(read + write)
 
 
 if __name__ == "__main__":

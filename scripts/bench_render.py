@@ -14,6 +14,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,7 +39,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(arguments.data, arguments.number, Path(folder))
-    print(f"build-pool, {figures['bodies']} bodies, one core, ms a person:")
+    print(f"build-pool, {figures['bodies']} bodies, one core, ms per person:")
     for stage, value in figures["build_ms"].items():
         print(f"  {stage:<12}{value:8.2f}")
     print(f"render, {figures['copies']} copies, one core, medians:")
@@ -51,9 +52,9 @@ def main() -> None:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type-arg]
+def measure(data: Path, number: int, folder: Path) -> dict[str, Any]:
     layout = find_layout(data)
-    dataset = read_dataset(layout, all_train=True) if find_layout(data).kind == "mpii_mat" else read_dataset(layout)
+    dataset = read_dataset(layout, all_train=layout.kind == "mpii_mat")
     report = build_pool(dataset, layout.images, folder / "pool.h5", PoolSettings(), {}, workers=1)
     assert report is not None
     settings = RenderSettings(ratio=1.0, limit=number)
