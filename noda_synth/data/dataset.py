@@ -191,7 +191,7 @@ class ByImage(Mapping[str, tuple[Person, ...]]):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set read from its annotation files. Of a large one nearly all lies on disk, see `noda_synth.data.disk_list`.
+    """A data set read from its annotation files; of a large one nearly all lies on disk (`noda_synth.data.disk_list`).
 
     Attributes:
         skeleton: the joints.

@@ -28,7 +28,7 @@ def coco_category(skeleton: Skeleton) -> dict[str, Any]:
         "id": PERSON_CATEGORY,
         "name": "person",
         "keypoints": list(skeleton.joints),
-        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_pairs],
+        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_indices],
     }
 
 
