@@ -158,4 +158,4 @@ def test_colours_and_opacity_are_resized_alike(size: tuple[int, int]) -> None:
 def test_limb_joints_are_those_of_the_paper() -> None:
     from noda_synth.data.skeleton import MPII
 
-    assert set(MPII.limb_joint_names) == LIMBS
+    assert set(MPII.coverable) == LIMBS

@@ -251,7 +251,7 @@ def test_bones_keep_their_length_in_every_pose() -> None:
     rest = average().joints
     for draw in POSES:
         joints = average(draw(np.random.default_rng(3))).joints
-        for a, b in MPII.limb_pairs:
+        for a, b in MPII.limb_indices:
             if {MPII.joints[a], MPII.joints[b]} & {"thorax", "upper_neck"}:
                 continue
             assert np.linalg.norm(joints[a] - joints[b]) == pytest.approx(np.linalg.norm(rest[a] - rest[b])), draw
@@ -267,7 +267,7 @@ def test_a_mirrored_pose_has_mirrored_joints() -> None:
     pose = next(iter(POSES))(np.random.default_rng(1))
     flipped = average(mirrored(pose)).joints
     order = np.arange(16)
-    for a, b in MPII.flip_pairs:
+    for a, b in MPII.flip_indices:
         order[[a, b]] = b, a
     assert average(pose).joints[order] * [-1, 1, 1] == pytest.approx(flipped)
 

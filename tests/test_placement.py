@@ -75,7 +75,7 @@ def test_whatever_is_drawn_keeps_the_rules(
     assert placement.scale <= chosen.max_enlarge
     opaque = stamped(pool, placement, smooth)
     covered = {j for j, (x, y) in enumerate(np.floor(target.person.joints + 0.5).astype(int)) if opaque[y, x]}
-    limbs = {MPII16.index[name] for name in MPII16.limb_joint_names}
+    limbs = {MPII16.index[name] for name in MPII16.coverable}
     assert len(covered & limbs - hidden) >= min_covered
     head, neck = (target.person.joints[MPII16.index[name]] for name in ("head_top", "upper_neck"))
     for x, y in np.floor(np.linspace(head, neck, 4000) + 0.5).astype(int):
@@ -161,7 +161,7 @@ def test_who_cannot_be_a_target_is_told_why() -> None:
     nobody[3] = True
     without_head = np.arange(16) != MPII16.index["head_top"]
     limbs_hidden = np.full(16, UNKNOWN, np.int8)
-    limbs_hidden[MPII16.limb_joints] = OCCLUDED
+    limbs_hidden[MPII16.flags(MPII16.coverable)] = OCCLUDED
     outside = person().joints + np.array([0, 1000])
     for changes, why in (
         ({"duplicate": True}, "duplicate"),

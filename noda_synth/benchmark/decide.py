@@ -165,12 +165,8 @@ class Target:
         self.joints = joints_of(person, skeleton)
         self.size = body_size(self.joints)
         self.key = key_of(person.image, self.joints)
-        counted = np.ones(len(skeleton), np.bool_)
-        counted[skeleton.at(*UNCOUNTED)] = False
-        self.seen = self.inside & counted & (person.visible == VISIBLE)
-        limbs = np.zeros(len(skeleton), np.bool_)
-        limbs[skeleton.limb_joints] = True
-        self.seen_limbs = self.seen & limbs
+        self.seen = self.inside & ~skeleton.flags(UNCOUNTED) & (person.visible == VISIBLE)
+        self.seen_limbs = self.seen & skeleton.flags(skeleton.coverable)
         self.refusal = self._refusal(skeleton)
         if not self.refusal:
             self.free = _free_points(self.joints, skeleton)

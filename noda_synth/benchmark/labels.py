@@ -38,14 +38,13 @@ class Labelled:
 
 
 def clean_people(dataset: Dataset) -> list[Labelled]:
-    return [Labelled(p, row, np.zeros(len(dataset.skeleton), np.bool_)) for row, p in enumerate(dataset.valid)]
+    return [Labelled(p, row, dataset.skeleton.flags(())) for row, p in enumerate(dataset.valid)]
 
 
 def covered_person(dataset: Dataset, line: Mapping[str, Any]) -> Labelled:
     """The person of a line of the manifest, on the twin's image and with the twin's visibility."""
     person = dataset.valid[line["row"]]
-    covered = np.zeros(len(dataset.skeleton), np.bool_)
-    covered[dataset.skeleton.at(*line["covered"])] = True
+    covered = dataset.skeleton.flags(line["covered"])
     visible = np.where(covered, OCCLUDED, person.visible).astype(np.int8)
     return Labelled(replace(person, image=line["file"], visible=visible), line["row"], covered, line)
 

@@ -141,8 +141,7 @@ def twin(
         others: the other people of the training image.
         skeleton: the joints of all.
     """
-    covered = np.zeros(len(skeleton), np.bool_)
-    covered[skeleton.at(*line["covered"])] = True
+    covered = skeleton.flags(line["covered"])
     target = Target(person, skeleton, (picture.shape[1], picture.shape[0]))
     stamped = stamp(cut_body(source, occluder, others, skeleton), body, Place(body=0, **line["place"]), target, covered)
     paste(picture, stamped.colours, stamped.alpha, stamped.left, stamped.top)

@@ -99,8 +99,8 @@ def _decide_people(
                     line |= {
                         "id": f"{severity.name}/{name.with_suffix('')}",
                         "file": str(name),
-                        "covered": [joint for joint, hit in zip(skeleton.joints, twin.covered, strict=True) if hit],
-                        "newly_hidden": [joint for joint, hit in zip(skeleton.joints, new, strict=True) if hit],
+                        "covered": skeleton.named(twin.covered),
+                        "newly_hidden": skeleton.named(new),
                         "occluder": {"row": decider.bodies[twin.place.body].row},
                         "place": {key: value for key, value in asdict(twin.place).items() if key != "body"},
                     }

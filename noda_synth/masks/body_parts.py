@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.pose import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of, own_limbs
+from noda_synth.data.pose import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of, stated_limbs
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.masks.head import head_axes, protected_points
 
@@ -112,7 +112,7 @@ def _parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) ->
         if pose.shown(ankle):
             along = _direction(pose, knee, ankle, 0.4 * size, fallback=DOWN)
             yield capsule(pose[ankle], pose[ankle] + along * widths.foot_length * size, widths.foot)
-    for start, end, width in own_limbs(pose.skeleton):
+    for start, end, width in stated_limbs(pose.skeleton):
         if pose.has(start, end) and not (pose.hidden(start) and pose.hidden(end)):
             yield capsule(
                 _shown_end(pose, start, end), _shown_end(pose, end, start), (width[0] / 2, width[1] / 2)
@@ -141,7 +141,7 @@ def _direction(pose: Pose, start: str, end: str, shortest: float, fallback: Poin
 
 
 def _down_the_torso(pose: Pose, size: float) -> Point:
-    shoulders, hips = pose.spot(SHOULDERS, every=False), pose.spot(("left_hip", "right_hip"), every=False)
+    shoulders, hips = pose.midpoint(SHOULDERS, need_all=False), pose.midpoint(("left_hip", "right_hip"), need_all=False)
     if shoulders is None or hips is None:
         return DOWN
     along = hips - shoulders
@@ -165,7 +165,7 @@ def _stubs(
     """Short capsules for limbs of which only the start is labelled, so that the flesh there is not lost."""
     down = _down_the_torso(pose, size)
     # A limb of the skeleton's own that begins there shows where the flesh goes.
-    going_on = {joint for a, b, _ in own_limbs(pose.skeleton) for joint in (a, b) if pose.has(a, b)}
+    going_on = {joint for a, b, _ in stated_limbs(pose.skeleton) for joint in (a, b) if pose.has(a, b)}
 
     def ends(joint: str, following: str) -> bool:
         return pose.shown(joint) and not pose.has(following) and joint not in going_on
@@ -185,8 +185,8 @@ def _stubs(
             along = along / max(float(np.hypot(*along)), 1e-3)
             length = 0.5 if _to_border(pose[knee], along, frame) < size else 0.2
             yield pose[knee], pose[knee] + length * size * along, widths.shin_stub
-    shoulders = pose.spot(SHOULDERS, every=False)
-    headless = pose.spot(FACE, every=False) is None and not pose.has("head_top", neck_of(pose.skeleton))
+    shoulders = pose.midpoint(SHOULDERS, need_all=False)
+    headless = pose.midpoint(FACE, need_all=False) is None and not pose.has("head_top", neck_of(pose.skeleton))
     if head_by(pose.skeleton) == "protected":
         headless = not protected_points(pose)
     if headless and shoulders is not None:
@@ -204,11 +204,11 @@ def _torso(pose: Pose, size: float, widths: Widths) -> Torso | None:
     corner_joints = [joint for side in ("left", "right") for joint in (f"{side}_shoulder", f"{side}_hip")]
     if not any(pose.shown(joint) for joint in corner_joints):
         return None
-    top = pose.spot(SHOULDERS, every=False)
-    bottom = pose.spot(("left_hip", "right_hip"), every=False)
+    top = pose.midpoint(SHOULDERS, need_all=False)
+    bottom = pose.midpoint(("left_hip", "right_hip"), need_all=False)
     if top is not None and bottom is None and pose.has(*SHOULDERS):
         # Hips out of sight: the torso goes on from the shoulders, a little narrower.
-        head = pose.spot((*FACE, neck_of(pose.skeleton)), every=False)
+        head = pose.midpoint((*FACE, neck_of(pose.skeleton)), need_all=False)
         away = top - head if head is not None else DOWN * 0.0
         down = away / max(float(np.hypot(*away)), 0.25 * size) + DOWN
         down = down / max(float(np.hypot(*down)), 1e-3)

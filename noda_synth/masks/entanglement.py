@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, joint_box
+from noda_synth.data.dataset import OCCLUDED
+from noda_synth.data.geometry import joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.masks.body_parts import body_parts
 from noda_synth.masks.cardboard import signed_distance

@@ -190,7 +190,13 @@ def _bones(pose: Pose) -> list[Capsule]:
     """Lines along the limbs whose joints are both not known to be occluded, and points at the other such joints."""
     shown = pose.labelled & (pose.visible != OCCLUDED)
     limbs = [*_LIMBS, *(limb for limb in pose.skeleton.limbs if not KNOWN_JOINTS.issuperset(limb))]
-    lines = [(i, j) for a, b in limbs for i in pose.skeleton.at(a) for j in pose.skeleton.at(b) if shown[i] & shown[j]]
+    lines = [
+        (i, j)
+        for a, b in limbs
+        for i in pose.skeleton.indices(a)
+        for j in pose.skeleton.indices(b)
+        if shown[i] & shown[j]
+    ]
     alone = set(map(int, np.flatnonzero(shown))) - {joint for line in lines for joint in line}
     lines += [(joint, joint) for joint in sorted(alone)]
     return [Capsule(pose.joints[i], pose.joints[j], (0.0, 0.0)) for i, j in lines]

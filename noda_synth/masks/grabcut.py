@@ -75,7 +75,7 @@ def _seeds(view: View, side: int, expand: float) -> tuple[NDArray[np.uint8], NDA
     longer = float(np.ptp(joints[labelled], axis=0).max())
     thickness = max(1, round(_BONE * longer))
     points = {int(j): (round(joints[j, 0]), round(joints[j, 1])) for j in np.flatnonzero(labelled)}
-    for a, b in view.pose.skeleton.limb_pairs:
+    for a, b in view.pose.skeleton.limb_indices:
         if labelled[a] and labelled[b]:
             cv2.line(seeds, points[a], points[b], cv2.GC_FGD, thickness)
     for point in points.values():

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Dataset, Person, inside, joint_box, padded_box, usable_joints
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.geometry import inside, joint_box, padded_box, usable_joints
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_synth.imaging.compositing import COVERING, Overlay, alpha_at

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person, usable_joints
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person
+from noda_synth.data.geometry import usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.imaging.compositing import Overlay
 from noda_synth.imaging.images import BGRImage

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, joint_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.geometry import joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.imaging.compositing import SMOOTHINGS, Overlay, edge_alpha
 from noda_synth.imaging.images import BGRImage
@@ -123,7 +124,7 @@ class Parts(BodyMethod[Pieces], PieceMethod):
         pool, parts = self.pool, list(PARTS)
         for _ in range(_BODY_DRAWS):
             row, part = int(rng.integers(len(pool))), parts[int(rng.integers(len(parts)))]
-            joints = pool.skeleton.at(*PARTS[part])
+            joints = pool.skeleton.indices(*PARTS[part])
             inside = (pool.joints[row][joints] >= 0).all() and (pool.joints[row][joints] <= pool.size[row] - 1).all()
             whole = len(joints) == len(PARTS[part]) and pool.labelled[row][joints].all() and inside
             if not whole or (pool.visible[row][joints] == OCCLUDED).any() or pool.images[row] == subject.person.image:

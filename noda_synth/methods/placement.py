@@ -108,11 +108,9 @@ class Target(Subject):
     def __init__(self, person: Person, skeleton: Skeleton, size: tuple[int, int], settings: PlacementSettings) -> None:
         super().__init__(person, skeleton, size)
         chosen = settings.protect_joints
-        protected = np.array(skeleton.at(*(skeleton.protected if chosen is None else chosen)), np.intp)
+        protected = np.array(skeleton.indices(*(skeleton.protected if chosen is None else chosen)), np.intp)
         needed = skeleton.protected_needed if chosen is None else len(protected)
-        limbs = np.zeros(len(skeleton), np.bool_)
-        limbs[skeleton.limb_joints] = True
-        self.coverable = limbs & self.inside & (person.visible != OCCLUDED)
+        self.coverable = skeleton.flags(skeleton.coverable) & self.inside & (person.visible != OCCLUDED)
         if self.refusal:
             return
         if self.usable[protected].sum() < needed:
@@ -135,7 +133,7 @@ class Target(Subject):
         if settings.protect == "segment":
             if settings.protect_joints is None:
                 spots = [
-                    (self._spot(skeleton.at(*start)), self._spot(skeleton.at(*end)))
+                    (self._spot(skeleton.indices(*start)), self._spot(skeleton.indices(*end)))
                     for start, end in skeleton.protected_segments
                 ]
                 lines = [(a, b) for a, b in spots if a is not None and b is not None]

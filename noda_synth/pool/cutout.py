@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person, inside, joint_box, usable_joints
+from noda_synth.data.dataset import Person
+from noda_synth.data.geometry import inside, joint_box, usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.imaging.images import BGRImage

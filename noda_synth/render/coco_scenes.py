@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Person, inside
+from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Person
+from noda_synth.data.geometry import inside
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import (

@@ -195,7 +195,7 @@ def manifest_line(
         "row": order.row,
         "copy": order.copy,
         "method": settings.method,
-        "covered": [joint for joint, hit in zip(skeleton.joints, covered, strict=True) if hit],
+        "covered": skeleton.named(covered),
         **({} if occluder is None else {"occluder": occluder}),
         "placement": asdict(order.placement),
         **({} if smooth is None else {"smooth": smooth}),

@@ -181,7 +181,7 @@ def occluded_record(dataset: Dataset, person: Person, line: Mapping[str, Any]) -
 def visible_after(dataset: Dataset, person: Person, line: Mapping[str, Any]) -> NDArray[np.int8]:
     """(J,) int8: what is known of the joints once they are covered."""
     visible = person.visible.copy()
-    visible[dataset.skeleton.at(*line["covered"])] = OCCLUDED
+    visible[dataset.skeleton.indices(*line["covered"])] = OCCLUDED
     return visible
 
 

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Dataset, Person, far_outside_note
+from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.disk_list import DiskList, Subset
+from noda_synth.data.geometry import far_outside_note
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.imaging.images import image_path, image_size

@@ -96,7 +96,7 @@ def thumb(sight: Sight, studio: Studio) -> dict[str, Any]:
     pictures = [_reduced(picture[window], (width, height)) for picture in (before, after) if picture is not None]
     factor = np.array([width, height]) / after[window].shape[1::-1]
     places = (person.joints - (window[1].start, window[0].start) + 0.5) * factor
-    covered = set(studio.skeleton.at(*line["covered"]))
+    covered = set(studio.skeleton.indices(*line["covered"]))
     joints = [
         [round(float(x), 1), round(float(y), 1), _mark(j in covered, int(person.visible[j]))] if known[j] else 0
         for j, (x, y) in enumerate(places)

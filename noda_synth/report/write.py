@@ -155,8 +155,8 @@ def _parts(
         "set": folder.resolve().name,
         "block": _BLOCK,
         "joints": skeleton.joints,
-        "limbs": skeleton.limb_pairs,
-        "renders": [_indexed(line, quality_of(line, qualities), skeleton.at(*line["covered"])) for line in lines],
+        "limbs": skeleton.limb_indices,
+        "renders": [_indexed(line, quality_of(line, qualities), skeleton.indices(*line["covered"])) for line in lines],
     }
     figures = (
         tables.counts_table(content, rated), tables.joints_table(content), tables.covered_table(content),

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person, joint_box
+from noda_synth.data.dataset import Person
+from noda_synth.data.geometry import joint_box
 from noda_synth.data.joint_counts import kind_of, kinds
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import HEAD_SIZE_PER_SEGMENT, far_outside, head_size, inside, joint_box
 from noda_synth.data.disk_list import Index
+from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, far_outside, head_size, inside, joint_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.validate.entries import Entries, Entry
 from noda_synth.validate.findings import Finding

@@ -126,7 +126,7 @@ def _records(entries: Iterable[Entry], lines: _Lines, dataset: Dataset) -> Itera
             if _is_copy(entry, dataset):
                 yield entry.finding("no-line", f"stands on {person.image}, which the manifest does not know")
             continue
-        covered = dataset.skeleton.at(*line["covered"])
+        covered = dataset.skeleton.indices(*line["covered"])
         wrong = [dataset.skeleton.joints[j] for j in covered if person.labelled[j] and person.visible[j] != OCCLUDED]
         if wrong:
             yield entry.finding("covered-visible", f"{', '.join(wrong)}: covered in the manifest, not occluded here")

@@ -70,9 +70,9 @@ def test_columns_are_the_skeletons_groups() -> None:
     from noda_train.metrics.pckh import GROUPS
 
     assert {name: set(joints) for name, joints in GROUPS.items()} == {
-        name: set(MPII.at(*joints)) for name, joints in MPII.groups.items()
+        name: set(MPII.indices(*joints)) for name, joints in MPII.groups.items()
     }
-    assert set(np.flatnonzero(~COUNTED)) == set(MPII.at("pelvis", "thorax"))
+    assert set(np.flatnonzero(~COUNTED)) == set(MPII.indices("pelvis", "thorax"))
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person, joint_box
+from noda_synth.data.dataset import Person
+from noda_synth.data.geometry import joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset

@@ -171,6 +171,6 @@ def _visible(flags: NDArray[np.float64], noda: Mapping[str, Any], skeleton: Skel
             raise ItemError("noda.joints_visible: other values than 1, 0 and -1")
         return np.where(flags > 0, values, UNKNOWN).astype(np.int8)
     plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if stated == "unknown" else VISIBLE])
-    unstated = skeleton.at(*skeleton.visibility_unstated)
+    unstated = skeleton.indices(*skeleton.visibility_unstated)
     plain[unstated] = np.where(flags[unstated] == 1, UNKNOWN, plain[unstated])
     return plain.astype(np.int8)

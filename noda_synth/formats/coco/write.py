@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, padded_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
+from noda_synth.data.geometry import padded_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.formats.coco.rle import rle_area
 from noda_synth.formats.files.atomic import list_pieces, write_text
@@ -27,7 +28,7 @@ def coco_category(skeleton: Skeleton) -> dict[str, Any]:
         "id": PERSON_CATEGORY,
         "name": "person",
         "keypoints": list(skeleton.joints),
-        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_pairs],
+        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_indices],
     }
 
 

@@ -13,13 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import (
-    HEAD_SIZE_PER_DIAGONAL,
-    HEAD_SIZE_PER_SEGMENT,
-    OCCLUDED,
-    UNKNOWN,
-    Person,
-)
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person
+from noda_synth.data.geometry import HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.matlab import load_mat, save_mat

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, head_size, joint_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
 from noda_synth.data.disk_list import DiskList, Index
+from noda_synth.data.geometry import head_size, joint_box
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import list_pieces, write_text

@@ -56,7 +56,7 @@ class Truth(pck.Truth):
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        columns = {name: tuple(self.skeleton.at(*joints)) for name, joints in self.skeleton.groups.items()}
+        columns = {name: tuple(self.skeleton.indices(*joints)) for name, joints in self.skeleton.groups.items()}
         return {name: joints for name, joints in columns.items() if joints}
 
     @property
