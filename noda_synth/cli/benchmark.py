@@ -69,6 +69,7 @@ def command(
       noda-train eval --data data/mpii_twins
     """
     from noda_synth.benchmark.protocol import Settings
+    from noda_synth.benchmark.shards import BenchmarkRun
     from noda_synth.benchmark.verify import verify_again, verify_stored
     from noda_synth.benchmark.write import write_benchmark
 
@@ -78,18 +79,15 @@ def command(
         _tell_differences(verify_stored(data), verbose)
         return
     layout, dataset, inputs = open_data(data, images, annotations, split, False, follow_links)
-    settings = Settings(seed, tries)
-    options: dict[str, Any] = {"workers": workers(jobs), "max_pixels": max_pixels, "quiet": quiet}
+    run = BenchmarkRun(dataset, layout, out, Settings(seed, tries), inputs, originals, max_pixels, workers(jobs), quiet)
     if verify:
         stored = verify_stored(out)
-        again = verify_again(dataset, layout, out, inputs, **options)
+        again = verify_again(run)
         _tell_differences({kind: [*stored[kind], *again[kind]] for kind in stored}, verbose)
         return
     with going_on(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        report = write_benchmark(
-            dataset, layout, out, settings, inputs, originals=originals, overwrite=overwrite, **options
-        )
+        report = write_benchmark(run, overwrite=overwrite)
     if report is None:
         if not quiet:
             click.echo(f"{out} is there already, made with the same settings; nothing to do.")

@@ -127,7 +127,10 @@ class Target(Subject):
     def _free_points(
         self, skeleton: Skeleton, protected: NDArray[np.intp], settings: PlacementSettings
     ) -> NDArray[np.float64]:
-        """Points (P, 2) that have to stay free: the protected joints and, as set, the lines between them."""
+        """Points (P, 2) that have to stay free: the protected joints and, as set, the lines between them.
+
+        `noda_synth.benchmark.decide` has the same rule in whole numbers on purpose.
+        """
         joints = self.person.joints
         points = [joints[j] for j in protected if self.usable[j]]
         if settings.protect == "segment":
