@@ -46,7 +46,7 @@ far hip of someone seen from the side is under the near one, and the hand before
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class PersonTruth:
     """A person as annotated, and the exact outlines.
 
     Attributes:
@@ -60,7 +60,7 @@ class Truth:
     amodal: Mask
 
 
-def truths(scene: Scene, rendering: Rendering, image: str) -> list[Truth]:
+def truths(scene: Scene, rendering: Rendering, image: str) -> list[PersonTruth]:
     """What is true of everyone in a scene of whom a pixel can be seen and a joint lies in the picture."""
     seen_by = owners(rendering)
     result = []
@@ -71,7 +71,7 @@ def truths(scene: Scene, rendering: Rendering, image: str) -> list[Truth]:
             seen = _seen(figure, index, joints, scene.camera, rendering, seen_by)
             person = _person(figure, scene.camera, joints, seen, f"{image}#{index}", image)
             amodal = 2 * _samples_a_pixel(rendering.whole[index]) >= FINE**2
-            result.append(Truth(person, visible, amodal | visible))
+            result.append(PersonTruth(person, visible, amodal | visible))
     return result
 
 
