@@ -1,8 +1,9 @@
 """The cardboard model: a body as tapered capsules along its limbs and a padded polygon for its torso.
 
 Ju, Black, Yacoob, "Cardboard people" (1996), is the paper's reference [29]. The widths are fractions of the body size S
-(`noda_synth.data.pose`), fitted on COCO outlines for COCO's joints and on a matting network's outlines for MPII's. Limbs
-of joints with other names are as wide as their skeleton's file says, and the head then goes by the protected joints.
+(`noda_synth.data.pose`). They were fitted to COCO's outlines for COCO's joints, and to a matting network's outlines for
+MPII's. Limbs of joints with other names are as wide as their skeleton's file says, and the head is then found by the
+protected joints.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from noda_synth.masks.head import head_axes, protected_points
 
 @dataclass(frozen=True)
 class Widths:
-    """Radii at the start and the end of each part, and lengths of what lies beyond the last joint, all in S."""
+    """Radii at the start and the end of each part, and lengths of hand and foot, all in S."""
 
     upper_arm: tuple[float, float]
     forearm: tuple[float, float]
@@ -54,7 +55,7 @@ WIDTHS = {
 
 
 def fitted_like(skeleton: Skeleton) -> str:
-    """Whose constants serve: its own if there are any, else COCO's where the head is known by the face, else MPII's."""
+    """Name of the skeleton whose constants to use: its own, else COCO's if the face shows the head, else MPII's."""
     if skeleton.name in WIDTHS:
         return skeleton.name
     return "coco17" if head_by(skeleton) == "face" else "mpii16"
@@ -81,10 +82,10 @@ class Torso:
 
 @lru_cache(maxsize=256)
 def body_parts(pose: Pose, frame: tuple[float, float, float, float]) -> tuple[Capsule | Torso, ...]:
-    """The parts of a body; kept for the last poses, since the rules and all mask levels ask for them.
+    """The parts of a body, cached for the last poses: the rules and all mask levels ask for them.
 
     Args:
-        pose: the keypoints; an occluded joint shortens its limb by half and pulls in its corner of the torso.
+        pose: the keypoints; an occluded joint halves its limb and pulls in its corner of the torso.
         frame: x1, y1, x2, y2 of the image in the pose's coordinates: a leg without a labelled end runs on to a border
             that is near.
     """
@@ -162,13 +163,13 @@ def _to_border(point: Point, along: Point, frame: tuple[float, float, float, flo
 def _stubs(
     pose: Pose, size: float, frame: tuple[float, float, float, float], widths: Widths
 ) -> Iterator[tuple[Point, Point, tuple[float, float]]]:
-    """Short capsules for limbs of which only the start is labelled, so that the flesh there is not lost."""
+    """Short capsules for limbs of which only the start is labelled, so that some of the limb is kept."""
     down = _down_the_torso(pose, size)
-    # A limb of the skeleton's own that begins there shows where the flesh goes.
-    going_on = {joint for a, b, _ in stated_limbs(pose.skeleton) for joint in (a, b) if pose.has(a, b)}
+    # Where another limb of the skeleton begins, that limb shows where the flesh goes.
+    continued = {joint for a, b, _ in stated_limbs(pose.skeleton) for joint in (a, b) if pose.has(a, b)}
 
     def ends(joint: str, following: str) -> bool:
-        return pose.shown(joint) and not pose.has(following) and joint not in going_on
+        return pose.shown(joint) and not pose.has(following) and joint not in continued
 
     for side in ("left", "right"):
         shoulder, elbow, wrist = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"

@@ -30,8 +30,8 @@ def grabcut_mask(view: View, side: int = 160, iterations: int = 2, expand: float
         expand: the box is that of the joints, each side moved out by this times its longer side.
 
     Returns:
-        what hangs together with the skeleton. The cardboard mask where GrabCut cannot run: it needs pixels that are
-        sure background, pixels that are not, and colours that can be told apart.
+        the foreground that is connected to the skeleton. The cardboard mask where GrabCut cannot run: it needs pixels
+        that are sure background, pixels that are not, and colours that differ.
     """
     seeds, small = _seeds(view, side, expand)
     if not (seeds == cv2.GC_BGD).any():

@@ -1,4 +1,4 @@
-"""How good a mask is, judged without an outline to compare with."""
+"""How good a mask is, without a true outline to compare with."""
 
 from __future__ import annotations
 

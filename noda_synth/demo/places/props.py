@@ -35,10 +35,8 @@ def blob(random: Random, width: float, height: float, center: tuple[float, float
     turn = np.linspace(0.06, np.pi - 0.06, 16)
     r = width / 2 * np.sin(turn)
     lumps = 1 + 0.16 * noise(random, (24, 16), (7, 5), 2).astype(float)
-    y = center[1] + height / 2 * np.cos(turn)
-    return loft(np.column_stack([y, r, r, r, np.full(16, center[0]), np.full(16, center[2])]), 24, bumps=lumps).of(
-        material
-    )
+    x, y, z = np.full(16, center[0]), center[1] + height / 2 * np.cos(turn), np.full(16, center[2])
+    return loft(np.column_stack([y, r, r, r, x, z]), 24, bumps=lumps).of(material)
 
 
 def painted(random: Random) -> Texture:
