@@ -56,7 +56,7 @@ def border_share(view: View, inside: NDArray[np.bool_]) -> float:
     """Length of a mask, (H, W) bool, along the image's borders, in body sizes S."""
     height, width = inside.shape
     x1, y1, x2, y2 = view.frame
-    # The frame's edges lie half a pixel outside the outermost pixels; if more than one pixel is between, the mask does not touch the border.
+    # The frame's edges lie half a pixel outside the outermost pixels; further away the view ends before the image does.
     sides = (
         (x1 > -1.5, inside[:, 0]),
         (y1 > -1.5, inside[0]),
