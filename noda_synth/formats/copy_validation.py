@@ -17,7 +17,7 @@ from noda_synth.formats.mpii.records import read_persons, read_records, write_mp
 from noda_synth.formats.mpii.visibility import is_known
 
 
-def carry_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple[list[Path], list[Problem]]:
+def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple[list[Path], list[Problem]]:
     """Write the validation files of a data set into `annot_dir`, with visibility wherever it is known.
 
     MPII: `valid.json` has the input's records, keys and row order, unusable ones included, and `joints_visible` where

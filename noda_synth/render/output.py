@@ -22,7 +22,7 @@ from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Images, Person
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.joint_counts import Counts, count_states, total
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats import Layout, carry_validation, mpii_record
+from noda_synth.formats import Layout, mpii_record, write_validation
 from noda_synth.formats.files.atomic import list_pieces, write_text
 from noda_synth.imaging.images import image_path
 from noda_synth.render.occluded_copies import RenderSettings
@@ -147,7 +147,7 @@ def write_annotations(
             write_text(annot / name, chain(list_pieces(records), "\n"))
         if settings.copies > 1:
             shutil.copyfile(annot / "train_1.json", annot / "train.json")
-    return carry_validation(layout, dataset, annot)[1]
+    return write_validation(layout, dataset, annot)[1]
 
 
 def training_records(

@@ -87,7 +87,7 @@ def render(
     with staging.opened(every, overwrite):
         plan = plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=quiet)
         planned = time.perf_counter()
-        images = len(np.unique(dataset.by_image.numbers[plan.rows]))
+        images = len(np.unique(dataset.by_image.image_indices[plan.rows]))
         with jobs.Progress(images, "render", "image", quiet=quiet) as progress:
             shards, outcomes = render_copies(
                 dataset, layout.images, recipe, plan, settings, staging, marks, workers=workers, progress=progress

@@ -65,25 +65,25 @@ class Entries(Iterable[Entry]):
     def __init__(self, layout: Layout, dataset: Dataset) -> None:
         self._dataset, self._kind = dataset, layout.kind
         self._files = {TRAINING: layout.annotations, VALIDATION: layout.valid or layout.annotations}
-        self._rows = {
+        self._records = {
             part: _usable_rows(self._files[part]) if len(people) and layout.kind == "mpii_json" else array("L")
             for part, people in self._parts()
         }
 
     def __iter__(self) -> Iterator[Entry]:
-        for number in range(len(self._dataset.persons) + len(self._dataset.valid)):
-            yield self.at(number)
+        for index in range(len(self._dataset.persons) + len(self._dataset.valid)):
+            yield self.by_index(index)
 
-    def at(self, number: int) -> Entry:
-        """The entry of a number, counted from 0 over both parts."""
-        training = number < len(self._dataset.persons)
+    def by_index(self, index: int) -> Entry:
+        """The entry at an index, counted from 0 over both parts."""
+        training = index < len(self._dataset.persons)
         part, people = self._parts()[0 if training else 1]
-        place = number if training else number - len(self._dataset.persons)
-        file, rows, person = self._files[part].name, self._rows[part], people[place]
+        row = index if training else index - len(self._dataset.persons)
+        file, records, person = self._files[part].name, self._records[part], people[row]
         if self._kind == "coco":
             where = f"{file} annotation {person.record.get('id', '?')}"
-        elif len(rows) == len(people):
-            where = f"{file} record {rows[place]}"
+        elif len(records) == len(people):
+            where = f"{file} record {records[row]}"
         else:
             where = f"{file} person {person.person_id}"
         return Entry(person, where, part)

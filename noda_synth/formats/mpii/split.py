@@ -128,11 +128,11 @@ def _names(lines: Iterable[str], path: Path) -> Split:
 def _from_h5(path: Path) -> Split:
     import h5py
 
-    from noda_synth.formats.files.hdf5 import own_array
+    from noda_synth.formats.files.hdf5 import checked_array
 
     try:
         with h5py.File(path, "r") as file:
-            arrays = [own_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
+            arrays = [checked_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
             if any(len(array) > _MAX_ROWS for array in arrays):
                 raise ValueError(f"it claims more than {_MAX_ROWS} rows")
             names, persons = (np.asarray(array[()]) for array in arrays)
