@@ -92,7 +92,12 @@ def test_the_figures_of_a_rendered_set_take_less_than_a_kilobyte_a_person(tmp_pa
 def test_a_disk_list_is_a_sequence_in_memory_and_on_disk(count: int) -> None:
     records = DiskList(({"n": n} for n in range(count)), max_in_memory=5)
     assert list(records) == [{"n": n} for n in range(count)]
-    assert (len(records), records[1], records[-1], records[1:3]) == (count, {"n": 1}, {"n": count - 1}, [{"n": 1}, {"n": 2}])
+    assert (len(records), records[1], records[-1], records[1:3]) == (
+        count,
+        {"n": 1},
+        {"n": count - 1},
+        [{"n": 1}, {"n": 2}],
+    )
     records.append({"n": "last"})
     assert records[count] == {"n": "last"}
     with pytest.raises(IndexError):

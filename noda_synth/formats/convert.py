@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,7 +14,7 @@ from noda_synth.data.skeleton import MPII, Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.coco.write import coco_annotation, coco_image, write_coco
 from noda_synth.formats.copy_validation import write_validation
-from noda_synth.formats.files.atomic import read_bytes, write_bytes, write_text
+from noda_synth.formats.files.atomic import read_bytes, write_bytes
 from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import list_in
 from noda_synth.formats.layout import SKELETON_NAME, Layout, find_annotations, likely_images, sibling_skeleton
@@ -128,8 +127,9 @@ def check_convertible(source: Source, to: str) -> None:
         missing = [joint for joint in MPII.joints if joint not in dataset.skeleton.index]
         why = f"there is no {', '.join(missing)}" if missing else "they stand in another order"
         raise NodaError(
-            f"{file}: the {len(dataset.skeleton)} joints of {dataset.skeleton.name} do not map to MPII's {len(MPII)} "
-            f"({why}), so it cannot be written as MPII."
+            f"the {len(dataset.skeleton)} joints of {dataset.skeleton.name} do not map to MPII's {len(MPII)} "
+            f"({why}), so it cannot be written as MPII.",
+            file,
         )
     failed = next((problem for problem in dataset.problems if problem.failed), None)
     if to == "gt-valid" and failed:
@@ -160,20 +160,21 @@ def _single_file(path: Path) -> Layout:
     if kind == "mpii_mat":
         return find_annotations(None, path)
     if kind == "gt_valid":
-        raise NodaError(f"{path}: {KINDS[kind]}, which has no image names; convert the valid.json that belongs to it.")
+        raise NodaError(f"{KINDS[kind]}, which has no image names; convert the valid.json that belongs to it.", path)
     if kind == "hourglass_h5":
         raise NodaError(
-            f"{path}: {KINDS[kind]}, whose centers and scales are altered and whose joints are cut to whole pixels. "
-            f"Convert the original .mat with --split {path}."
+            f"{KINDS[kind]}, whose centers and scales are altered and whose joints are cut to whole pixels. "
+            f"Convert the original .mat with --split {path}.",
+            path,
         )
     return Layout(likely_images(None, path), path, kind, skeleton=sibling_skeleton(path))
 
 
 def _with_mat(layout: Layout, mat: Path) -> Layout:
     if layout.kind != "mpii_json":
-        raise NodaError(f"{layout.annotations}: --visibility-from is for MPII JSON; this is {KINDS[layout.kind]}.")
+        raise NodaError(f"--visibility-from is for MPII JSON; this is {KINDS[layout.kind]}.", layout.annotations)
     if detect(mat) != "mpii_mat":
-        raise NodaError(f"{mat}: {KINDS[detect(mat)]}; visibility is taken from {KINDS['mpii_mat']}.")
+        raise NodaError(f"{KINDS[detect(mat)]}; visibility is taken from {KINDS['mpii_mat']}.", mat)
     return replace(layout, mat=mat)
 
 
@@ -190,9 +191,9 @@ def _planned(source: Source, output: Path, to: str) -> list[Path]:
     suffix = ".mat" if to == "gt-valid" else ".json"
     if output.suffix in (".json", ".mat"):
         if output.suffix != suffix:
-            raise NodaError(f"{output}: --to {to} writes {suffix} files; give such a name, or a folder.")
+            raise NodaError(f"--to {to} writes {suffix} files; give such a name, or a folder.", output)
         if valid and to != "gt-valid":
-            raise NodaError(f"{output}: there is a training and a validation part to write; give a folder.")
+            raise NodaError("there is a training and a validation part to write; give a folder.", output)
         return [output]
     names = {
         "mpii-json": ["train.json", *(["valid.json", "gt_valid.mat"] if valid else [])],
@@ -273,7 +274,7 @@ def _write_coco_part(
         except ItemError as error:
             problems.append(Problem("write", f"{path.name} image {name}", f"left out with everyone on it: {error}"))
     if not sized:
-        raise NodaError(f"{path}: none of {len(names)} images is in {folder}; name the right one with --images.")
+        raise NodaError(f"none of {len(names)} images is in {folder}; name the right one with --images.", path)
     images = (
         coco_image(name, number, image.size)
         for number, (name, image) in enumerate(sized.items(), start=1)
@@ -295,10 +296,3 @@ def _word_on(file: Path, dataset: Dataset) -> str:
     people = dataset.valid if of_valid else dataset.persons
     known = sum(is_known(person) for person in people)
     return f"{len(people)} people on {len(people.image_names)} images; visibility known of {known}"
-
-
-def write_errors(folder: Path, problems: Iterable[Problem]) -> Path:
-    """Write `errors.jsonl`, one problem a line."""
-    path = folder / "errors.jsonl"
-    write_text(path, (json.dumps(problem.as_json()) + "\n" for problem in problems))
-    return path

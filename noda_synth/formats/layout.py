@@ -87,7 +87,7 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
     file = annotations or _find_annotation_file(data or Path())
     kind = detect(file)
     if kind not in ("mpii_json", "mpii_mat", "coco"):
-        raise NodaError(f"{file}: {KINDS[kind]}, which names no people to train with.\n{WAY_OUT}")
+        raise NodaError(f"{KINDS[kind]}, which names no people to train with.\n{WAY_OUT}", file)
     folder = file.parent
     mat = file if kind == "mpii_mat" else None
     if kind == "mpii_json":

@@ -48,7 +48,7 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
         count = sum(problem.failed for problem in dataset.problems)
         fault = next((problem for problem in dataset.problems if problem.failed), None)
         first = f" The first of {count} faults: {fault.item}: {fault.reason}." if fault else ""
-        raise NodaError(f"{layout.annotations}: nobody with a labelled joint to train with.{first}")
+        raise NodaError(f"nobody with a labelled joint to train with.{first}", layout.annotations)
     return dataset
 
 
@@ -76,9 +76,10 @@ def _from_json(layout: Layout) -> Dataset:
 def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Dataset:
     if split_file is None and not all_train:
         raise NodaError(
-            f"{layout.annotations}: the original .mat does not say who is for training and who for validation.\n"
+            "the original .mat does not say who is for training and who for validation.\n"
             "Name a valid.json, an hourglass valid.h5 or a list of image names with --split FILE "
-            "(or put valid.json into annot/ beside it), or take everyone for training with --all-train."
+            "(or put valid.json into annot/ beside it), or take everyone for training with --all-train.",
+            layout.annotations,
         )
     release = read_release(layout.annotations)
     problems, builder = DiskList(release.problems), DatasetBuilder(layout, release.images)
@@ -100,8 +101,9 @@ def _as(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:
         return dataset
     if skeleton.joints != MPII.joints:
         raise NodaError(
-            f"{layout.skeleton}: joints: {layout.annotations} is one of MPII's formats, which have the 16 joints of "
-            f"mpii16 in its order; the skeleton has {', '.join(skeleton.joints)}. Other joints need COCO keypoints."
+            f"joints: {layout.annotations} is one of MPII's formats, which have the 16 joints of "
+            f"mpii16 in its order; the skeleton has {', '.join(skeleton.joints)}. Other joints need COCO keypoints.",
+            layout.skeleton,
         )
     return replace(dataset, skeleton=skeleton)
 
@@ -113,7 +115,7 @@ def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
     valid = read_coco(layout.valid, skeleton)
     if valid.skeleton != dataset.skeleton:
         raise NodaError(
-            f"{layout.valid}: its keypoints are others than those of {layout.annotations}, or in another order."
+            f"its keypoints are others than those of {layout.annotations}, or in another order.", layout.valid
         )
     return replace(dataset, valid=valid.persons, problems=DiskList(chain(dataset.problems, valid.problems)))
 
@@ -178,7 +180,7 @@ def _valid_of(release: Release, split: Split, file: Path, problems: DiskList[Pro
         return DiskList(_named_by(split.rows, matched))
     if not split.images & set(release.images):
         example = sorted(split.images)[0]
-        raise NodaError(f"{file}: none of its images is a training image of the .mat (the first is {example!r}).")
+        raise NodaError(f"none of its images is a training image of the .mat (the first is {example!r}).", file)
     if split.places is not None:
         return _at(split.places, release, file, problems)
     return DiskList(person for person in release.persons if person.image in split.images)

@@ -39,21 +39,22 @@ def read_tolerantly(layout: Layout, split: Path | None, all_train: bool) -> tupl
         try:
             return layout, read_dataset(layout, split=split, all_train=all_train), findings
         except NodaError as error:
-            file, layout = _without(layout, str(error))
-            if file is None:
+            rest = _without(layout, error.path)
+            if rest is None or error.path is None:
                 raise
-            findings.append(Finding("unusable-file", file.name, str(error)))
+            findings.append(Finding("unusable-file", error.path.name, str(error)))
+            layout = rest
 
 
-def _without(layout: Layout, message: str) -> tuple[Path | None, Layout]:
-    """The side file that an error names, if it is one, and the layout without it."""
-    if layout.gt_valid and str(layout.gt_valid) in message:
-        return layout.gt_valid, replace(layout, gt_valid=None)
-    if layout.valid and str(layout.valid) in message:
-        return layout.valid, replace(layout, valid=None)
-    if layout.mat and layout.kind == "mpii_json" and str(layout.mat) in message:
-        return layout.mat, replace(layout, mat=None)
-    return None, layout
+def _without(layout: Layout, file: Path | None) -> Layout | None:
+    """The layout without one of its side files; None if the file is none of them."""
+    if file is not None and file == layout.gt_valid:
+        return replace(layout, gt_valid=None)
+    if file is not None and file == layout.valid:
+        return replace(layout, valid=None)
+    if file is not None and file == layout.mat and layout.kind == "mpii_json":
+        return replace(layout, mat=None)
+    return None
 
 
 class Entries(Iterable[Entry]):

@@ -92,7 +92,7 @@ class _Content:
     def __init__(self, path: Path) -> None:
         """Read the file. NodaError if it is damaged or no COCO."""
         if detect(path) != "coco":
-            raise NodaError(f"{path}: {KINDS['mpii_json']}, where COCO keypoints are expected.")
+            raise NodaError(f"{KINDS['mpii_json']}, where COCO keypoints are expected.", path)
         self.header: dict[str, Any] = {}
         self.images = Images()
         self._image_indices: dict[int | str, int] = {}

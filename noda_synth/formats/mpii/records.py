@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.geometry import head_size, joint_box
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats.files.atomic import list_pieces, write_text
+from noda_synth.formats.files.atomic import write_json_list
 from noda_synth.formats.files.checks import image_name, mpii_extension, noda_extension, numbers
 from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import open_json
@@ -39,7 +38,7 @@ def read_records(path: Path) -> Iterator[Any]:
     """The records of an MPII JSON file, unchecked. NodaError if it is anything else than a list of records."""
     kind = detect(path)
     if kind != "mpii_json":
-        raise NodaError(f"{path}: {KINDS[kind]}, where a list of MPII JSON records is expected.")
+        raise NodaError(f"{KINDS[kind]}, where a list of MPII JSON records is expected.", path)
     with open_json(path) as file:
         yield from file.elements()
         file.end()
@@ -127,7 +126,7 @@ def write_mpii_json(path: Path, persons: Iterable[Person], *, extra: bool = True
     own = ("joints_visible", "person_id")
     records = (mpii_record(person) for person in persons)
     kept = ({key: record[key] for key in record if extra or key not in own} for record in records)
-    write_text(path, chain(list_pieces(kept), "\n"))
+    write_json_list(path, kept)
 
 
 def file_record(
