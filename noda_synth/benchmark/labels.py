@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import OCCLUDED, Dataset, Person
 from noda_synth.errors import Problem
 from noda_synth.formats import coco_annotation, coco_image, mpii_record, write_coco, write_gt_valid
-from noda_synth.formats.files.atomic import json_list, read_bytes, write_bytes, write_text
+from noda_synth.formats.files.atomic import read_bytes, write_bytes, write_json_list
 from noda_synth.formats.files.matlab import load_mat, save_mat
 from noda_synth.formats.layout import SKELETON_NAME
 
@@ -66,7 +66,7 @@ def write_labels(
         write_bytes(annot / SKELETON_NAME, read_bytes(skeleton))
     problems: list[Problem] = []
     if dataset.source != "coco":
-        write_text(annot / "valid.json", json_list(_record(labelled) for labelled in people) + "\n")
+        write_json_list(annot / "valid.json", (_record(labelled) for labelled in people))
         problems = write_gt_valid(annot / "gt_valid.mat", [labelled.person for labelled in people])
         truth = load_mat(annot / "gt_valid.mat")
         covered = np.array([labelled.covered for labelled in people], np.uint8).reshape(-1, len(dataset.skeleton))

@@ -20,9 +20,9 @@ from noda_synth.benchmark.shards import BenchmarkRun, Line, decide_all, paint_al
 from noda_synth.data.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
-from noda_synth.formats.files.atomic import write_atomically, write_text
+from noda_synth.formats.files.atomic import write_json, write_json_lines, write_problems
 from noda_synth.imaging.images import image_path, image_size
-from noda_synth.render.output import link_originals, write_problems
+from noda_synth.render.output import link_originals
 from noda_synth.runs.staging import Staging, check_output, remove
 from noda_synth.version import __version__, versions
 
@@ -83,7 +83,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
             (result / severity.name / "images").mkdir(parents=True, exist_ok=True)
             write_labels(dataset, people, valid_sizes, result / severity.name / "annot", layout.skeleton)
         for name, rows in (("manifest.jsonl", twins), ("passed_over.jsonl", passed)):
-            write_text(result / name, "".join(json.dumps(line) + "\n" for line in rows))
+            write_json_lines(result / name, rows)
         hashes = hashes_of(result, out)
         write_hashes(result / HASHES, hashes)
         write_problems(result / "errors.jsonl", problems)
@@ -98,7 +98,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
             "inputs": _inputs_digest(dataset, sizes, valid_sizes),
             "labels": digest(hashes["labels"]),
         }
-        write_atomically(result / BENCHMARK, json.dumps(content, indent=1) + "\n")
+        write_json(result / BENCHMARK, content)
         staging.finish(result)
     return Report(content, problems)
 

@@ -117,9 +117,9 @@ def command(
       noda-synth build-pool --levels posecut --out data/quick_pool.h5
       noda-synth build-pool --images pictures --annotations annot/train.json --everyone
     """
+    from noda_synth.formats.files.atomic import write_problems
     from noda_synth.masks import MaskSettings
     from noda_synth.pool.build import BodyRules, PoolSettings, build_pool
-    from noda_synth.render.output import write_problems
 
     start = time.perf_counter()
     layout, dataset, inputs = open_data(data, images, annotations, split, all_train, follow_links)

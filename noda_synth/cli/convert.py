@@ -93,6 +93,7 @@ def _tell(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path 
         if len(items) > _SHOWN and not verbose:
             click.echo(f"... and {len(items) - _SHOWN} more; -v names them all", err=True)
     if failed and folder is not None:
-        from noda_synth.formats.convert import write_errors
+        from noda_synth.formats.files.atomic import write_problems
 
-        click.echo(f"All failures: {write_errors(folder, failed)}", err=True)
+        write_problems(folder / "errors.jsonl", failed)
+        click.echo(f"All failures: {folder / 'errors.jsonl'}", err=True)

@@ -60,10 +60,8 @@ def command(
       noda-synth validate data/mpii
       noda-synth validate data/mpii_noda --headers --json findings.json
     """
-    import json
-
     from noda_synth.data.skeleton import skeleton_file
-    from noda_synth.formats.files.atomic import write_text
+    from noda_synth.formats.files.atomic import write_json
     from noda_synth.formats.layout import find_layout
     from noda_synth.validate.findings import ERROR, WARNING, as_json, count
     from noda_synth.validate.run import validate
@@ -78,7 +76,7 @@ def command(
         decode=not headers, max_pixels=max_pixels, workers=workers(jobs), quiet=quiet,
     )  # fmt: skip
     if report is not None:
-        write_text(report, json.dumps(as_json(result.findings, result.checked), indent=1) + "\n")
+        write_json(report, as_json(result.findings, result.checked))
     errors, warnings = (count(result.findings, severity) for severity in (ERROR, WARNING))
     _tell(result.findings, verbose, quiet)
     if not quiet:

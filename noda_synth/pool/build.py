@@ -169,7 +169,7 @@ def build_pool(
     )
     with staging.opened(every, overwrite):
         work = partial(_cut_images, settings=settings, attributes=attributes)
-        with jobs.Progress(dataset.by_image.inhabited, "build-pool", "image", quiet=quiet) as progress:
+        with jobs.Progress(dataset.by_image.with_people, "build-pool", "image", quiet=quiet) as progress:
             outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
         report = _summary(outcomes, dataset)
         if part:

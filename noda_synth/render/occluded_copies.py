@@ -127,7 +127,7 @@ class Orders:
 
     def __init__(self, dataset: Dataset, plan: Plan, settings: RenderSettings) -> None:
         self._dataset, self._plan, self._settings = dataset, plan, settings
-        numbers = dataset.by_image.numbers[plan.rows]
+        numbers = dataset.by_image.image_indices[plan.rows]
         self._places = np.argsort(numbers, kind="stable")
         self._numbers, self._starts = np.unique(numbers[self._places], return_index=True)
 

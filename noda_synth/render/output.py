@@ -8,7 +8,7 @@ import platform
 import shutil
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -22,8 +22,8 @@ from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Images, Person
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.joint_counts import Counts, count_states, total
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats import Layout, carry_validation, mpii_record
-from noda_synth.formats.files.atomic import list_pieces, write_text
+from noda_synth.formats import Layout, mpii_record, write_validation
+from noda_synth.formats.files.atomic import write_json_lines, write_json_list
 from noda_synth.imaging.images import image_path
 from noda_synth.render.occluded_copies import RenderSettings
 from noda_synth.render.plan import Plan
@@ -144,10 +144,10 @@ def write_annotations(
         for copy in range(settings.copies):
             name = f"train_{copy + 1}.json" if settings.copies > 1 else "train.json"
             records = training_records(dataset, copies.of(copy), settings.append)
-            write_text(annot / name, chain(list_pieces(records), "\n"))
+            write_json_list(annot / name, records)
         if settings.copies > 1:
             shutil.copyfile(annot / "train_1.json", annot / "train.json")
-    return carry_validation(layout, dataset, annot)[1]
+    return write_validation(layout, dataset, annot)[1]
 
 
 def training_records(
@@ -186,14 +186,7 @@ def visible_after(dataset: Dataset, person: Person, line: Mapping[str, Any]) -> 
 
 
 def write_manifest(path: Path, copies: Copies) -> None:
-    write_text(path, (json.dumps(line) + "\n" for line in copies.lines))
-
-
-def write_problems(path: Path, problems: Iterable[Problem]) -> None:
-    """`errors.jsonl`, or nothing where there is nothing to say."""
-    lines = (json.dumps(problem.as_json()) + "\n" for problem in problems)
-    if first := next(lines, None):
-        write_text(path, chain([first], lines))
+    write_json_lines(path, copies.lines)
 
 
 def report(

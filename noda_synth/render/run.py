@@ -18,7 +18,7 @@ from noda_synth.data.dataset import Dataset
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
-from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.formats.files.atomic import write_json, write_problems
 from noda_synth.imaging.images import image_path, image_size, read_image
 from noda_synth.methods import Recipe, Sources, method_class
 from noda_synth.render import output
@@ -87,7 +87,7 @@ def render(
     with staging.opened(every, overwrite):
         plan = plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=quiet)
         planned = time.perf_counter()
-        images = len(np.unique(dataset.by_image.numbers[plan.rows]))
+        images = len(np.unique(dataset.by_image.image_indices[plan.rows]))
         with jobs.Progress(images, "render", "image", quiet=quiet) as progress:
             shards, outcomes = render_copies(
                 dataset, layout.images, recipe, plan, settings, staging, marks, workers=workers, progress=progress
@@ -111,12 +111,12 @@ def render(
                 )  # fmt: skip
                 problems.extend(notes)
         output.write_manifest(result / "manifest.jsonl", copies)
-        output.write_problems(result / "errors.jsonl", problems)
+        write_problems(result / "errors.jsonl", problems)
         content = output.report(dataset, plan, copies, problems, every, digest, method.counts())
-        write_atomically(result / "report.json", json.dumps(content, indent=1) + "\n")
+        write_json(result / "report.json", content)
         seconds = {"plan": planned - started, "all": time.perf_counter() - started, **_seconds(outcomes)}
         log = {"workers": workers, "host": os.uname().nodename, "out": str(out.resolve()), "seconds": seconds}
-        write_atomically(result / "run_log.json", json.dumps(log, indent=1) + "\n")
+        write_json(result / "run_log.json", log)
         staging.finish(result)
     return RenderReport(content, problems, seconds)
 

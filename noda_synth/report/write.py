@@ -81,7 +81,7 @@ def write_report(
     studio = Studio(folder / "images", originals, opened, people.dataset.skeleton, side)
     sights, problems = _sights(lines, people)
     # The tables come first on the page, but name the pictures that turn out to be broken.
-    blocks: DiskList[str] = DiskList(held=_HELD_BLOCKS)
+    blocks: DiskList[str] = DiskList(max_in_memory=_HELD_BLOCKS)
     problems += _make_blocks(blocks, sights, studio, workers, quiet)
     shown = (sight.line for sight in sights)
     parts = _parts(folder, content, every, shown, people, _qualities(opened, lines), problems, notes)

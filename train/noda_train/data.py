@@ -17,7 +17,7 @@ from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
-from noda_synth.formats.layout import own_skeleton
+from noda_synth.formats.layout import sibling_skeleton
 from noda_train.metrics import oks, pck, pckh
 from noda_train.metrics.pck import Floats
 from noda_train.metrics.pckh import head_sizes, stand_in_head_sizes
@@ -142,7 +142,7 @@ def load(data: Path) -> Parts:
 
 def annotated(path: Path) -> Samples:
     """The people with keypoints of one COCO file, whose images nobody looks for."""
-    own = own_skeleton(path)
+    own = sibling_skeleton(path)
     dataset = read_coco(path, load_skeleton(own) if own else None)
     return samples_of(Path(), dataset.skeleton, dataset.samples)
 

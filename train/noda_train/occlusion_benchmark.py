@@ -21,8 +21,8 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import MPII, load_skeleton
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.coco.read import read_coco
-from noda_synth.formats.layout import own_skeleton
-from noda_synth.formats.mpii.records import Ids, read_persons
+from noda_synth.formats.layout import sibling_skeleton
+from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_train.data import Samples, samples_of
 from noda_train.distributed import World
 from noda_train.metrics import pck
@@ -88,8 +88,8 @@ def _part(folder: Path, clean: Samples | None) -> Part:
     file = folder / "annot" / "valid.json"
     if file.is_file():
         problems: DiskList[Problem] = DiskList()
-        ids = Ids()
-        people = [ids.named(person) for person in read_persons(file, problems) if person is not None]
+        ids = PersonIds()
+        people = [ids.with_id(person) for person in read_persons(file, problems) if person is not None]
         if problems:
             raise NodaError(f"{file}: {problems[0].item}: {problems[0].reason}")
         samples = samples_of(folder / "images", MPII, people)
@@ -97,7 +97,7 @@ def _part(folder: Path, clean: Samples | None) -> Part:
         judge = Judge(truth)
     else:
         file = folder / "annot" / "coco_valid.json"
-        own = own_skeleton(file)
+        own = sibling_skeleton(file)
         dataset = read_coco(file, load_skeleton(own) if own else None)
         people = list(dataset.persons)
         samples = samples_of(folder / "images", dataset.skeleton, people)

@@ -46,14 +46,14 @@ def read_gt_valid(path: Path) -> Truth:
     """Read head boxes and visibility. NodaError if the file is no gt_valid.mat or its arrays do not fit together."""
     content = load_mat(path)
     if not {"jnt_missing", "pos_gt_src"} <= set(content):
-        raise NodaError(f"{path}: no gt_valid.mat: jnt_missing and pos_gt_src are expected.")
+        raise NodaError("no gt_valid.mat: jnt_missing and pos_gt_src are expected.", path)
     missing = content["jnt_missing"]
     rows = missing.shape[-1]
     boxes, visible = content.get("headboxes_src"), content.get("jnt_visible")
     if missing.shape != (len(MPII), rows) or (boxes is not None and boxes.shape != (2, 2, rows)):
-        raise NodaError(f"{path}: arrays of unexpected shape: jnt_missing {missing.shape}; (16, N) is expected.")
+        raise NodaError(f"arrays of unexpected shape: jnt_missing {missing.shape}; (16, N) is expected.", path)
     if visible is not None and visible.shape != missing.shape:
-        raise NodaError(f"{path}: jnt_visible has shape {visible.shape}, jnt_missing {missing.shape}.")
+        raise NodaError(f"jnt_visible has shape {visible.shape}, jnt_missing {missing.shape}.", path)
     return Truth(
         rows,
         None if boxes is None else boxes.astype(np.float64).transpose(2, 0, 1).reshape(rows, 4) - 1,
