@@ -25,8 +25,8 @@ from noda_synth.formats.files.matlab import load_mat
 from noda_synth.imaging.compositing import alpha_at
 from noda_synth.imaging.images import image_size, read_image
 from noda_synth.masks import Mask
-from noda_synth.methods.placement import PlacementSettings
-from noda_synth.methods.placement import Target as PaperTarget
+from noda_synth.methods.placement import TargetPerson
+from noda_synth.methods.placement_settings import PlacementSettings
 from tests.command import Process, done, noda, refused
 from tests.conftest import Made
 
@@ -103,7 +103,7 @@ def test_severities_and_labels_are_what_the_pixels_show(written: tuple[Path, Pat
         assert low <= counted <= high
         assert any(joint.endswith(("elbow", "wrist", "knee", "ankle")) for joint in new)
         # The paper's rule: nothing over head and neck, nor over the line between them.
-        free = PaperTarget(person, MPII, size, PlacementSettings(min_covered=0)).free_points
+        free = TargetPerson(person, MPII, size, PlacementSettings(min_covered=0)).free_points
         assert (alpha_at(stamp.alpha, free, stamp.left, stamp.top) < 128).all(), line["id"]
 
 

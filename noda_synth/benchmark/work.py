@@ -22,6 +22,7 @@ from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_atomically
 from noda_synth.imaging.images import encode_jpeg, image_path, read_image
 from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
 from noda_synth.runs.staging import Outcome, Staging
 
 _JPEG_QUALITY = 95
@@ -64,8 +65,8 @@ def decided(
         _decide_people, skeleton=dataset.skeleton, bodies=staging.folder / "bodies.json", fingerprint=fingerprint,
         settings=settings,
     )  # fmt: skip
-    with jobs.Progress(len(people), "decide", "person", quiet=quiet) as progress:
-        jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
+    with Progress(len(people), "decide", "person", quiet=quiet) as progress:
+        jobs.run_shards(staging, work, shards, workers=workers, progress=progress)
     lines = [json.loads(text) for shard in shards for text in staging.data(shard.name).read_text().splitlines()]
     for line in lines:
         if "reason" not in line:
@@ -105,7 +106,7 @@ def _decide_people(
                         "place": {key: value for key, value in asdict(twin.place).items() if key != "body"},
                     }
                 file.write(json.dumps(line) + "\n")
-    return {}
+    return Outcome()
 
 
 @lru_cache(maxsize=1)
@@ -156,16 +157,15 @@ def painted(
         skeleton=dataset.skeleton,
         max_pixels=max_pixels,
     )
-    with jobs.Progress(len(twins), "paint", "twin", quiet=quiet) as progress:
-        outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
+    with Progress(len(twins), "paint", "twin", quiet=quiet) as progress:
+        outcomes = jobs.run_shards(staging, work, shards, workers=workers, progress=progress)
     for shard in shards:
         folder = staging.data(shard.name)
         for file in sorted(folder.rglob("*.jpg")):
             place = staging.result / file.relative_to(folder)
             place.parent.mkdir(parents=True, exist_ok=True)
             file.replace(place)
-    problems = [Problem(**problem) for outcome in outcomes for problem in outcome["problems"]]
-    return problems, sum(outcome["mended"] for outcome in outcomes)
+    return list(outcomes.problems()), sum(outcome.counts["mended"] for outcome in outcomes)
 
 
 def _paint_twins(
@@ -181,9 +181,9 @@ def _paint_twins(
             mended += paint.twin(picture, source, order.line, order.target, order.body, order.occluder, order.others,
                                  skeleton)  # fmt: skip
         except ItemError as error:
-            problems.append(Problem("benchmark", order.line["id"], str(error)).as_json())
+            problems.append(Problem("benchmark", order.line["id"], str(error)))
             continue
         file = path / order.line["severity"] / "images" / order.line["file"]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encode_jpeg(picture, _JPEG_QUALITY))
-    return {"problems": problems, "mended": mended}
+    return Outcome(problems, counts={"mended": mended})

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import cv2
-import numpy as np
 
 from noda_synth.benchmark.capsules import joints_of
 from noda_synth.benchmark.decide import WHOLE, Size, bodies_of, key_of
@@ -27,8 +23,8 @@ from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_atomically, write_text
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.render.output import link_originals, write_problems
-from noda_synth.runs.staging import Staging, check_output, remove
-from noda_synth.version import __version__
+from noda_synth.runs.staging import Staging, read_settings, remove
+from noda_synth.version import __version__, versions
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,10 @@ def write_benchmark(
     _check(dataset, layout)
     every = {"version": __version__, "protocol": VERSION, **asdict(settings), "originals": originals, "inputs": inputs}
     staging = Staging(out)
-    if check_output(out, _made_with(out), every, overwrite):
-        staging.leftover()
+    held = staging.start(every, read_settings(out / BENCHMARK), overwrite=overwrite)
+    if held is None:
         return None
-    with staging.opened(every, overwrite):
+    with held:
         valid_images = layout.valid_images or layout.images
         sizes, problems = _sizes(layout.images, dataset.images, max_pixels)
         valid_sizes, faults = _sizes(valid_images, (person.image for person in dataset.valid), max_pixels)
@@ -137,14 +133,6 @@ def _cleared(result: Path) -> Path:
     return result
 
 
-def _made_with(out: Path) -> dict[str, Any] | None:
-    try:
-        settings: dict[str, Any] = json.loads((out / BENCHMARK).read_text())["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return settings
-
-
 def _sizes(folder: Path, names: Iterable[str], max_pixels: int) -> tuple[dict[str, Size], list[Problem]]:
     """Image name -> (width, height), by the files' headers."""
     sizes: dict[str, Size] = {}
@@ -184,12 +172,7 @@ def _content(
     return {
         "name": settings.name,
         "settings": every,
-        "versions": {
-            "noda-synth": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        },
+        "versions": versions(),
         "people": len(dataset.valid),
         "bodies": bodies,
         "mended_joints": mended,

@@ -113,7 +113,7 @@ def write_demo(
     (part / MARK).write_text(json.dumps(settings, indent=1) + "\n")
 
     shots: list[Shot] = []
-    for shot in run_ordered(partial(shoot, order), range(order.images + order.valid_images), jobs=jobs):
+    for shot in run_ordered(partial(shoot, order), range(order.images + order.valid_images), workers=jobs):
         (part / "images" / shot.name).write_bytes(shot.jpeg)
         shots.append(replace(shot, jpeg=b""))
         told(1)
