@@ -20,8 +20,10 @@ from noda_synth.formats import find_layout, read_dataset
 from noda_synth.imaging.images import image_path, image_size, read_image
 from noda_synth.methods import METHODS, Sources, method_class
 from noda_synth.methods.options import changed
-from noda_synth.render.occluded_copies import Orders, RenderSettings, compose, encode
-from noda_synth.render.run import plan_copies, recipe_of
+from noda_synth.render.occluded_copies import PlannedCopies, compose, encode
+from noda_synth.render.plan import draw_plan
+from noda_synth.render.settings import RenderRun, RenderSettings
+from noda_synth.runs.jobs import Execution
 from noda_synth.seeding import item_generator
 
 
@@ -54,21 +56,21 @@ def measure(method: str, changes: list[str], data: Path, sources: Sources, numbe
     dataset = read_dataset(layout)
     chosen = changed(method_class(method).settings_type(), changes, method)
     settings = RenderSettings(ratio=1.0, limit=number, method=method, placement=chosen)
-    recipe = recipe_of(settings, sources, dataset)
-    plan = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
-    kind = recipe.open()
+    run = RenderRun(dataset, layout, sources, Path("unused"), settings, {}, Execution(quiet=True))
+    plan = draw_plan(run)
+    kind = run.recipe.open()
     rows = []
-    for order in Orders(dataset, plan, settings):
-        path = image_path(layout.images, order.person.image)
-        others = tuple(p for p in dataset.by_image[order.person.image] if p.person_id != order.person.person_id)
+    for spec in PlannedCopies(run, plan):
+        path = image_path(layout.images, spec.person.image)
+        others = tuple(p for p in dataset.by_image[spec.person.image] if p.person_id != spec.person.person_id)
         read_image(path)  # once unmeasured, so that the file is in memory
         times = [time.process_time()]
         image = read_image(path)
         times.append(time.process_time())
-        subject = kind.subject(order.person, dataset.skeleton, image_size(path), others)
-        kind.draw(subject, item_generator(1, "bench", order.person.person_id))
+        subject = kind.subject(spec.person, dataset.skeleton, image_size(path), others)
+        kind.draw(subject, item_generator(1, "bench", spec.person.person_id))
         times.append(time.process_time())
-        compose(image, kind, order.placement)
+        compose(image, kind, spec.placement)
         times.append(time.process_time())
         encode(image, "jpg", 95)
         times.append(time.process_time())

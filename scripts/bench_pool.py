@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, settings in POOLS.items():
             start = time.perf_counter()
-            report = build_pool(dataset, layout.images, Path(folder) / name, settings, {}, workers=1)
+            report = build_pool(dataset, layout.images, Path(folder) / name, settings, {})
             total = time.perf_counter() - start
             assert report is not None
             levels = {level: report.seconds[level] for level in LEVELS if level in report.seconds}

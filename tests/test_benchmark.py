@@ -26,8 +26,8 @@ from noda_synth.formats.files.matlab import load_mat
 from noda_synth.imaging.compositing import alpha_at
 from noda_synth.imaging.images import image_size, read_image
 from noda_synth.masks import Mask
-from noda_synth.methods.placement import PlacementSettings
-from noda_synth.methods.placement import Target as PaperTarget
+from noda_synth.methods.placement import TargetPerson
+from noda_synth.methods.placement_settings import PlacementSettings
 from tests.command import Process, done, noda, refused
 from tests.conftest import Made
 
@@ -229,7 +229,7 @@ def test_head_and_neck_stay_free_under_all_that_a_body_may_wear(drawn: Made) -> 
 
 def _free_points(person: Person, size: tuple[int, int]) -> NDArray[np.float64]:
     """The points (P, 2) that the paper's rule keeps free."""
-    return PaperTarget(person, MPII, size, PlacementSettings(min_covered=0)).free_points
+    return TargetPerson(person, MPII, size, PlacementSettings(min_covered=0)).free_points
 
 
 def test_decisions_stand_what_machines_may_differ_in(data: Path) -> None:

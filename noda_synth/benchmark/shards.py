@@ -22,6 +22,7 @@ from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_atomically
 from noda_synth.imaging.images import MAX_PIXELS, encode_jpeg, image_path, read_image
 from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
 from noda_synth.runs.staging import Outcome, Staging
 
 _JPEG_QUALITY = 95
@@ -85,8 +86,8 @@ def decide_all(run: BenchmarkRun, sizes: Mapping[str, Size], bodies: Sequence[Bo
         _decide_people, skeleton=dataset.skeleton, bodies=staging.folder / "bodies.json", fingerprint=fingerprint,
         settings=run.settings,
     )  # fmt: skip
-    with jobs.Progress(len(people), "decide", "person", quiet=run.quiet) as progress:
-        jobs.run_shards(staging, work, shards, jobs=run.workers, progress=progress)
+    with Progress(len(people), "decide", "person", quiet=run.quiet) as progress:
+        jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
     lines = [json.loads(text) for shard in shards for text in staging.data(shard.name).read_text().splitlines()]
     for line in lines:
         if "reason" not in line:
@@ -125,7 +126,7 @@ def _decide_people(
                         "place": {key: value for key, value in asdict(twin.position).items() if key != "body"},
                     }
                 file.write(json.dumps(line) + "\n")
-    return {}
+    return Outcome()
 
 
 @lru_cache(maxsize=1)
@@ -171,16 +172,15 @@ def paint_all(
         skeleton=run.dataset.skeleton,
         max_pixels=run.max_pixels,
     )
-    with jobs.Progress(len(twins), "paint", "twin", quiet=run.quiet) as progress:
-        outcomes = jobs.run_shards(staging, work, shards, jobs=run.workers, progress=progress)
+    with Progress(len(twins), "paint", "twin", quiet=run.quiet) as progress:
+        outcomes = jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
     for shard in shards:
         folder = staging.data(shard.name)
         for file in sorted(folder.rglob("*.jpg")):
             target = staging.result / file.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
-    problems = [Problem(**problem) for outcome in outcomes for problem in outcome["problems"]]
-    return problems, sum(outcome["mended"] for outcome in outcomes)
+    return list(outcomes.problems()), sum(outcome.counts["mended"] for outcome in outcomes)
 
 
 def _paint_twins(
@@ -195,9 +195,9 @@ def _paint_twins(
             source = read_image(image_path(images, spec.occluder.image), max_pixels)
             mended += paint_twin(picture, source, spec, skeleton)
         except ItemError as error:
-            problems.append(Problem("benchmark", spec.line["id"], str(error)).as_json())
+            problems.append(Problem("benchmark", spec.line["id"], str(error)))
             continue
         file = path / spec.line["severity"] / "images" / spec.line["file"]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encode_jpeg(picture, _JPEG_QUALITY))
-    return {"problems": problems, "mended": mended}
+    return Outcome(problems, counts={"mended": mended})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +22,7 @@ from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_json, write_json_lines, write_problems
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.render.output import link_originals
-from noda_synth.runs.staging import Staging, check_output, remove
+from noda_synth.runs.staging import Staging, read_settings, remove
 from noda_synth.version import __version__, versions
 
 
@@ -56,10 +55,10 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
         "inputs": run.inputs,
     }  # fmt: skip
     staging = Staging(out)
-    if check_output(out, _made_with(out), all_settings, overwrite):
-        staging.leftover()
+    held = staging.start(all_settings, read_settings(out / BENCHMARK), overwrite=overwrite)
+    if held is None:
         return None
-    with staging.opened(all_settings, overwrite):
+    with held:
         sizes, problems = _sizes(layout.images, dataset.images, run.max_pixels)
         valid_sizes, faults = _sizes(run.valid_images, (person.image for person in dataset.valid), run.max_pixels)
         problems += [*dataset.problems, *faults]
@@ -123,14 +122,6 @@ def _cleared(result: Path) -> Path:
         if path.name in (CLEAN, "annot") or path.is_file():
             remove(path)
     return result
-
-
-def _made_with(out: Path) -> dict[str, Any] | None:
-    try:
-        settings: dict[str, Any] = json.loads((out / BENCHMARK).read_text())["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return settings
 
 
 def _sizes(folder: Path, names: Iterable[str], max_pixels: int) -> tuple[dict[str, Size], list[Problem]]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from difflib import get_close_matches
+from typing import Any
 
 import click
 
+from noda_synth.cli.errors import UNUSABLE
 from noda_synth.version import __version__
 
 COMMANDS = {
@@ -27,6 +31,13 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """Lists its commands without importing them, so that --help answers at once."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """On Windows say how to run it: locks of files, and reads at an offset, are those of Linux and macOS."""
+        if os.name == "nt":
+            click.echo("Error: noda-synth runs on Linux and macOS; on Windows install and run it in WSL.", err=True)
+            sys.exit(UNUSABLE)
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

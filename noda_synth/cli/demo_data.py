@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_unchanged, exits
 from noda_synth.cli.options import workers
 
 
@@ -54,14 +54,13 @@ def command(
       noda-synth demo-data data/few --images 6 --valid-images 2 --size 640x480 --seed 7
     """
     from noda_synth.demo.dataset import DemoSettings, write_demo
-    from noda_synth.runs.jobs import Progress
+    from noda_synth.runs.progress import Progress
 
     settings = DemoSettings(images, valid_images, size, seed)
     with Progress(images + valid_images, "demo-data", "image", quiet=quiet) as progress:
         people = write_demo(out, settings, workers=workers(jobs), overwrite=overwrite, on_image=progress.add)
     if people is None:
-        if not quiet:
-            click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+        echo_unchanged(out, quiet)
         return
     train, valid = people
     if not quiet:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_some, exits
 from noda_synth.cli.options import path_option, skeleton_option, workers
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ def _tell(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
             continue
         click.echo(f"{kind.severity}: {len(group)} {kind.title}")
         shown = group if verbose else group[:_SHOWN]
+        lines = []
         for finding in shown:
             person = f", person {finding.person}" if finding.person and finding.person not in finding.where else ""
-            click.echo(f"  {finding.where}{person}: {finding.what}")
-        if len(group) > len(shown):
-            click.echo(f"  ... and {len(group) - len(shown)} more; -v names all")
+            lines.append(f"  {finding.where}{person}: {finding.what}")
+        echo_some(lines, len(group))
         click.echo(f"  way out: {kind.way_out}")
 
 

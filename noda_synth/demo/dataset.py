@@ -113,7 +113,7 @@ def write_demo(
 
     images: list[DrawnImage] = []
     draw = partial(draw_image, settings)
-    for image in run_ordered(draw, range(settings.images + settings.valid_images), jobs=workers):
+    for image in run_ordered(draw, range(settings.images + settings.valid_images), workers=workers):
         (part / "images" / image.name).write_bytes(image.jpeg)
         images.append(replace(image, jpeg=b""))
         on_image(1)

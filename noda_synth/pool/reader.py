@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -34,9 +34,6 @@ from noda_synth.pool.layout import (
 )
 from noda_synth.runs.staging import unfinished
 
-if TYPE_CHECKING:
-    pass
-
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _REMOVE = "remove it and build it again"
 
@@ -48,7 +45,7 @@ class DamagedPool(NodaError):
 class Pool:
     """A pool opened for reading. Opens its file on first use in each process, so it can be sent to workers.
 
-    What is searched for a body is held in memory, 64 bytes a body and 8 for each level; all else is read when it is
+    What is searched for a body is held in memory, 64 bytes per body and 8 per level; all else is read when it is
     asked for.
 
     Attributes (N bodies, J joints; crop coordinates are 0-based pixels of the crop):

@@ -1,4 +1,4 @@
-"""manifest.jsonl of a rendered set, read by what looks at such sets; `noda_synth.render.occluded_copies` writes its lines."""
+"""Reading manifest.jsonl of a rendered set; `noda_synth.render.occluded_copies` writes its lines."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from noda_synth.figures.contact_sheet import fit_box, person_window
 from noda_synth.imaging.compositing import COVERING, overlap
 from noda_synth.imaging.images import BGRImage, image_path, read_image
 from noda_synth.methods import Sources
-from noda_synth.render.replay import stamp_of
+from noda_synth.render.replay import overlay_of
 
 SEEN, HIDDEN, COVERED = 1, 2, 3
 """Mark of a joint: a green dot, a blue ring (occluded before), a red cross (covered by the pasted body)."""
@@ -151,7 +151,7 @@ def _outline(
     line: Mapping[str, Any], studio: Studio, shape: tuple[int, ...], window: tuple[slice, slice], size: tuple[int, int]
 ) -> str:
     """What the stamp covers of the window, as an SVG path in pixels of the thumbnail; empty where that is not known."""
-    stamp = stamp_of(line, studio.sources) if studio.sources else None
+    stamp = overlay_of(line, studio.sources) if studio.sources else None
     lies = stamp and overlap(stamp.alpha.shape, shape, stamp.left, stamp.top)
     if not stamp or not lies:
         return ""

@@ -23,6 +23,7 @@ from noda_synth.render.replay import method_of
 from noda_synth.report import page, tables
 from noda_synth.report.thumbs import Sight, Studio, quality_of, thumbs
 from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
 from noda_synth.seeding import item_generator
 
 # Small, because a sorted or filtered gallery shows renders of many blocks at once.
@@ -129,8 +130,8 @@ def _make_blocks(
 ) -> list[Problem]:
     """Make the gallery's blocks; what is broken."""
     problems: list[Problem] = []
-    with jobs.Progress(len(sights), "report", "render", quiet=quiet) as progress:
-        done = jobs.run_ordered(partial(thumbs, studio=studio), jobs.blocks(sights, _BLOCK), jobs=workers)
+    with Progress(len(sights), "report", "render", quiet=quiet) as progress:
+        done = jobs.run_ordered(partial(thumbs, studio=studio), jobs.blocks(sights, _BLOCK), workers=workers)
         for number, (entries, broken) in enumerate(done):
             blocks.append(page.page_block(number, entries))
             problems += broken

@@ -52,7 +52,7 @@ def look_at(
         done: called with the number of images of each block.
     """
     work = partial(_look_at_block, decode=decode, max_pixels=max_pixels)
-    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), jobs=workers):
+    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), workers=workers):
         done(len(block))
         yield from block
 

@@ -11,7 +11,7 @@ from noda_synth.data.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
 from noda_synth.imaging.images import MAX_PIXELS
 from noda_synth.render.manifest import MANIFEST
-from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_places, check_scales, check_twice
@@ -107,7 +107,7 @@ def _look(
     faults: list[tuple[Picture, str, str]] = []
     count = len(dataset.images) + len(_valid_images(dataset))
     pictures = _pictures(layout, dataset)
-    with jobs.Progress(count, "validate", "image", quiet=quiet) as progress:
+    with Progress(count, "validate", "image", quiet=quiet) as progress:
         for look in look_at(pictures, decode=decode, max_pixels=max_pixels, workers=workers, done=progress.add):
             if look.size is not None:
                 sizes[look.picture.part, look.picture.name] = look.size
