@@ -119,13 +119,32 @@ rehearsal: $(VENV)/.core  ## MPII at full size from links to the images of DATA=
 	$(BIN)/python scripts/rehearsal.py --data $(DATA) --out rehearsal
 
 fit-masks: $(VENV)/.core  ## Fit the widths of the cardboard body to outlines: DATA=/path/to/coco.
-	$(BIN)/python scripts/fit_masks.py --data $(DATA)
+	$(BIN)/python -m scripts.fit_masks --data $(DATA)
 
 bench-train: $(VENV)/.train  ## Samples/s of the trainer's data path, network and whole: DATA=/path/to/mpii.
 	$(BIN)/noda-train bench --data $(DATA)
 
 bench-render: $(VENV)/.core  ## Time per image of render against decode + encode alone: DATA=/path/to/mpii.
 	$(BIN)/python scripts/bench_render.py --data $(DATA)
+
+bench-methods: $(VENV)/.core  ## Time per image of each method of occlusion: DATA=/path/to/mpii, POOL=, OBJECTS=.
+	$(BIN)/python scripts/bench_methods.py --data $(DATA) $(if $(POOL),--pool $(POOL)) $(if $(OBJECTS),--objects $(OBJECTS)) \
+		$(if $(OBJECTS_IMAGES),--objects-images $(OBJECTS_IMAGES))
+
+bench-report: $(VENV)/.dev  ## Size and speed of the report's page at MPII's size: RENDERED=/path/to/set POOL=.
+	$(BIN)/python -m scripts.bench_report --set $(RENDERED) --pool $(POOL)
+
+gpu-report: $(VENV)/.train  ## The figures that need a GPU, from what `gpu_report.py pack` wrote: PACKS=packs.
+	$(BIN)/python scripts/gpu_report.py run --packs $(or $(PACKS),packs)
+
+fuzz: $(VENV)/.dev  ## Fuzz the annotation readers for an hour with atheris, which it installs.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python scripts/fuzz_readers.py corpus -max_total_time=3600 -max_len=16384 -rss_limit_mb=2000
+
+import-levels: $(VENV)/.core  ## The rooms of the packages, and which imports which.
+	$(BIN)/python scripts/import_levels.py
+
+.PHONY: bench-methods bench-report gpu-report fuzz import-levels
 
 clean:  ## Remove the demo and everything that was installed.
 	rm -rf $(VENV) $(DEMO) demo build *.egg-info

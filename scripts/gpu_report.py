@@ -14,14 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch

@@ -16,13 +16,13 @@ from scipy.io import loadmat
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.formats import (
     Layout,
-    carry_validation,
     find_layout,
     read_dataset,
     rle_decode,
     segmentation_mask,
     write_gt_valid,
     write_mpii_json,
+    write_validation,
 )
 from tests.mpii_files import as_loaders_do
 
@@ -128,7 +128,7 @@ def test_our_truth_is_the_given_one(mini: Path, from_mat: Dataset, tmp_path: Pat
 
 
 def test_the_validation_part_is_carried_along(mini: Path, from_json: Dataset, tmp_path: Path) -> None:
-    written, problems = carry_validation(find_layout(mini), from_json, tmp_path)
+    written, problems = write_validation(find_layout(mini), from_json, tmp_path)
     assert [path.name for path in written] == ["valid.json", "gt_valid.mat"]
     assert not problems
     assert (tmp_path / "gt_valid.mat").read_bytes() == (mini / "annot/gt_valid.mat").read_bytes()

@@ -15,24 +15,25 @@ import pytest
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import write_atomically
 from noda_synth.runs import jobs
-from noda_synth.runs.staging import Staging, check_output, remove, settings_difference, settings_hash
+from noda_synth.runs.progress import Progress
+from noda_synth.runs.staging import Outcome, Staging, check_output, remove, settings_difference, settings_hash
 from noda_synth.seeding import item_generator, item_seed
 
 
-def write_square(items: list[int], path: Path, *, log: Path | None = None) -> dict[str, Any]:
+def write_square(items: list[int], path: Path, *, log: Path | None = None) -> Outcome:
     path.write_text(json.dumps([item**2 for item in items]))
     if log:
         with log.open("a") as file:
             file.write("x")
-    return {"items": len(items), "sum": sum(items)}
+    return Outcome(counts={"items": len(items), "sum": sum(items)})
 
 
-def fail(items: list[int], path: Path) -> dict[str, Any]:
+def fail(items: list[int], path: Path) -> Outcome:
     path.write_text("half")
     raise NodaError(f"cannot do {items}")
 
 
-def fail_at_ten(items: list[int], path: Path) -> dict[str, Any]:
+def fail_at_ten(items: list[int], path: Path) -> Outcome:
     return fail(items, path) if 10 in items else write_square(items, path)
 
 
@@ -40,16 +41,16 @@ def shards() -> list[jobs.Shard]:
     return [jobs.Shard(f"{n:03d}", list(block), len(block)) for n, block in enumerate(jobs.blocks(range(23), 5))]
 
 
-def run(folder: Path, work: Any, count: int) -> tuple[Staging, list[dict[str, Any]]]:
+def run(folder: Path, work: Any, count: int) -> tuple[Staging, list[Outcome]]:
     staging = Staging(folder / "out")
-    with staging.opened({"a": 1}), jobs.Progress(23, "test", "item", quiet=True) as progress:
-        return staging, list(jobs.run_shards(staging, work, shards(), jobs=count, progress=progress))
+    with staging.hold({"a": 1}), Progress(23, "test", "item", quiet=True) as progress:
+        return staging, list(jobs.run_shards(staging, work, shards(), workers=count, progress=progress))
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_outcomes_and_data_come_in_the_order_of_the_shards(tmp_path: Path, count: int) -> None:
     staging, outcomes = run(tmp_path, write_square, count)
-    assert [outcome["sum"] for outcome in outcomes] == [10, 35, 60, 85, 63]
+    assert [outcome.counts["sum"] for outcome in outcomes] == [10, 35, 60, 85, 63]
     data = [json.loads(staging.data(shard.name).read_text()) for shard in shards()]
     assert [square for block in data for square in block] == [n**2 for n in range(23)]
     assert not list(staging.temporary.iterdir())
@@ -92,7 +93,7 @@ def test_blocks_do_not_depend_on_the_workers() -> None:
 def test_progress_in_a_log_is_plain_lines_and_quiet_says_nothing() -> None:
     for quiet in (False, True):
         stream = io.StringIO()
-        with jobs.Progress(3, "render", "image", quiet=quiet, stream=stream) as progress:
+        with Progress(3, "render", "image", quiet=quiet, stream=stream) as progress:
             progress.add(1, resumed=True)
             progress.add(2)
         assert "\r" not in stream.getvalue()

@@ -20,7 +20,7 @@ from noda_synth.errors import NodaError
 from noda_synth.imaging.compositing import overlap
 from noda_synth.methods import METHODS, Sources
 from noda_synth.pool.reader import Pool
-from noda_synth.render.replay import stamp_of
+from noda_synth.render.replay import overlay_of
 from tests.command import ROOT, done, refused, tree
 from tests.conftest import Made
 from tests.rules import JOINTS, read
@@ -71,7 +71,7 @@ def pictures(made: Made, out: Path) -> Iterator[tuple[dict[str, Any], Any, Any]]
 def on_picture(made: Made, line: dict[str, Any], shape: tuple[int, ...]) -> Any:
     """(H, W) uint8: opacity of what covers the picture."""
     alpha = np.zeros(shape[:2], np.uint8)
-    stamp = stamp_of(line, sources(made))
+    stamp = overlay_of(line, sources(made))
     if stamp is not None:
         window = overlap(stamp.alpha.shape, shape, stamp.left, stamp.top)
         assert window is not None
@@ -249,7 +249,7 @@ def test_hide_and_seek_hides_half_of_the_cells(drawn: Made, tmp_path: Path) -> N
         grid = line["placement"]
         assert (grid["left"], grid["top"], grid["width"], grid["height"]) == (left, top, width, height)
         sizes.add(round(224 * grid["cell"] / np.sqrt(width * height) / 4))
-        stamp = stamp_of(line, sources(drawn))
+        stamp = overlay_of(line, sources(drawn))
         assert stamp is not None
         shares.append((stamp.alpha > 0).mean())
     assert np.mean(shares) == pytest.approx(0.5, abs=0.03)
@@ -265,7 +265,7 @@ def test_gridmask_drops_what_its_ratio_leaves(drawn: Made, tmp_path: Path) -> No
         side = np.sqrt(width * height)
         assert 96 / 224 - 0.02 <= grid["period"] / side <= 1.02
         assert grid["kept"] == pytest.approx(0.6 * grid["period"], abs=0.51)
-        stamp = stamp_of(line, sources(drawn))
+        stamp = overlay_of(line, sources(drawn))
         assert stamp is not None
         shares.append((stamp.alpha > 0).mean())
     assert np.mean(shares) == pytest.approx((1 - 0.6) ** 2, abs=0.02)
@@ -430,7 +430,7 @@ def test_objects_of_a_coco_file_are_pasted_and_replayed(drawn: Made, drawn_coco:
         (["--method", "recompress", "--set", "side=1"], "there are none"),
         (["--method", "cutout", "--mask", "box"], "--mask is for --method noda"),
         (["--method", "cutout", "--preset", "best"], "--preset is for --method noda"),
-        (["--set", "side=1"], "--set side=1: the parameters of noda"),
+        (["--set", "side=1"], "--method noda --set side=1: no setting 'side'"),
         (["--method", "blur"], "'blur' is not one of"),
     ],
 )
@@ -482,7 +482,7 @@ def test_a_placement_that_was_never_drawn_is_refused(
 ) -> None:
     line = lines(drawn.render(tmp_path / "set", *words(drawn, method), "--limit", 1))[0]
     with pytest.raises(NodaError, match=line["id"]):
-        stamp_of({**line, "placement": {**line["placement"], **spoilt}}, sources(drawn))
+        overlay_of({**line, "placement": {**line["placement"], **spoilt}}, sources(drawn))
 
 
 def test_the_pool_that_noda_needs_is_asked_for_by_replay(drawn: Made, tmp_path: Path) -> None:

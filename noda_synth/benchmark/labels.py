@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import OCCLUDED, Dataset, Person
 from noda_synth.errors import Problem
 from noda_synth.formats import coco_annotation, coco_image, mpii_record, write_coco, write_gt_valid
-from noda_synth.formats.files.atomic import json_list, read_bytes, write_bytes, write_text
+from noda_synth.formats.files.atomic import read_bytes, write_bytes, write_json_list
 from noda_synth.formats.files.matlab import load_mat, save_mat
 from noda_synth.formats.layout import SKELETON_NAME
 
@@ -38,14 +38,13 @@ class Labelled:
 
 
 def clean_people(dataset: Dataset) -> list[Labelled]:
-    return [Labelled(p, row, np.zeros(len(dataset.skeleton), np.bool_)) for row, p in enumerate(dataset.valid)]
+    return [Labelled(p, row, dataset.skeleton.flags(())) for row, p in enumerate(dataset.valid)]
 
 
 def covered_person(dataset: Dataset, line: Mapping[str, Any]) -> Labelled:
     """The person of a line of the manifest, on the twin's image and with the twin's visibility."""
     person = dataset.valid[line["row"]]
-    covered = np.zeros(len(dataset.skeleton), np.bool_)
-    covered[dataset.skeleton.at(*line["covered"])] = True
+    covered = dataset.skeleton.flags(line["covered"])
     visible = np.where(covered, OCCLUDED, person.visible).astype(np.int8)
     return Labelled(replace(person, image=line["file"], visible=visible), line["row"], covered, line)
 
@@ -67,7 +66,7 @@ def write_labels(
         write_bytes(annot / SKELETON_NAME, read_bytes(skeleton))
     problems: list[Problem] = []
     if dataset.source != "coco":
-        write_text(annot / "valid.json", json_list(_record(labelled) for labelled in people) + "\n")
+        write_json_list(annot / "valid.json", (_record(labelled) for labelled in people))
         problems = write_gt_valid(annot / "gt_valid.mat", [labelled.person for labelled in people])
         truth = load_mat(annot / "gt_valid.mat")
         covered = np.array([labelled.covered for labelled in people], np.uint8).reshape(-1, len(dataset.skeleton))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import UNUSABLE, exits
 from noda_synth.version import __version__
 
 COMMANDS = {
@@ -51,6 +53,13 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         return exits(super().invoke)(ctx)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """On Windows say how to run it: locks of files, and reads at an offset, are those of Linux and macOS."""
+        if os.name == "nt":
+            click.echo("Error: noda-synth runs on Linux and macOS; on Windows install and run it in WSL.", err=True)
+            sys.exit(UNUSABLE)
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.summaries)

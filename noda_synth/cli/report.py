@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_problems, exit_with, exits
 from noda_synth.cli.options import (
-    leave,
+    ObjectsOptions,
     objects_options,
     path_option,
     seed_option,
-    tell_problems,
     workers,
 )
 
@@ -31,7 +30,7 @@ from noda_synth.cli.options import (
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
 @exits
 def command(
-    folder: Path, page: Path | None, pool: Path, objects: Path | None, objects_images: Path | None, images: Path | None,
+    folder: Path, page: Path | None, pool: Path, objects: ObjectsOptions, images: Path | None,
     number: int | None, side: int, seed: int, jobs: int | None, verbose: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Write one HTML page about OUT, a rendered data set: figures, who was left out, and all renders.
@@ -46,17 +45,16 @@ def command(
       noda-synth report data/mpii_noda
       noda-synth report data/mpii_noda --page sample.html --number 500 --side 240
     """
-    from noda_synth.methods import Sources
     from noda_synth.report.write import write_report
 
     page = page or folder / "report.html"
     written = write_report(
-        folder, page, sources=Sources(pool, objects, objects_images), originals=images, number=number, seed=seed,
+        folder, page, sources=objects.sources(pool), originals=images, number=number, seed=seed,
         side=side, workers=workers(jobs), quiet=quiet,
     )  # fmt: skip
     if not quiet:
         click.echo(f"{written.renders:,} renders in {page} ({written.size / 1e6:.1f} MB)")
         for note in written.notes:
             click.echo(f"  {note}")
-    tell_problems(written.problems, verbose, page)
-    leave(written.problems)
+    echo_problems(written.problems, verbose, page)
+    exit_with(written.problems)

@@ -46,10 +46,9 @@ def command(
       noda-synth stats data/mpii_noda --out stats
       noda-synth stats data/mpii_noda --against data/mpii --out stats
     """
-    import json
 
     from noda_synth.data.joint_counts import kinds
-    from noda_synth.formats.files.atomic import write_bytes, write_text
+    from noda_synth.formats.files.atomic import write_bytes, write_json
     from noda_synth.pool.reader import Pool
     from noda_synth.stats.charts import figures
     from noda_synth.stats.scores import read_scores
@@ -70,7 +69,7 @@ def command(
     pictures = figures(summary)
     for name, picture in pictures.items():
         write_bytes(out / name, picture)
-    write_text(out / "stats.json", json.dumps(as_json(summary), indent=1) + "\n")
+    write_json(out / "stats.json", as_json(summary))
     click.echo(f"{', '.join(pictures)} and stats.json in {out}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_some, exits
 from noda_synth.cli.options import path_option, skeleton_option, workers
 
 if TYPE_CHECKING:
@@ -60,10 +60,8 @@ def command(
       noda-synth validate data/mpii
       noda-synth validate data/mpii_noda --headers --json findings.json
     """
-    import json
-
     from noda_synth.data.skeleton import skeleton_file
-    from noda_synth.formats.files.atomic import write_text
+    from noda_synth.formats.files.atomic import write_json
     from noda_synth.formats.layout import find_layout
     from noda_synth.validate.findings import ERROR, WARNING, as_json, count
     from noda_synth.validate.run import validate
@@ -78,7 +76,7 @@ def command(
         decode=not headers, max_pixels=max_pixels, workers=workers(jobs), quiet=quiet,
     )  # fmt: skip
     if report is not None:
-        write_text(report, json.dumps(as_json(result.findings, result.checked), indent=1) + "\n")
+        write_json(report, as_json(result.findings, result.checked))
     errors, warnings = (count(result.findings, severity) for severity in (ERROR, WARNING))
     _tell(result.findings, verbose, quiet)
     if not quiet:
@@ -101,11 +99,11 @@ def _tell(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
             continue
         click.echo(f"{kind.severity}: {len(group)} {kind.title}")
         shown = group if verbose else group[:_SHOWN]
+        lines = []
         for finding in shown:
             person = f", person {finding.person}" if finding.person and finding.person not in finding.where else ""
-            click.echo(f"  {finding.where}{person}: {finding.what}")
-        if len(group) > len(shown):
-            click.echo(f"  ... and {len(group) - len(shown)} more; -v names all")
+            lines.append(f"  {finding.where}{person}: {finding.what}")
+        echo_some(lines, len(group))
         click.echo(f"  way out: {kind.way_out}")
 
 

@@ -65,7 +65,7 @@ def far_outside(person: Person, size: tuple[int, int]) -> NDArray[np.bool_]:
 
 def far_outside_note(person: Person, skeleton: Skeleton, size: tuple[int, int], stage: str) -> Problem | None:
     """A note on joints that `usable_joints` leaves out, if there are any."""
-    joints = [skeleton.joints[joint] for joint in np.flatnonzero(far_outside(person, size))]
+    joints = skeleton.named(far_outside(person, size))
     if not joints:
         return None
     reason = f"{', '.join(joints)}: farther outside the image than the body is large; ignored, written back unchanged"

@@ -59,7 +59,7 @@ class _Checks:
             "protected": protected,
             "protected_needed": self._needed(len(protected)),
             "protected_segments": self._segments(),
-            "limb_joint_names": limb_joints,
+            "coverable": limb_joints,
             "groups": self._groups(),
             "widths": widths,
             "lengths": lengths,
@@ -175,8 +175,8 @@ class _Checks:
         for segment in self._list(key):
             if not isinstance(segment, list) or len(segment) != 2:
                 self._refuse(key, f"{segment!r} is no pair of ends; an end is a joint, or a list of joints: their mean")
-            spots = [self._names(key, [end] if isinstance(end, str) else end) for end in segment]
-            segments.append((spots[0], spots[1]))
+            anchors = [self._names(key, [end] if isinstance(end, str) else end) for end in segment]
+            segments.append((anchors[0], anchors[1]))
         return tuple(segments)
 
     def _groups(self) -> dict[str, tuple[str, ...]]:

@@ -109,8 +109,7 @@ def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: 
     size = (after.shape[1], after.shape[0])
     before = read_image(source) if source.exists() else np.full_like(after, _PAPER[0])
     known, window = person_window(person, size)
-    covered = np.zeros(len(skeleton), np.bool_)
-    covered[skeleton.at(*line["covered"])] = True
+    covered = skeleton.flags(line["covered"])
     shift = np.array([window[1].start, window[0].start])
     drawn = draw_joints(
         fit(after[window], side), _fitted(person.joints - shift, after[window], side), known, person.visible,
@@ -182,7 +181,7 @@ def draw_joints(
     """
     unit = max(2, round(max(picture.shape[:2]) / 160))
     points = {int(j): (round(joints[j, 0]), round(joints[j, 1])) for j in np.flatnonzero(labelled)}
-    for a, b in skeleton.limb_pairs:
+    for a, b in skeleton.limb_indices:
         if a in points and b in points:
             cv2.line(picture, points[a], points[b], BONE_COLOUR, max(1, unit // 2), cv2.LINE_AA)
     for j, point in points.items():

@@ -87,7 +87,7 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
     file = annotations or _find_annotation_file(data or Path())
     kind = detect(file)
     if kind not in ("mpii_json", "mpii_mat", "coco"):
-        raise NodaError(f"{file}: {KINDS[kind]}, which names no people to train with.\n{WAY_OUT}")
+        raise NodaError(f"{KINDS[kind]}, which names no people to train with.\n{WAY_OUT}", file)
     folder = file.parent
     mat = file if kind == "mpii_mat" else None
     if kind == "mpii_json":
@@ -100,11 +100,11 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
         mat=mat,
         valid=_coco_valid(file) if kind == "coco" else _first(_named(beside, _VALID_NAMES), but=file),
         gt_valid=None if kind == "coco" else _first(_named(beside, _GT_NAMES)),
-        skeleton=own_skeleton(file),
+        skeleton=sibling_skeleton(file),
     )
 
 
-def own_skeleton(annotations: Path) -> Path | None:
+def sibling_skeleton(annotations: Path) -> Path | None:
     """The skeleton file beside an annotation file, if there is one."""
     return _first([annotations.with_name(SKELETON_NAME)])
 

@@ -51,7 +51,7 @@ class Recipe:
     settings: Any
     sources: Sources
 
-    def open(self) -> Method[Any]:
+    def open(self) -> Method[Any, Any]:
         """The method, opened once in each process. Raises NodaError where a source cannot be used."""
         return _opened(self, file_state(self.sources.pool), file_state(self.sources.objects))
 
@@ -69,11 +69,11 @@ def file_state(path: Path | None) -> FileState:
 
 
 @lru_cache(maxsize=1)
-def _opened(recipe: Recipe, _pool: FileState, _objects: FileState) -> Method[Any]:
+def _opened(recipe: Recipe, _pool: FileState, _objects: FileState) -> Method[Any, Any]:
     return method_class(recipe.method)(recipe.settings, recipe.sources)
 
 
-def method_class(name: str) -> type[Method[Any]]:
+def method_class(name: str) -> type[Method[Any, Any]]:
     """The class of a method by its name on the command line."""
-    found: type[Method[Any]] = getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), METHODS[name])
+    found: type[Method[Any, Any]] = getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), METHODS[name])
     return found

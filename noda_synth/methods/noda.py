@@ -13,17 +13,11 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.imaging.compositing import Overlay, resize_crop, rim_colours
 from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.bodies import BodyMethod
-from noda_synth.methods.placement import (
-    Occluders,
-    Placement,
-    PlacementSettings,
-    Target,
-    draw_placement,
-    stamp_alpha,
-)
+from noda_synth.methods.placement import Occluders, Placement, TargetPerson, draw_placement, overlay_alpha
+from noda_synth.methods.placement_settings import PlacementSettings
 
 
-class Noda(BodyMethod[Placement]):
+class Noda(BodyMethod[PlacementSettings, Placement]):
     settings_type, placement_type = PlacementSettings, Placement
 
     @cached_property
@@ -35,20 +29,20 @@ class Noda(BodyMethod[Placement]):
 
     def subject(
         self, person: Person, skeleton: Skeleton, size: tuple[int, int], others: Sequence[Person] = ()
-    ) -> Target:
-        return Target(person, skeleton, size, self.settings)
+    ) -> TargetPerson:
+        return TargetPerson(person, skeleton, size, self.settings)
 
-    def draw(self, subject: Target, rng: np.random.Generator) -> tuple[Placement | None, str]:
+    def draw(self, subject: TargetPerson, rng: np.random.Generator) -> tuple[Placement | None, str]:
         return draw_placement(subject, self.occluders, self.settings, rng)
 
-    def stamp(self, placement: Placement) -> Overlay:
+    def overlay(self, placement: Placement) -> Overlay:
         size = (placement.width, placement.height)
-        alpha = stamp_alpha(self.pool, placement.body, placement.level, size, self.settings.smooth)
+        alpha = overlay_alpha(self.pool, placement.body, placement.level, size, self.settings.smooth)
         return Overlay(alpha, placement.left, placement.top)
 
-    def colours(self, placement: Placement, stamp: Overlay, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Placement, overlay: Overlay, picture: BGRImage) -> BGRImage:
         colours = resize_crop(self.pool.crop(placement.body), (placement.width, placement.height))
-        return rim_colours(colours, stamp.alpha) if self.settings.smooth == "matte" else colours
+        return rim_colours(colours, overlay.alpha) if self.settings.smooth == "matte" else colours
 
     def occluder(self, placement: Placement) -> dict[str, Any]:
         return {"source": self.pool.images[placement.body], "person": self.pool.persons[placement.body]}

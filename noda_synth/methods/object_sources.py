@@ -41,19 +41,19 @@ class ObjectSource(Protocol):
         """An object's colours (h, w, 3) uint8 and opacity (h, w) uint8. Raises ItemError."""
 
 
-def open_objects(place: Path, images: Path | None) -> ObjectSource:
+def open_objects(path: Path, images: Path | None) -> ObjectSource:
     """The objects in a folder, or in a COCO file with the folder of its images.
 
     Raises:
         NodaError: there are none, with the way out.
     """
-    if place.is_dir():
-        return ObjectFolder(place)
-    if not place.is_file():
-        raise NodaError(f"no objects at {place}; name a folder of PNG cut-outs, or a COCO instances file")
+    if path.is_dir():
+        return ObjectFolder(path)
+    if not path.is_file():
+        raise NodaError(f"no objects at {path}; name a folder of PNG cut-outs, or a COCO instances file")
     if images is None:
-        raise NodaError(f"--objects {place} is a file of annotations; say where its images are with --objects-images")
-    return CocoObjects(place, images)
+        raise NodaError(f"--objects {path} is a file of annotations; say where its images are with --objects-images")
+    return CocoObjects(path, images)
 
 
 class ObjectFolder:
@@ -65,7 +65,7 @@ class ObjectFolder:
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix.lower() == ".png"
         )
         if not self.names:
-            raise NodaError(f"{folder} has no PNG files; --objects takes cut-outs with transparency, one object a file")
+            raise NodaError(f"{folder} has no PNG files; --objects takes cut-outs with transparency, one per file")
         self.sizes = np.array([_cut_out_size(folder / name) for name in self.names], np.int64)
         self.person = np.zeros(len(self.names), np.bool_)
 

@@ -21,7 +21,7 @@ from noda_synth.figures.contact_sheet import fit_box, person_window
 from noda_synth.imaging.compositing import COVERING, overlap
 from noda_synth.imaging.images import BGRImage, image_path, read_image
 from noda_synth.methods import Sources
-from noda_synth.render.replay import stamp_of
+from noda_synth.render.replay import overlay_of
 
 SEEN, HIDDEN, COVERED = 1, 2, 3
 """Mark of a joint: a green dot, a blue ring (occluded before), a red cross (covered by the pasted body)."""
@@ -96,7 +96,7 @@ def thumb(sight: Sight, studio: Studio) -> dict[str, Any]:
     pictures = [_reduced(picture[window], (width, height)) for picture in (before, after) if picture is not None]
     factor = np.array([width, height]) / after[window].shape[1::-1]
     places = (person.joints - (window[1].start, window[0].start) + 0.5) * factor
-    covered = set(studio.skeleton.at(*line["covered"]))
+    covered = set(studio.skeleton.indices(*line["covered"]))
     joints = [
         [round(float(x), 1), round(float(y), 1), _mark(j in covered, int(person.visible[j]))] if known[j] else 0
         for j, (x, y) in enumerate(places)
@@ -151,7 +151,7 @@ def _outline(
     line: Mapping[str, Any], studio: Studio, shape: tuple[int, ...], window: tuple[slice, slice], size: tuple[int, int]
 ) -> str:
     """What the stamp covers of the window, as an SVG path in pixels of the thumbnail; empty where that is not known."""
-    stamp = stamp_of(line, studio.sources) if studio.sources else None
+    stamp = overlay_of(line, studio.sources) if studio.sources else None
     lies = stamp and overlap(stamp.alpha.shape, shape, stamp.left, stamp.top)
     if not stamp or not lies:
         return ""

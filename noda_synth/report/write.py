@@ -23,6 +23,7 @@ from noda_synth.render.replay import method_of
 from noda_synth.report import page, tables
 from noda_synth.report.thumbs import Sight, Studio, quality_of, thumbs
 from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
 from noda_synth.seeding import item_generator
 
 # Small, because a sorted or filtered gallery shows renders of many blocks at once.
@@ -81,7 +82,7 @@ def write_report(
     studio = Studio(folder / "images", originals, opened, people.dataset.skeleton, side)
     sights, problems = _sights(lines, people)
     # The tables come first on the page, but name the pictures that turn out to be broken.
-    blocks: DiskList[str] = DiskList(held=_HELD_BLOCKS)
+    blocks: DiskList[str] = DiskList(max_in_memory=_HELD_BLOCKS)
     problems += _make_blocks(blocks, sights, studio, workers, quiet)
     shown = (sight.line for sight in sights)
     parts = _parts(folder, content, every, shown, people, _qualities(opened, lines), problems, notes)
@@ -129,8 +130,8 @@ def _make_blocks(
 ) -> list[Problem]:
     """Make the gallery's blocks; what is broken."""
     problems: list[Problem] = []
-    with jobs.Progress(len(sights), "report", "render", quiet=quiet) as progress:
-        done = jobs.run_ordered(partial(thumbs, studio=studio), jobs.blocks(sights, _BLOCK), jobs=workers)
+    with Progress(len(sights), "report", "render", quiet=quiet) as progress:
+        done = jobs.run_ordered(partial(thumbs, studio=studio), jobs.blocks(sights, _BLOCK), workers=workers)
         for number, (entries, broken) in enumerate(done):
             blocks.append(page.page_block(number, entries))
             problems += broken
@@ -155,8 +156,8 @@ def _parts(
         "set": folder.resolve().name,
         "block": _BLOCK,
         "joints": skeleton.joints,
-        "limbs": skeleton.limb_pairs,
-        "renders": [_indexed(line, quality_of(line, qualities), skeleton.at(*line["covered"])) for line in lines],
+        "limbs": skeleton.limb_indices,
+        "renders": [_indexed(line, quality_of(line, qualities), skeleton.indices(*line["covered"])) for line in lines],
     }
     figures = (
         tables.counts_table(content, rated), tables.joints_table(content), tables.covered_table(content),

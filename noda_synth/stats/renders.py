@@ -20,7 +20,7 @@ from noda_synth.imaging.compositing import COVERING
 from noda_synth.methods import METHODS, Sources
 from noda_synth.pool.reader import Pool
 from noda_synth.render.manifest import PeopleByFirstId
-from noda_synth.render.replay import stamp_of
+from noda_synth.render.replay import overlay_of
 
 REACH, CELLS, SECTORS = 2.0, 16, 24
 """The heat map goes to twice the half sides of the target's box and has CELLS x CELLS cells; the rose has SECTORS."""
@@ -118,7 +118,7 @@ def _rectangle(line: Mapping[str, Any], sources: Sources) -> tuple[float, float,
         left, top, width, height = (float(placement[key]) for key in _RECTANGLE)
         return left, top, width, height
     try:
-        stamp = stamp_of(line, sources) if line.get("method") in METHODS else None
+        stamp = overlay_of(line, sources) if line.get("method") in METHODS else None
     except NodaError:  # it takes a pool or objects that were not named
         stamp = None
     covering = None if stamp is None else np.argwhere(stamp.alpha >= COVERING)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from noda_synth.data.disk_list import Index
 from noda_synth.errors import ItemError
 from noda_synth.imaging.images import image_path, image_size, read_image
 from noda_synth.runs import jobs
+
+Sizes = Mapping[tuple[str, str], tuple[int, int]]
+"""Part and name of an image -> its width and height."""
 
 _BLOCK = 16
 _ORIENTATION = 0x0112
@@ -38,21 +39,6 @@ class Look:
     faults: tuple[tuple[str, str], ...]
 
 
-class Sizes:
-    """Width and height of images, by part and name."""
-
-    def __init__(self) -> None:
-        self._places, self._sides = Index(), array("I")
-
-    def add(self, part: str, image: str, size: tuple[int, int]) -> None:
-        self._places[f"{part}/{image}"] = len(self._sides) // 2
-        self._sides.extend(size)
-
-    def get(self, part: str, image: str) -> tuple[int, int] | None:
-        place = self._places.get(f"{part}/{image}")
-        return None if place is None else (self._sides[2 * place], self._sides[2 * place + 1])
-
-
 def look_at(
     pictures: Iterable[Picture], *, decode: bool, max_pixels: int, workers: int, done: Callable[[int], None]
 ) -> Iterator[Look]:
@@ -66,7 +52,7 @@ def look_at(
         done: called with the number of images of each block.
     """
     work = partial(_look_at_block, decode=decode, max_pixels=max_pixels)
-    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), jobs=workers):
+    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), workers=workers):
         done(len(block))
         yield from block
 

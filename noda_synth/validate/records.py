@@ -73,4 +73,4 @@ def without_coordinates(person: Person) -> NDArray[np.bool_]:
 
 def names(joints: NDArray[np.bool_], skeleton: Skeleton) -> str:
     """`left_knee, left_ankle`."""
-    return ", ".join(skeleton.joints[joint] for joint in np.flatnonzero(joints))
+    return ", ".join(skeleton.named(joints))

@@ -11,7 +11,7 @@ from noda_synth.data.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
 from noda_synth.imaging.images import MAX_PIXELS
 from noda_synth.render.manifest import MANIFEST
-from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_places, check_scales, check_twice
@@ -103,14 +103,14 @@ def _look(
     layout: Layout, dataset: Dataset, entries: Entries, decode: bool, max_pixels: int, workers: int, quiet: bool
 ) -> tuple[Sizes, list[Finding], int]:
     """Sizes, findings about images, each with the first record that names it, and how many images there are."""
-    sizes = Sizes()
+    sizes: dict[tuple[str, str], tuple[int, int]] = {}
     faults: list[tuple[Picture, str, str]] = []
     count = len(dataset.images) + len(_valid_images(dataset))
     pictures = _pictures(layout, dataset)
-    with jobs.Progress(count, "validate", "image", quiet=quiet) as progress:
+    with Progress(count, "validate", "image", quiet=quiet) as progress:
         for look in look_at(pictures, decode=decode, max_pixels=max_pixels, workers=workers, done=progress.add):
             if look.size is not None:
-                sizes.add(look.picture.part, look.picture.name, look.size)
+                sizes[look.picture.part, look.picture.name] = look.size
             faults += [(look.picture, kind, what) for kind, what in look.faults]
     wanted = {(picture.part, picture.name) for picture, _, _ in faults}
     first: dict[tuple[str, str], str] = {}
@@ -130,6 +130,6 @@ def _shared(dataset: Dataset, entries: Entries) -> list[Finding]:
     found: dict[str, Finding] = {}
     for entry in entries:
         name = entry.person.image
-        if entry.part == VALIDATION and name in dataset.images and dataset.by_image.rows(dataset.images.number(name)):
+        if entry.part == VALIDATION and name in dataset.images and dataset.by_image.rows(dataset.images.index(name)):
             found.setdefault(name, entry.finding("shared-image", "is in the training list, too"))
     return list(found.values())

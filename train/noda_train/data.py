@@ -17,7 +17,7 @@ from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
-from noda_synth.formats.layout import own_skeleton
+from noda_synth.formats.layout import sibling_skeleton
 from noda_synth.imaging import images as image_files
 from noda_train.arrays import Bools, Floats
 
@@ -127,8 +127,8 @@ def annotated(path: Path) -> Samples:
 
 def read_coco_file(path: Path) -> Dataset:
     """The people of one COCO file, with the joints of a skeleton file that lies beside it."""
-    own = own_skeleton(path)
-    return read_coco(path, load_skeleton(own) if own else None)
+    stated = sibling_skeleton(path)
+    return read_coco(path, load_skeleton(stated) if stated else None)
 
 
 class _PersonRow(NamedTuple):

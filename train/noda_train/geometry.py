@@ -80,7 +80,7 @@ def apply(maps: Floats, points: Floats) -> Floats:
 def flip_order(skeleton: Skeleton = MPII) -> NDArray[np.int64]:
     """(J,) int64: the joint that takes each joint's place when left and right are swapped."""
     order = np.arange(len(skeleton))
-    for a, b in skeleton.flip_pairs:
+    for a, b in skeleton.flip_indices:
         order[[a, b]] = b, a
     return order
 

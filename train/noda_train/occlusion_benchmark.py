@@ -19,7 +19,7 @@ from noda_synth.benchmark.protocol import CLEAN, SEVERITIES
 from noda_synth.data.dataset import Person
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError
-from noda_synth.formats.mpii.records import Ids
+from noda_synth.formats.mpii.records import PersonIds
 from noda_train.arrays import Bools, Floats
 from noda_train.data import Samples, read_coco_file, samples_of
 from noda_train.metrics import pck, scoring
@@ -83,8 +83,8 @@ def read(folder: Path) -> Benchmark:
 def _person_list(folder: Path, clean: Samples | None) -> PersonList:
     file = folder / "annot" / "valid.json"
     if file.is_file():
-        ids = Ids()
-        people = [ids.named(person) for person in read_everyone(file)]
+        ids = PersonIds()
+        people = [ids.with_id(person) for person in read_everyone(file)]
         samples = samples_of(folder / "images", MPII, people)
         evaluator = Evaluator(read_truth(folder / "annot" / "gt_valid.mat") if people else truth_of(samples))
     else:

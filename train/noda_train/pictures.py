@@ -133,7 +133,7 @@ def _pose(
     ]
     shown = shown & np.isfinite(joints).all(1)
     colours = _colours(skeleton)
-    limbs = [(a, b) for a, b in skeleton.limb_pairs if shown[a] and shown[b]]
+    limbs = [(a, b) for a, b in skeleton.limb_indices if shown[a] and shown[b]]
     for a, b in limbs:
         cv2.line(picture, points[a], points[b], EDGE, thick + 2, cv2.LINE_AA)
     for a, b in limbs:
@@ -150,7 +150,7 @@ def _pose(
 def _colours(skeleton: Skeleton) -> list[tuple[int, int, int]]:
     """By the skeleton's pairs of right and left, which it may name as it likes."""
     colours = [MIDDLE] * len(skeleton)
-    for right, left in skeleton.flip_pairs:
+    for right, left in skeleton.flip_indices:
         colours[right], colours[left] = RIGHT, LEFT
     return colours
 

@@ -16,7 +16,7 @@ from noda_synth.data.geometry import padded_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.formats.coco.rle import rle_area
 from noda_synth.formats.files.atomic import list_pieces, write_text
-from noda_synth.formats.files.checks import own_part
+from noda_synth.formats.files.checks import noda_extension
 
 PERSON_CATEGORY = 1
 
@@ -28,7 +28,7 @@ def coco_category(skeleton: Skeleton) -> dict[str, Any]:
         "id": PERSON_CATEGORY,
         "name": "person",
         "keypoints": list(skeleton.joints),
-        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_pairs],
+        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_indices],
     }
 
 
@@ -142,7 +142,7 @@ def _kept(person: Person, source: Mapping[str, Any]) -> dict[str, Any]:
     """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
     if source:
         own = ("visibility", "joints_visible")
-        return {key: value for key, value in own_part(source).items() if key not in own}
+        return {key: value for key, value in noda_extension(source).items() if key not in own}
     left = ("image", "joints", "joints_vis", "joints_visible", "person_id")
     mpii = {key: value for key, value in person.record.items() if key not in left}
     head_box = {} if person.head_box is None else {"head_box": [float(value) for value in person.head_box]}

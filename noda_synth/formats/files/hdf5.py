@@ -11,7 +11,7 @@ MAX_BYTES = 1 << 31
 """An array that is read as a whole may take 2 GiB: bodies or rows in the millions."""
 
 
-def own_array(file: h5py.File, name: str, max_bytes: int | None = MAX_BYTES) -> h5py.Dataset:
+def checked_array(file: h5py.File, name: str, max_bytes: int | None = MAX_BYTES) -> h5py.Dataset:
     """An array of a file, if its values lie in that very file and its size is sensible.
 
     Raises:

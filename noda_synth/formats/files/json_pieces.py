@@ -36,7 +36,7 @@ def open_json(path: Path) -> Iterator[JsonPieces]:
     except OSError as error:
         raise unreadable(path, error) from None
     except UnicodeDecodeError:
-        raise NodaError(f"{path}: neither a .mat or HDF5 file nor JSON text.") from None
+        raise NodaError("neither a .mat or HDF5 file nor JSON text.", path) from None
 
 
 def list_in(path: Path, key: str) -> Iterator[Any]:
@@ -84,7 +84,7 @@ class JsonPieces:
                 if self._over or (error.pos + _CUT < len(self._text) and not error.msg.startswith("Unterminated")):
                     raise self._damaged(error.msg, error.pos) from None
             except RecursionError:
-                raise NodaError(f"{self._path}: not valid JSON (nested too deeply).") from None
+                raise NodaError("not valid JSON (nested too deeply).", self._path) from None
             except ValueError:
                 raise self._damaged("a number of thousands of digits in what begins") from None
             else:
@@ -140,7 +140,7 @@ class JsonPieces:
         self._lines, self._column = self._position(self._at)
         rest = self._text[self._at :]
         if len(rest) > MAX_CHARACTERS:
-            raise NodaError(f"{self._path}: a single value from line {self._lines + 1} on takes more than 64 MB.")
+            raise NodaError(f"a single value from line {self._lines + 1} on takes more than 64 MB.", self._path)
         more = self._stream.read(max(_CHUNK, len(rest)))
         self._text, self._at, self._over = rest + more, 0, not more
 
@@ -154,6 +154,7 @@ class JsonPieces:
     def _damaged(self, why: str, place: int | None = None) -> NodaError:
         lines, column = self._position(self._at if place is None else place)
         return NodaError(
-            f"{self._path}: not valid JSON ({why} at line {lines + 1}, column {column + 1}). "
-            "If the file was cut short, fetch or write it again."
+            f"not valid JSON ({why} at line {lines + 1}, column {column + 1}). "
+            "If the file was cut short, fetch or write it again.",
+            self._path,
         )

@@ -158,7 +158,7 @@ def read_variable(path: Path, wanted: str) -> Matrix | None:
     data = read_bytes(path)
     order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER_BYTES])
     if not data.startswith(b"MATLAB 5") or order is None:
-        raise NodaError(f"{path}: not a .mat of version 5 to 7. Save it in MATLAB with -v7.")
+        raise NodaError("not a .mat of version 5 to 7. Save it in MATLAB with -v7.", path)
     source, place = _Bytes(memoryview(data), order, path), _HEADER_BYTES
     while place < len(data):
         kind, start, end, following = source.element(place)
@@ -203,14 +203,14 @@ def _check_parts(source: _Bytes, place: int, end: int, depth: int) -> int:
                 inside = max(inside, _check_parts(source, matrix.body, last, depth + 1))
             count += inside
             if count > _MAX_PARTS or depth >= _MAX_DEPTH:
-                raise NodaError(f"{source.path}: it claims {count} cells and structs, which no gt_valid.mat has.")
+                raise NodaError(f"it claims {count} cells and structs, which no gt_valid.mat has.", source.path)
         count += 1
         place = following
     return count
 
 
 def damaged(path: Path, why: str) -> NodaError:
-    return NodaError(f"{path}: not a whole .mat file ({why}). If it was cut short, fetch or write it again.")
+    return NodaError(f"not a whole .mat file ({why}). If it was cut short, fetch or write it again.", path)
 
 
 def _unpack(data: bytes, path: Path, limit: int) -> bytes:

@@ -51,7 +51,7 @@ def read_gt_valid(path: Path) -> GtValid:
     """Read a gt_valid.mat. NodaError if the file is none, is damaged, or its arrays do not fit together."""
     content = load_mat(path)
     if not {"jnt_missing", "pos_gt_src"} <= set(content):
-        raise NodaError(f"{path}: no gt_valid.mat: jnt_missing and pos_gt_src are expected.")
+        raise NodaError("no gt_valid.mat: jnt_missing and pos_gt_src are expected.", path)
     rows = content["jnt_missing"].shape[-1]
     shapes = {
         "jnt_missing": (len(MPII), rows),
@@ -62,7 +62,7 @@ def read_gt_valid(path: Path) -> GtValid:
     for name, shape in shapes.items():
         if name in content and (content[name].shape != shape or content[name].dtype.kind not in "biuf"):
             found = f"{content[name].dtype} {content[name].shape}"
-            raise NodaError(f"{path}: {name} holds {found}, where numbers {shape} are expected.")
+            raise NodaError(f"{name} holds {found}, where numbers {shape} are expected.", path)
     boxes, visible = content.get("headboxes_src"), content.get("jnt_visible")
     return GtValid(
         content["pos_gt_src"].transpose(2, 0, 1).astype(np.float64),

@@ -44,7 +44,7 @@ def read_release(path: Path) -> Release:
     release = next(iter(variable.structs()), {}) if variable else {}
     entries = _elements(release, "annolist")
     if not entries:
-        raise NodaError(f"{path}: no RELEASE.annolist in this .mat; it is not MPII's original annotation file.")
+        raise NodaError("no RELEASE.annolist in this .mat; it is not MPII's original annotation file.", path)
     in_training = _flags(release, "img_train", len(entries))
     images: dict[str, Image] = {}
     persons: DiskList[Person] = DiskList()

@@ -47,7 +47,7 @@ def read_split(path: Path) -> Split:
     """Read a split file of any kind, told by content. NodaError if it is none or names nobody."""
     start = read_bytes(path, 8)
     if start.startswith(b"MATLAB"):
-        raise NodaError(f"{path}: a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.")
+        raise NodaError("a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.", path)
     if start == b"\x89HDF\r\n\x1a\n":
         return _from_h5(path)
     return _from_text(path)
@@ -100,12 +100,12 @@ def _from_text(path: Path) -> Split:
             return _names(_json_names(path), path)
     kind = detect(path)
     if kind != "mpii_json":
-        raise NodaError(f"{path}: {KINDS[kind]} is no split; a valid.json or a list of image names is expected.")
+        raise NodaError(f"{KINDS[kind]} is no split; a valid.json or a list of image names is expected.", path)
     problems: DiskList[Problem] = DiskList()
     rows = DiskList(read_persons(path, problems))
     images = frozenset(person.image for person in rows if person is not None)
     if not images:
-        raise NodaError(f"{path}: no usable record in this split; the first: {problems[0].reason}.")
+        raise NodaError(f"no usable record in this split; the first: {problems[0].reason}.", path)
     return Split(images, rows=rows, problems=problems)
 
 
@@ -113,7 +113,7 @@ def _json_names(path: Path) -> Iterator[str]:
     with open_json(path) as content:
         for name in content.elements():
             if not isinstance(name, str):
-                raise NodaError(f"{path}: a list of image names in which not all are names.")
+                raise NodaError("a list of image names in which not all are names.", path)
             yield name
         content.end()
 
@@ -121,25 +121,25 @@ def _json_names(path: Path) -> Iterator[str]:
 def _names(lines: Iterable[str], path: Path) -> Split:
     names = frozenset(line.strip() for line in lines) - {""}
     if not names:
-        raise NodaError(f"{path}: no image names in this split.")
+        raise NodaError("no image names in this split.", path)
     return Split(names)
 
 
 def _from_h5(path: Path) -> Split:
     import h5py
 
-    from noda_synth.formats.files.hdf5 import own_array
+    from noda_synth.formats.files.hdf5 import checked_array
 
     try:
         with h5py.File(path, "r") as file:
-            arrays = [own_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
+            arrays = [checked_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
             if any(len(array) > _MAX_ROWS for array in arrays):
                 raise ValueError(f"it claims more than {_MAX_ROWS} rows")
             names, persons = (np.asarray(array[()]) for array in arrays)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise NodaError(f"{path}: not an hourglass valid.h5 with imgname and person ({error}).") from None
+        raise NodaError(f"not an hourglass valid.h5 with imgname and person ({error}).", path) from None
     if len(names) != len(persons) or not len(names):
-        raise NodaError(f"{path}: {len(names)} image names, but {len(persons)} person numbers.")
+        raise NodaError(f"{len(names)} image names, but {len(persons)} person numbers.", path)
     places = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
     return Split(frozenset(image for image, _ in places), places=places)
 

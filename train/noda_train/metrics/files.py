@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_bytes
-from noda_synth.formats.files.hdf5 import own_array
+from noda_synth.formats.files.hdf5 import checked_array
 from noda_synth.formats.files.matlab import load_mat
 from noda_train.arrays import Floats
 
@@ -26,7 +26,7 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     if h5py.is_hdf5(path):
         try:
             with h5py.File(path) as file:
-                return {name: np.asarray(own_array(file, name)) for name in names if name in file}
+                return {name: np.asarray(checked_array(file, name)) for name in names if name in file}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NodaError(f"{path}: not an HDF5 file that can be read ({error})") from error
     try:

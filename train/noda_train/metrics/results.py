@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.atomic import json_list, read_json, write_text
+from noda_synth.formats.files.atomic import read_json, write_json_list
 from noda_synth.formats.files.json_pieces import list_in
 from noda_train.arrays import Floats
 from noda_train.data import Ids
@@ -58,7 +58,7 @@ def write_results(path: Path, prediction: Prediction, names: Sequence[Ids]) -> N
         }
         for name, pose in zip(names, poses_of(prediction.joints, prediction.scores, names), strict=True)
     )
-    write_text(path, json_list(entries) + "\n")
+    write_json_list(path, entries)
 
 
 def read_results(path: Path, joints: int) -> CocoResults:
