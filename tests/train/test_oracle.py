@@ -35,7 +35,7 @@ class Oracle(nn.Module):
         in_crop = (samples.joints - samples.center[:, None]) * (SIZE / samples.box)[:, None, None] + SIZE / 2
         self.joints, self.labelled = torch.from_numpy(in_crop), torch.from_numpy(samples.labelled)
         order = np.arange(len(samples.skeleton))
-        for left, right in samples.skeleton.flip_pairs:
+        for left, right in samples.skeleton.flip_indices:
             order[[left, right]] = right, left
         self.order, self.flip_test, self.calls, self.seen = torch.from_numpy(order), flip_test, 0, 0
 
