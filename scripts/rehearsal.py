@@ -1,4 +1,4 @@
-"""A rehearsal at full size: MPII's 14,679 training images and 22,246 persons, made of links to the images at hand.
+"""A rehearsal at full size: MPII's 14,679 training images and 22,246 persons, made of links to a few images.
 
     python scripts/rehearsal.py --data data/mpii-mini --out rehearsal
     nohup python scripts/rehearsal.py --data data/mpii-mini --out rehearsal --multiple 2 > rehearsal.log 2>&1 &

@@ -271,8 +271,8 @@ def test_no_mask_can_contradict_the_labels(
 def test_verify_names_a_flipped_byte_and_a_changed_label(drawn: Made, tmp_path: Path) -> None:
     out = tmp_path / "twins"
     done("benchmark", drawn.data, out, "-q", "--jobs", 1, "--originals", "copy", *_QUICK)
-    for words in ((out,), (drawn.data, out, "-q", "--jobs", 1)):
-        assert done("benchmark", *words, "--verify").count("as they should be") == 2
+    for arguments in ((out,), (drawn.data, out, "-q", "--jobs", 1)):
+        assert done("benchmark", *arguments, "--verify").count("as they should be") == 2
     picture = sorted((out / "light" / "images").rglob("*.jpg"))[0]
     data = bytearray(picture.read_bytes())
     data[-20] ^= 1

@@ -26,7 +26,7 @@ class Labelled:
 
     Attributes:
         person: with the image and the visibility that they have there.
-        row: their place in the clean list, from 0.
+        row: their index in the clean list, 0-based.
         covered: (J,) bool, the joints under the pasted body.
         line: of the manifest, or None for a clean image.
     """
@@ -82,13 +82,13 @@ def _record(labelled: Labelled) -> dict[str, Any]:
     record = mpii_record(labelled.person)
     if labelled.line is None:
         return record
-    own = {key: labelled.line[key] for key in ("id", "severity", "source", "row")}
+    twin = {key: labelled.line[key] for key in ("id", "severity", "source", "row")}
     covered = [int(hit) for hit in labelled.covered]
-    return {**record, "image": labelled.person.image, "joints_covered": covered, "twin": own}
+    return {**record, "image": labelled.person.image, "joints_covered": covered, "twin": twin}
 
 
 def _coco_images(dataset: Dataset, people: Sequence[Labelled], sizes: Mapping[str, Size]) -> list[dict[str, Any]]:
-    """One entry an image, numbered from 1 in the order of the list."""
+    """One entry per image, numbered from 1 in the order of the list."""
     sources = {labelled.person.image: dataset.valid[labelled.row].image for labelled in people}
     return [
         coco_image(name, number, sizes[source])
@@ -101,12 +101,12 @@ def _annotation(
     dataset: Dataset, labelled: Labelled, ids: Mapping[str, int], sizes: Mapping[str, Size]
 ) -> dict[str, Any]:
     person, line = labelled.person, labelled.line
-    own = {} if line is None else {key: line[key] for key in ("severity", "source", "row", "covered")}
+    twin = {} if line is None else {key: line[key] for key in ("severity", "source", "row", "covered")}
     return coco_annotation(
-        person, annotation_id=_number(dataset, labelled), image_id=ids[person.image],
-        size=sizes[dataset.valid[labelled.row].image], extra={"person_id": person.person_id, **own},
+        person, annotation_id=_annotation_id(dataset, labelled), image_id=ids[person.image],
+        size=sizes[dataset.valid[labelled.row].image], extra={"person_id": person.person_id, **twin},
     )  # fmt: skip
 
 
-def _number(dataset: Dataset, labelled: Labelled) -> Any:
+def _annotation_id(dataset: Dataset, labelled: Labelled) -> Any:
     return labelled.person.record["id"] if dataset.source == "coco" else labelled.row + 1

@@ -16,7 +16,7 @@ Differences = dict[str, list[str]]
 
 
 def verify_stored(out: Path) -> Differences:
-    """The files of a benchmark that are not as its hashes say, labels and pictures apart.
+    """The files of a benchmark that differ from its hashes, labels and pictures apart.
 
     The hashes of the labels have to be those of the digest in benchmark.json, which is what people compare.
     """

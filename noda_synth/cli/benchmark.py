@@ -46,10 +46,22 @@ from noda_synth.errors import NodaError
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
 @exits
 def command(
-    data: Path, out: Path | None, verify: bool, images: Path | None, annotations: Path | None, split: Path | None,
-    follow_links: bool, originals: str, seed: int, tries: int, jobs: int | None, max_pixels: int, overwrite: bool,
-    verbose: bool, quiet: bool,
-) -> None:  # fmt: skip
+    data: Path,
+    out: Path | None,
+    verify: bool,
+    images: Path | None,
+    annotations: Path | None,
+    split: Path | None,
+    follow_links: bool,
+    originals: str,
+    seed: int,
+    tries: int,
+    jobs: int | None,
+    max_pixels: int,
+    overwrite: bool,
+    verbose: bool,
+    quiet: bool,
+) -> None:
     """Write the occluded benchmark of the validation part of DATA into OUT: twins at three severities.
 
     \b
