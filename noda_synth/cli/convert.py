@@ -70,9 +70,14 @@ def command(
         raise NodaError("--split, --holdout and --all-train exclude each other; give one of them.")
     target = to or ("gt-valid" if output.suffix == ".mat" else "mpii-json")
     read = conversion.read_source(
-        source, split=split, holdout=holdout, seed=seed, all_train=all_train, visibility_from=visibility_from,
+        source,
+        split=split,
+        holdout=holdout,
+        seed=seed,
+        all_train=all_train,
+        visibility_from=visibility_from,
         skeleton=None if skeleton is None else skeleton_file(skeleton),
-    )  # fmt: skip
+    )
     result = conversion.convert(read, output, target, images=images, overwrite=overwrite)
     if not quiet:
         for file, word in result.written:

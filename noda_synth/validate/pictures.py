@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from noda_synth.errors import ItemError
-from noda_synth.imaging.images import image_path, image_size, read_image
+from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.runs import jobs
 
 Sizes = Mapping[tuple[str, str], tuple[int, int]]
@@ -39,37 +39,42 @@ class Look:
     faults: tuple[tuple[str, str], ...]
 
 
-def look_at(
-    pictures: Iterable[Picture], *, decode: bool, max_pixels: int, workers: int, done: Callable[[int], None]
-) -> Iterator[Look]:
-    """Look at images in order; `done` is told how many more were looked at.
+@dataclass(frozen=True)
+class ImageChecks:
+    """How images are checked.
 
-    Args:
-        pictures: the images.
+    Attributes:
         decode: decode them wholly; else read the header alone.
         max_pixels: images whose header claims more are not decoded.
         workers: worker processes.
-        done: called with the number of images of each block.
     """
-    work = partial(_look_at_block, decode=decode, max_pixels=max_pixels)
-    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), jobs=workers):
+
+    decode: bool = True
+    max_pixels: int = MAX_PIXELS
+    workers: int = 1
+
+
+def look_at(pictures: Iterable[Picture], checks: ImageChecks, done: Callable[[int], None]) -> Iterator[Look]:
+    """Look at images in order; `done` is called with the number of images of each block."""
+    work = partial(_look_at_block, checks=checks)
+    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), jobs=checks.workers):
         done(len(block))
         yield from block
 
 
-def _look_at_block(block: Sequence[Picture], *, decode: bool, max_pixels: int) -> list[Look]:
-    return [_look(picture, decode, max_pixels) for picture in block]
+def _look_at_block(block: Sequence[Picture], *, checks: ImageChecks) -> list[Look]:
+    return [_look(picture, checks) for picture in block]
 
 
-def _look(picture: Picture, decode: bool, max_pixels: int) -> Look:
+def _look(picture: Picture, checks: ImageChecks) -> Look:
     try:
         path = image_path(picture.folder, picture.name)
         if not path.exists():
             broken = " (a link that leads nowhere: was the original moved?)" if path.is_symlink() else ""
             return Look(picture, None, (("missing-image", f"{path}: no such file{broken}"),))
-        size = image_size(path, max_pixels)
-        if decode:
-            read_image(path, max_pixels)
+        size = image_size(path, checks.max_pixels)
+        if checks.decode:
+            read_image(path, checks.max_pixels)
     except ItemError as error:
         return Look(picture, None, (("damaged-image", str(error)),))
     faults = []
