@@ -80,21 +80,21 @@ def command(
     )
     result = conversion.convert(read, output, target, images=images, overwrite=overwrite)
     if not quiet:
-        for file, word in result.written:
-            click.echo(f"{file}: {word}")
+        for file, summary in result.written:
+            click.echo(f"{file}: {summary}")
         for what in result.lost:
             click.echo(f"Lost: {what}")
-    _tell(result.problems, verbose, quiet, None if output.suffix in (".json", ".mat") else output)
+    _print_problems(result.problems, verbose, quiet, None if output.suffix in (".json", ".mat") else output)
     leave(result.problems)
 
 
-def _tell(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path | None) -> None:
+def _print_problems(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path | None) -> None:
     """Failures before notes, the first few of each or all; every failure goes to errors.jsonl if there is a folder."""
     failed = [problem for problem in problems if problem.failed]
     notes = [problem for problem in problems if not problem.failed and not quiet]
-    for word, items in (("failed", failed), ("note", notes)):
+    for label, items in (("failed", failed), ("note", notes)):
         for problem in items if verbose else items[:_SHOWN]:
-            click.echo(f"{word}: {problem.item}: {problem.reason}", err=True)
+            click.echo(f"{label}: {problem.item}: {problem.reason}", err=True)
         if len(items) > _SHOWN and not verbose:
             click.echo(f"... and {len(items) - _SHOWN} more; -v names them all", err=True)
     if failed and folder is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from noda_synth.validate.findings import Finding
 
 _SHOWN = 3
-_FOUND = 1
+_HAS_ERRORS = 1
 
 
 @click.command("validate")
@@ -78,7 +78,7 @@ def command(
     if report is not None:
         write_json(report, as_json(result.findings, result.checked))
     errors, warnings = (count(result.findings, severity) for severity in (ERROR, WARNING))
-    _tell(result.findings, verbose, quiet)
+    _print_findings(result.findings, verbose, quiet)
     if not quiet:
         checked = result.checked
         click.echo(
@@ -86,10 +86,10 @@ def command(
             f"validation part, {checked['images']:,} images{'' if headers else ' decoded'}: "
             f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
         )
-    sys.exit(_FOUND if errors or (strict and warnings) else 0)
+    sys.exit(_HAS_ERRORS if errors or (strict and warnings) else 0)
 
 
-def _tell(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
+def _print_findings(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
     """Findings by kind, the first few of each by name."""
     from noda_synth.validate.findings import ERROR, KINDS, by_kind
 

@@ -113,7 +113,7 @@ def convert(
         problems = []
     else:
         problems = _write_mpii_parts(source, output)
-    written = tuple((file, _word_on(file, source.dataset)) for file in files if file.exists())
+    written = tuple((file, _summary(file, source.dataset)) for file in files if file.exists())
     return Conversion(written, losses(source.dataset, to), DiskList(chain(source.dataset.problems, problems)))
 
 
@@ -291,7 +291,7 @@ def _write_coco_part(
     return problems
 
 
-def _word_on(file: Path, dataset: Dataset) -> str:
+def _summary(file: Path, dataset: Dataset) -> str:
     of_valid = file.name in ("valid.json", "gt_valid.mat", "person_keypoints_val.json") and dataset.valid
     people = dataset.valid if of_valid else dataset.persons
     known = sum(is_known(person) for person in people)

@@ -13,7 +13,7 @@ from noda_synth.render.manifest import MANIFEST
 from noda_synth.runs import jobs
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
-from noda_synth.validate.people import check_places, check_scales, check_twice
+from noda_synth.validate.people import check_positions, check_scales, check_twice
 from noda_synth.validate.pictures import ImageChecks, Picture, Sizes, look_at
 from noda_synth.validate.records import check_record
 from noda_synth.validate.rendered import check_rendered, without_left_out
@@ -61,7 +61,7 @@ def validate(
         findings += _shared(dataset, entries)
     sizes, seen, images = _look(layout, dataset, entries, checks, quiet)
     findings += seen
-    findings += check_places(entries, sizes, dataset.skeleton)
+    findings += check_positions(entries, sizes, dataset.skeleton)
     findings += check_scales(entries, dataset.skeleton)
     findings += check_twice(entries)
     if layout.kind == "mpii_json" and layout.valid is not None and layout.gt_valid is not None:

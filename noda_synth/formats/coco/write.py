@@ -54,7 +54,7 @@ def coco_annotation(
     v is 0 unlabelled, 1 occluded, 2 visible or unknown; `noda` tells the last two apart (see the module `coco`).
     The box is that of the input, else the joint box with a margin, cut at the frame: amodal, it does not shrink when
     the person is covered. All keys of a COCO input are kept. Of an MPII record, center and scale (in MPII's 1-based
-    numbers) and whatever else it has are kept under `noda.mpii`, the head box (0-based) under `noda.head_box`, and
+    numbers) and all its other keys are kept under `noda.mpii`, the head box (0-based) under `noda.head_box`, and
     the id under `noda.person_id`.
 
     Args:
