@@ -43,9 +43,8 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
     elif layout.kind == "mpii_json":
         dataset = _with_skeleton(skeleton, _from_json(layout), layout)
     else:
-        dataset = _with_skeleton(
-            skeleton, _from_mat(layout, None if all_train else split or layout.valid, all_train), layout
-        )
+        dataset = _from_mat(layout, None if all_train else split or layout.valid, all_train)
+        dataset = _with_skeleton(skeleton, dataset, layout)
     if not dataset.samples:
         count = sum(problem.failed for problem in dataset.problems)
         fault = next((problem for problem in dataset.problems if problem.failed), None)

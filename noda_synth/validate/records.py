@@ -63,7 +63,7 @@ def _coco(entry: Entry, skeleton: Skeleton) -> Iterator[Finding]:
 
 
 def without_coordinates(person: Person) -> NDArray[np.bool_]:
-    """(J,) bool: labelled, but at the coordinates that stand for none: (0, 0), and (-1, -1) in MPII's 1-based numbers."""
+    """(J,) bool: labelled, but at (0, 0), which means no coordinates, or (-1, -1) in MPII's 1-based numbers."""
     joints = person.joints if "keypoints" in person.record else person.joints + 1
     nowhere = (joints == 0).all(axis=1)
     if "keypoints" not in person.record:

@@ -1,7 +1,9 @@
 """Structs of a .mat (version 5), read where they lie in the file's bytes, and only when they are asked for.
 
-MPII's original file holds three million tiny arrays. scipy makes objects of all of them, which take over a gigabyte;
-here a struct is a table of offsets into the bytes. The format is public: "MAT-File Format", The MathWorks.
+MPII's original file holds three million tiny arrays. Here a struct is a table of offsets into the bytes; scipy makes
+objects of all of them, which takes more memory (25,000 people: 275 MB with squeeze_me, 594 MB without, 219 MB here),
+and it makes room for any number of cells that a file claims, so that the same walk would have to come first as a check.
+The format is public: "MAT-File Format", The MathWorks.
 """
 
 from __future__ import annotations
