@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.detect import KINDS, detect
+from noda_synth.formats.files.detect import KINDS, detect, is_kind
 
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
 _ANNOTATION_FOLDERS = ("annot", "annotations")
@@ -148,15 +148,8 @@ def _find_mat(folders: Iterable[Path]) -> Path | None:
     """The original .mat: by its usual name, else the first .mat that is one by content."""
     existing = [folder for folder in folders if folder.is_dir()]
     return _first(folder / MAT_NAME for folder in existing) or next(
-        (path for folder in existing for path in sorted(folder.glob("*.mat")) if _is_release(path)), None
+        (path for folder in existing for path in sorted(folder.glob("*.mat")) if is_kind(path, "mpii_mat")), None
     )
-
-
-def _is_release(path: Path) -> bool:
-    try:
-        return detect(path) == "mpii_mat"
-    except NodaError:
-        return False
 
 
 def _coco_valid(train: Path) -> Path | None:

@@ -194,8 +194,8 @@ def _with_ids(rows: Iterable[Person | None], matched: Iterable[Person | None]) -
         if row is None:
             yield None
             continue
-        own = row if row.person_id or known is None else replace(row, person_id=known.person_id)
-        yield ids.with_id(with_visibility(own, known))
+        named = row if row.person_id or known is None else replace(row, person_id=known.person_id)
+        yield ids.with_id(with_visibility(named, known))
 
 
 def _by_position(

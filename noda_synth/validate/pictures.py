@@ -22,7 +22,7 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Picture:
-    """An image to look at: which part it is of, its name, its folder, the size that is annotated if any."""
+    """An image to be checked: its part, name and folder, and its annotated size if any."""
 
     part: str
     name: str
@@ -31,8 +31,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen: the size by the header if there is one, and what is wrong, by kind of finding."""
+class CheckedImage:
+    """An image after its checks: the size by the header if there is one, and its faults as (kind of finding, text)."""
 
     picture: Picture
     size: tuple[int, int] | None
@@ -54,36 +54,38 @@ class ImageChecks:
     workers: int = 1
 
 
-def look_at(pictures: Iterable[Picture], checks: ImageChecks, done: Callable[[int], None]) -> Iterator[Look]:
-    """Look at images in order; `done` is called with the number of images of each block."""
-    work = partial(_look_at_block, checks=checks)
+def check_images(
+    pictures: Iterable[Picture], checks: ImageChecks, done: Callable[[int], None]
+) -> Iterator[CheckedImage]:
+    """Check images in order; `done` is called with the number of images of each block."""
+    work = partial(_check_block, checks=checks)
     for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), jobs=checks.workers):
         done(len(block))
         yield from block
 
 
-def _look_at_block(block: Sequence[Picture], *, checks: ImageChecks) -> list[Look]:
-    return [_look(picture, checks) for picture in block]
+def _check_block(block: Sequence[Picture], *, checks: ImageChecks) -> list[CheckedImage]:
+    return [_check(picture, checks) for picture in block]
 
 
-def _look(picture: Picture, checks: ImageChecks) -> Look:
+def _check(picture: Picture, checks: ImageChecks) -> CheckedImage:
     try:
         path = image_path(picture.folder, picture.name)
         if not path.exists():
             broken = " (a link that leads nowhere: was the original moved?)" if path.is_symlink() else ""
-            return Look(picture, None, (("missing-image", f"{path}: no such file{broken}"),))
+            return CheckedImage(picture, None, (("missing-image", f"{path}: no such file{broken}"),))
         size = image_size(path, checks.max_pixels)
         if checks.decode:
             read_image(path, checks.max_pixels)
     except ItemError as error:
-        return Look(picture, None, (("damaged-image", str(error)),))
+        return CheckedImage(picture, None, (("damaged-image", str(error)),))
     faults = []
     if picture.size is not None and picture.size != size:
         stated = f"{picture.size[0]} x {picture.size[1]} annotated"
         faults.append(("size-differs", f"{stated}, {size[0]} x {size[1]} in the file"))
     if (turn := _orientation(path)) > 1:
         faults.append(("turned-image", f"EXIF orientation {turn}"))
-    return Look(picture, size, tuple(faults))
+    return CheckedImage(picture, size, tuple(faults))
 
 
 def _orientation(path: Path) -> int:

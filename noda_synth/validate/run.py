@@ -14,7 +14,7 @@ from noda_synth.runs import jobs
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_positions, check_scales, check_twice
-from noda_synth.validate.pictures import ImageChecks, Picture, Sizes, look_at
+from noda_synth.validate.pictures import ImageChecks, Picture, Sizes, check_images
 from noda_synth.validate.records import check_record
 from noda_synth.validate.rendered import check_rendered, without_left_out
 from noda_synth.validate.truth import check_truth
@@ -59,7 +59,7 @@ def validate(
         findings += check_record(entry, dataset.skeleton, dataset.source)
     if layout.valid_images is None:  # with a folder of its own the same name is another image
         findings += _shared(dataset, entries)
-    sizes, seen, images = _look(layout, dataset, entries, checks, quiet)
+    sizes, seen, images = _check_pictures(layout, dataset, entries, checks, quiet)
     findings += seen
     findings += check_positions(entries, sizes, dataset.skeleton)
     findings += check_scales(entries, dataset.skeleton)
@@ -94,7 +94,7 @@ def _valid_images(dataset: Dataset) -> Images:
     return Images(Image(person.image) for person in dataset.valid)
 
 
-def _look(
+def _check_pictures(
     layout: Layout, dataset: Dataset, entries: Entries, checks: ImageChecks, quiet: bool
 ) -> tuple[Sizes, list[Finding], int]:
     """Sizes, findings about images, each with the first record that names it, and how many images there are."""
@@ -103,10 +103,10 @@ def _look(
     count = len(dataset.images) + len(_valid_images(dataset))
     pictures = _pictures(layout, dataset)
     with jobs.Progress(count, "validate", "image", quiet=quiet) as progress:
-        for look in look_at(pictures, checks, progress.add):
-            if look.size is not None:
-                sizes[look.picture.part, look.picture.name] = look.size
-            faults += [(look.picture, kind, what) for kind, what in look.faults]
+        for image in check_images(pictures, checks, progress.add):
+            if image.size is not None:
+                sizes[image.picture.part, image.picture.name] = image.size
+            faults += [(image.picture, kind, what) for kind, what in image.faults]
     wanted = {(picture.part, picture.name) for picture, _, _ in faults}
     first: dict[tuple[str, str], str] = {}
     for entry in entries if wanted else ():

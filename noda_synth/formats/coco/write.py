@@ -137,8 +137,8 @@ def _visibility(seen: NDArray[np.int8], labelled: NDArray[np.bool_], vague: NDAr
 def _kept(person: Person, source: Mapping[str, Any]) -> dict[str, Any]:
     """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
     if source:
-        own = ("visibility", "joints_visible")
-        return {key: value for key, value in noda_extension(source).items() if key not in own}
+        rewritten = ("visibility", "joints_visible")
+        return {key: value for key, value in noda_extension(source).items() if key not in rewritten}
     left = ("image", "joints", "joints_vis", "joints_visible", "person_id")
     mpii = {key: value for key, value in person.record.items() if key not in left}
     head_box = {} if person.head_box is None else {"head_box": [float(value) for value in person.head_box]}

@@ -36,6 +36,14 @@ def detect(path: Path) -> str:
         return _detect_json(file, path)
 
 
+def is_kind(path: Path, kind: str) -> bool:
+    """Whether a file is of a kind of KINDS; false also where it cannot be read."""
+    try:
+        return detect(path) == kind
+    except NodaError:
+        return False
+
+
 def not_coco(path: Path) -> NodaError:
     return NodaError(
         "a JSON object, but not COCO keypoints (images, annotations and categories are expected); "
