@@ -83,6 +83,14 @@ def test_polygons_cover_what_pycocotools_says_but_for_their_edge(corners: list[t
     assert (ours != reference).sum() <= 0.5 * edge + 4
 
 
+def test_a_round_outline_is_nearly_that_of_pycocotools() -> None:
+    turns = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    polygon = (np.stack([50 + 40 * np.cos(turns), 35 + 25 * np.sin(turns)], axis=1)).ravel().tolist()
+    ours = segmentation_mask([polygon], (100, 70))
+    reference = rle_decode(coco_mask.merge(coco_mask.frPyObjects([polygon], 70, 100)), (100, 70))
+    assert (ours & reference).sum() / (ours | reference).sum() > 0.98
+
+
 def test_several_polygons_are_united_and_a_square_is_exact() -> None:
     mask = segmentation_mask([[2, 1, 5, 1, 5, 3, 2, 3], [4, 2, 8, 2, 8, 6, 4, 6]], (10, 8))
     expected = np.zeros((8, 10), bool)

@@ -70,20 +70,25 @@ def command(
         raise NodaError("--split, --holdout and --all-train exclude each other; give one of them.")
     target = to or ("gt-valid" if output.suffix == ".mat" else "mpii-json")
     read = conversion.read_source(
-        source, split=split, holdout=holdout, seed=seed, all_train=all_train, visibility_from=visibility_from,
+        source,
+        split=split,
+        holdout=holdout,
+        seed=seed,
+        all_train=all_train,
+        visibility_from=visibility_from,
         skeleton=None if skeleton is None else skeleton_file(skeleton),
-    )  # fmt: skip
+    )
     result = conversion.convert(read, output, target, images=images, overwrite=overwrite)
     if not quiet:
-        for file, word in result.written:
-            click.echo(f"{file}: {word}")
+        for file, summary in result.written:
+            click.echo(f"{file}: {summary}")
         for what in result.lost:
             click.echo(f"Lost: {what}")
-    _tell(result.problems, verbose, quiet, None if output.suffix in (".json", ".mat") else output)
+    _print_problems(result.problems, verbose, quiet, None if output.suffix in (".json", ".mat") else output)
     exit_with(result.problems)
 
 
-def _tell(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path | None) -> None:
+def _print_problems(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path | None) -> None:
     """Failures before notes, the first few of each or all; every failure goes to errors.jsonl if there is a folder."""
     failed = [problem for problem in problems if problem.failed]
     notes = [problem for problem in problems if not problem.failed and not quiet]

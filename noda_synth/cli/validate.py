@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from noda_synth.validate.findings import Finding
 
 _SHOWN = 3
-_FOUND = 1
+_HAS_ERRORS = 1
 
 
 @click.command("validate")
@@ -64,6 +64,7 @@ def command(
     from noda_synth.formats.files.atomic import write_json
     from noda_synth.formats.layout import find_layout
     from noda_synth.validate.findings import ERROR, WARNING, as_json, count
+    from noda_synth.validate.pictures import ImageChecks
     from noda_synth.validate.run import validate
 
     layout = find_layout(data, images) if data.is_dir() else find_layout(None, images, data)
@@ -71,14 +72,13 @@ def command(
         layout = replace(layout, skeleton=skeleton_file(skeleton))
     if layout.kind != "mpii_mat":
         split = None
-    result = validate(
-        data, layout, split=split, all_train=layout.kind == "mpii_mat" and not (split or layout.valid),
-        decode=not headers, max_pixels=max_pixels, workers=workers(jobs), quiet=quiet,
-    )  # fmt: skip
+    all_train = layout.kind == "mpii_mat" and not (split or layout.valid)
+    checks = ImageChecks(not headers, max_pixels, workers(jobs))
+    result = validate(data, layout, checks, split=split, all_train=all_train, quiet=quiet)
     if report is not None:
         write_json(report, as_json(result.findings, result.checked))
     errors, warnings = (count(result.findings, severity) for severity in (ERROR, WARNING))
-    _tell(result.findings, verbose, quiet)
+    _print_findings(result.findings, verbose, quiet)
     if not quiet:
         checked = result.checked
         click.echo(
@@ -86,10 +86,10 @@ def command(
             f"validation part, {checked['images']:,} images{'' if headers else ' decoded'}: "
             f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
         )
-    sys.exit(_FOUND if errors or (strict and warnings) else 0)
+    sys.exit(_HAS_ERRORS if errors or (strict and warnings) else 0)
 
 
-def _tell(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
+def _print_findings(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
     """Findings by kind, the first few of each by name."""
     from noda_synth.validate.findings import ERROR, KINDS, by_kind
 

@@ -65,10 +65,9 @@ def _person(
 ) -> Person:
     joints, labelled, visible, *boxes = arrays
     center, head_box = (None if box is None else np.frombuffer(box, np.float64) for box in boxes)
-    return Person(
-        image, person_id, np.frombuffer(joints, np.float64).reshape(-1, 2), np.frombuffer(labelled, np.bool_),
-        np.frombuffer(visible, np.int8), center, scale, head_box, record, duplicate,
-    )  # fmt: skip
+    known = np.frombuffer(labelled, np.bool_), np.frombuffer(visible, np.int8)
+    points = np.frombuffer(joints, np.float64).reshape(-1, 2)
+    return Person(image, person_id, points, *known, center, scale, head_box, record, duplicate)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.skeleton_checks import checked
+from noda_synth.data.skeleton_checks import skeleton_attributes
 from noda_synth.errors import NodaError
 
 Anchor = tuple[str, ...]
@@ -105,7 +105,7 @@ class Skeleton:
 
 def skeleton_of(content: Mapping[str, Any], where: str) -> Skeleton:
     """The skeleton of a TOML file's content. Raises NodaError that names `where`, the key and the way out."""
-    return Skeleton(**checked(content, where))
+    return Skeleton(**skeleton_attributes(content, where))
 
 
 def load_skeleton(path: Path) -> Skeleton:

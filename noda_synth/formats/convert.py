@@ -15,7 +15,7 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.coco.write import coco_annotation, coco_image, write_coco
 from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
-from noda_synth.formats.files.detect import KINDS, detect
+from noda_synth.formats.files.detect import KINDS, detect, is_kind
 from noda_synth.formats.files.json_pieces import list_in
 from noda_synth.formats.layout import SKELETON_NAME, Layout, find_annotations, likely_images, sibling_skeleton
 from noda_synth.formats.mpii.gt_valid import write_gt_valid
@@ -80,7 +80,7 @@ def read_source(
             raise NodaError(f"{path} has a validation part already ({layout.valid}): --holdout would draw another.")
         dataset = hold_out(dataset, holdout, seed)
     if all_train or holdout is not None or split not in (None, layout.valid):
-        layout = replace(layout, valid=split if split and _is_list(split) else None, gt_valid=None)
+        layout = replace(layout, valid=split if split and is_kind(split, "mpii_json") else None, gt_valid=None)
     return Source(layout, dataset)
 
 
@@ -113,7 +113,7 @@ def convert(
         problems = []
     else:
         problems = _write_mpii_parts(source, output)
-    written = tuple((file, _word_on(file, source.dataset)) for file in files if file.exists())
+    written = tuple((file, _summary(file, source.dataset)) for file in files if file.exists())
     return Conversion(written, losses(source.dataset, to), DiskList(chain(source.dataset.problems, problems)))
 
 
@@ -176,13 +176,6 @@ def _with_mat(layout: Layout, mat: Path) -> Layout:
     if detect(mat) != "mpii_mat":
         raise NodaError(f"{KINDS[detect(mat)]}; visibility is taken from {KINDS['mpii_mat']}.", mat)
     return replace(layout, mat=mat)
-
-
-def _is_list(path: Path) -> bool:
-    try:
-        return detect(path) == "mpii_json"
-    except NodaError:
-        return False
 
 
 def _planned(source: Source, output: Path, to: str) -> list[Path]:
@@ -291,7 +284,7 @@ def _write_coco_part(
     return problems
 
 
-def _word_on(file: Path, dataset: Dataset) -> str:
+def _summary(file: Path, dataset: Dataset) -> str:
     of_valid = file.name in ("valid.json", "gt_valid.mat", "person_keypoints_val.json") and dataset.valid
     people = dataset.valid if of_valid else dataset.persons
     known = sum(is_known(person) for person in people)

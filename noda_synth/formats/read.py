@@ -41,9 +41,10 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
     if layout.kind == "coco":
         dataset = _from_coco(layout, skeleton)
     elif layout.kind == "mpii_json":
-        dataset = _as(skeleton, _from_json(layout), layout)
+        dataset = _with_skeleton(skeleton, _from_json(layout), layout)
     else:
-        dataset = _as(skeleton, _from_mat(layout, None if all_train else split or layout.valid, all_train), layout)
+        dataset = _from_mat(layout, None if all_train else split or layout.valid, all_train)
+        dataset = _with_skeleton(skeleton, dataset, layout)
     if not dataset.samples:
         count = sum(problem.failed for problem in dataset.problems)
         fault = next((problem for problem in dataset.problems if problem.failed), None)
@@ -60,14 +61,14 @@ def _from_json(layout: Layout) -> Dataset:
     if release is None:
         builder.add_training(people)
     else:
-        people = _seen_by(DiskList(people), release, layout, problems)
+        people = _with_known_visibility(DiskList(people), release, layout, problems)
     valid: Sequence[Person | None] = ()
     if layout.valid is not None:
         valid = DiskList(person and ids.with_id(person) for person in read_persons(layout.valid, problems))
     if release is not None:
         builder.add_training(people)
-        seen = zip(valid, _match_rows(valid, release), strict=True)
-        valid = DiskList(row and with_visibility(row, known) for row, known in seen)
+        pairs = zip(valid, _match_rows(valid, release), strict=True)
+        valid = DiskList(row and with_visibility(row, known) for row, known in pairs)
     if layout.gt_valid is not None and layout.valid is not None:
         valid = _with_truth(valid, layout.gt_valid, layout.valid, problems)
     return builder.build(valid, problems, "mpii_json")
@@ -95,7 +96,7 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
     return builder.build(valid, problems, "mpii_mat")
 
 
-def _as(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:
+def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:
     """A data set of MPII's with a skeleton of the user's, who may protect other joints, but not name or order them."""
     if skeleton is None:
         return dataset
@@ -149,7 +150,7 @@ class DatasetBuilder:
         return Dataset(MPII, self._images, self._train, rest, problems, source)
 
 
-def _seen_by(
+def _with_known_visibility(
     people: Sequence[Person], release: Release, layout: Layout, problems: DiskList[Problem]
 ) -> Iterator[Person]:
     """The people with what the .mat knows of them, and a note on how many it does not know."""
@@ -177,36 +178,36 @@ def _valid_of(release: Release, split: Split, file: Path, problems: DiskList[Pro
         reason = f"{lost} of {len(split.rows)} records have no counterpart in the .mat: their visibility stays unknown"
         if lost:
             problems.append(Problem("read", file.name, reason, failed=False))
-        return DiskList(_named_by(split.rows, matched))
+        return DiskList(_with_ids(split.rows, matched))
     if not split.images & set(release.images):
         example = sorted(split.images)[0]
         raise NodaError(f"none of its images is a training image of the .mat (the first is {example!r}).", file)
-    if split.places is not None:
-        return _at(split.places, release, file, problems)
+    if split.positions is not None:
+        return _by_position(split.positions, release, file, problems)
     return DiskList(person for person in release.persons if person.image in split.images)
 
 
-def _named_by(rows: Iterable[Person | None], matched: Iterable[Person | None]) -> Iterator[Person | None]:
+def _with_ids(rows: Iterable[Person | None], matched: Iterable[Person | None]) -> Iterator[Person | None]:
     """The rows of a valid.json, verbatim, with the ids and the visibility of the .mat."""
     ids = PersonIds()
     for row, known in zip(rows, matched, strict=True):
         if row is None:
             yield None
             continue
-        own = row if row.person_id or known is None else replace(row, person_id=known.person_id)
-        yield ids.with_id(with_visibility(own, known))
+        named = row if row.person_id or known is None else replace(row, person_id=known.person_id)
+        yield ids.with_id(with_visibility(named, known))
 
 
-def _at(
-    places: Sequence[tuple[str, int]], release: Release, file: Path, problems: DiskList[Problem]
+def _by_position(
+    positions: Sequence[tuple[str, int]], release: Release, file: Path, problems: DiskList[Problem]
 ) -> Sequence[Person | None]:
-    by_id = {person.person_id: place for place, person in enumerate(release.persons)}
+    by_id = {person.person_id: index for index, person in enumerate(release.persons)}
     found: DiskList[Person | None] = DiskList()
-    for row, (image, place) in enumerate(places):
-        known = by_id.get(f"{image}#{place}")
+    for row, (image, index) in enumerate(positions):
+        known = by_id.get(f"{image}#{index}")
         found.append(None if known is None else release.persons[known])
         if known is None:
-            reason = f"the .mat has no person {place} with joints there"
+            reason = f"the .mat has no person {index} with joints there"
             problems.append(Problem("read", f"{file.name} row {row} (image {image})", reason))
     return found
 

@@ -1,4 +1,4 @@
-"""The people of a data set together with the place of their records, to be named by."""
+"""The people of a data set, each with the file and number of its record."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ NEAR, NEAR_JOINTS = 0.04, 6
 this share of the diagonal of the smaller joint box."""
 
 
-def check_places(entries: Iterable[Entry], sizes: Sizes, skeleton: Skeleton) -> Iterator[Finding]:
+def check_positions(entries: Iterable[Entry], sizes: Sizes, skeleton: Skeleton) -> Iterator[Finding]:
     """Joints outside their image, centers off their person. `sizes`: of the images, where known."""
     for entry in entries:
         person = entry.person
@@ -40,9 +40,9 @@ def check_places(entries: Iterable[Entry], sizes: Sizes, skeleton: Skeleton) -> 
             for kind, joints in (("joint-far-outside", far), ("joint-outside", near)):
                 joints &= ~without_coordinates(person)
                 if joints.any():
-                    spots = "; ".join(f"{x:.0f}, {y:.0f}" for x, y in person.joints[joints])
+                    points = "; ".join(f"{x:.0f}, {y:.0f}" for x, y in person.joints[joints])
                     frame = f"the image has {size[0]} x {size[1]} pixels"
-                    yield entry.finding(kind, f"{names(joints, skeleton)} at ({spots}); {frame}")
+                    yield entry.finding(kind, f"{names(joints, skeleton)} at ({points}); {frame}")
         if person.center is not None and person.scale is not None and person.labelled.sum() >= 2:
             box = joint_box(person.joints[person.labelled])
             beyond = np.maximum(np.maximum(box[:2] - person.center, person.center - box[2:]), 0)

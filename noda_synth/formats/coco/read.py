@@ -80,7 +80,7 @@ def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
 
 
 class _Content:
-    """What a COCO file holds, in whatever order.
+    """The content of a COCO file, in any order.
 
     Attributes:
         images: those that can be used.

@@ -125,8 +125,8 @@ def _pack(counts: Iterable[int]) -> str:
     """Five bits a sign, lowest first; from the fourth count on, the difference to the count two before."""
     lengths = [int(count) for count in counts]
     text = []
-    for place, length in enumerate(lengths):
-        value = length - lengths[place - 2] if place > 2 else length
+    for index, length in enumerate(lengths):
+        value = length - lengths[index - 2] if index > 2 else length
         while True:
             bits, value = value & 0x1F, value >> _BITS
             done = value == (-1 if bits & _SIGN else 0)

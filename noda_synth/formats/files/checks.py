@@ -1,4 +1,4 @@
-"""What every record has to keep to, whatever its format."""
+"""The rules for every record, in all formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file is, told from its content and never from its name."""
+"""The kind of a file, by its content and never by its name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COCO_LISTS = ("images", "annotations", "categories")
 
 
 def detect(path: Path) -> str:
-    """The kind of an annotation file, a key of KINDS; told from as little of its start as will do.
+    """The kind of an annotation file, a key of KINDS; found from as little of its start as possible.
 
     Raises:
         NodaError: the file is missing, empty, damaged or none of these; the message says what it was found to be.
@@ -34,6 +34,14 @@ def detect(path: Path) -> str:
         return _detect_h5(path)
     with open_json(path) as file:
         return _detect_json(file, path)
+
+
+def is_kind(path: Path, kind: str) -> bool:
+    """Whether a file is of a kind of KINDS; false also where it cannot be read."""
+    try:
+        return detect(path) == kind
+    except NodaError:
+        return False
 
 
 def not_coco(path: Path) -> NodaError:

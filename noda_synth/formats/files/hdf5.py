@@ -1,6 +1,6 @@
 """HDF5 files from strangers: what may be read of them.
 
-A file can name other files as the place of its data, and claim sizes that no memory holds; h5py follows it in both.
+A file can keep its data in other files, and claim sizes that no memory holds; h5py follows it in both.
 """
 
 from __future__ import annotations

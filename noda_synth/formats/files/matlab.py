@@ -1,4 +1,4 @@
-"""The one place that touches scipy.io: arrays of MATLAB files in and out, with types and clear errors.
+"""All use of scipy.io: arrays of MATLAB files in and out, with types and clear errors.
 
 MPII's large file of structs is read by `mat_structs`.
 """

@@ -122,10 +122,10 @@ def mpii_record(person: Person) -> dict[str, Any]:
 
 
 def write_mpii_json(path: Path, persons: Iterable[Person], *, extra: bool = True) -> None:
-    """Write a training or validation list; with `extra=False` without our own two keys, as strict code may want it."""
-    own = ("joints_visible", "person_id")
+    """Write a training or validation list; with `extra=False` without our two extra keys, for strict readers."""
+    extra_keys = ("joints_visible", "person_id")
     records = (mpii_record(person) for person in persons)
-    kept = ({key: record[key] for key in record if extra or key not in own} for record in records)
+    kept = ({key: record[key] for key in record if extra or key not in extra_keys} for record in records)
     write_json_list(path, kept)
 
 

@@ -33,13 +33,13 @@ class Split:
     Attributes:
         images: all validation images.
         rows: the validation people where the file is a valid.json, None for a row that cannot be used.
-        places: their (image, 0-based place in `annorect`) where it is an hourglass valid.h5.
+        positions: their (image, 0-based index in `annorect`) where it is an hourglass valid.h5.
         problems: rows that cannot be used.
     """
 
     images: frozenset[str]
     rows: Sequence[Person | None] | None = None
-    places: tuple[tuple[str, int], ...] | None = None
+    positions: tuple[tuple[str, int], ...] | None = None
     problems: Sequence[Problem] = ()
 
 
@@ -68,11 +68,11 @@ def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
     counts = {name: sum(bool(p.labelled.any()) for p in persons) for name, persons in dataset.by_image.items()}
     held: set[str] = set()
     wanted, so_far = fraction * len(dataset.samples), 0
-    for place in np.random.default_rng(seed).permutation(len(groups)):
+    for group in np.random.default_rng(seed).permutation(len(groups)):
         if so_far >= wanted:
             break
-        held.update(groups[place])
-        so_far += sum(counts[name] for name in groups[place])
+        held.update(groups[group])
+        so_far += sum(counts[name] for name in groups[group])
     if so_far == len(dataset.samples):
         raise NodaError("The hold-out leaves nobody to train with: all are in the videos or images drawn.")
     return replace(
@@ -140,8 +140,8 @@ def _from_h5(path: Path) -> Split:
         raise NodaError(f"not an hourglass valid.h5 with imgname and person ({error}).", path) from None
     if len(names) != len(persons) or not len(names):
         raise NodaError(f"{len(names)} image names, but {len(persons)} person numbers.", path)
-    places = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
-    return Split(frozenset(image for image, _ in places), places=places)
+    positions = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
+    return Split(frozenset(image for image, _ in positions), positions=positions)
 
 
 def _h5_name(value: Any) -> str:
