@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,6 +80,17 @@ def examples(command: str) -> list[str]:
     """The command lines of a help page, joined where they are broken, without the program's name."""
     said = done(*([command] if command else []), "--help").replace("\\\n", " ")
     return re.findall(r"^\s+noda-synth (.+)$", said, re.MULTILINE)
+
+
+def test_on_windows_the_command_says_at_once_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noda_synth.cli.os", SimpleNamespace(name="nt"))
+    for words in ([], ["--help"], ["render", "--ratio", "0.5"]):
+        assert "in WSL" in refused(*words)
+
+
+def test_the_command_line_can_be_imported_without_posix() -> None:
+    """Windows has no fcntl."""
+    assert loaded_after("import sys; sys.modules['fcntl'] = None\nimport noda_synth.cli") == set()
 
 
 def test_a_misspelt_command_gets_a_guess() -> None:

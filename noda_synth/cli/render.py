@@ -252,7 +252,7 @@ def _noda_settings(preset: str, options: dict[str, Any], changes: tuple[str, ...
     try:
         return replace(settings, **{key: options[key] for key in _FIELDS if key in given})
     except ValueError as error:
-        raise NodaError(f"--method noda: {error}") from error
+        raise NodaError(f"{', '.join(given[key] for key in _FIELDS if key in given)}: {error}") from error
 
 
 def _check_joints(settings: PlacementSettings, skeleton: Skeleton) -> None:
