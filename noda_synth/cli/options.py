@@ -103,7 +103,7 @@ class DataOptions:
         from noda_synth.data.skeleton import skeleton_file
         from noda_synth.formats import find_layout, read_dataset
         from noda_synth.formats.files.detect import detect
-        from noda_synth.runs.staging import fingerprint
+        from noda_synth.runs.staging import file_hash
 
         # With a file named and no folder, the default folder does not decide where its neighbours are.
         folder = DEFAULT_DATA if self.data is None and self.annotations is None else self.data
@@ -123,7 +123,7 @@ class DataOptions:
             "split": self.split,
             "skeleton": layout.skeleton,
         }
-        inputs = {role: fingerprint(file)[:16] for role, file in files.items() if file}
+        inputs = {role: file_hash(file)[:16] for role, file in files.items() if file}
         return layout, dataset, {**inputs, "all_train": str(self.all_train)}
 
 

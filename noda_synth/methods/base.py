@@ -104,7 +104,7 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
         settings_type: frozen dataclass of the method's parameters, the paper's as defaults.
         placement_type: frozen dataclass of what is drawn.
         takes: the sources it cannot do without: "pool", "objects".
-        sees_others: the other people of the image are told to it, too.
+        sees_others: it is given the other people of the image, too.
     """
 
     settings_type: ClassVar[type[Any]]

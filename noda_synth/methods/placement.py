@@ -136,8 +136,8 @@ class _Ranking:
 
     @classmethod
     def of(cls, sizes: NDArray[np.float64], rows: NDArray[np.intp]) -> _Ranking:
-        order = np.argsort(sizes[rows], kind="stable")
-        return cls(sizes[rows][order], rows[order])
+        by_size = np.argsort(sizes[rows], kind="stable")
+        return cls(sizes[rows][by_size], rows[by_size])
 
 
 class Occluders:
@@ -239,9 +239,8 @@ def draw_placement(
         if good.any():
             first = int(np.argmax(good))
             left, top = (int(value) for value in corners[first])
-            return Placement(
-                row, level, scale, rescale, float(radius[first]), float(angle[first]), left, top, *size
-            ), ""  # fmt: skip
+            polar = float(radius[first]), float(angle[first])
+            return Placement(row, level, scale, rescale, *polar, left, top, *size), ""
     return None, reason
 
 

@@ -28,9 +28,9 @@ from noda_synth.pool.layout import (
     COLUMNS,
     FORMAT,
     FORMAT_VERSION,
+    array_digest,
     content_hash,
     dataset_names,
-    digest,
     skeleton_in,
 )
 from noda_synth.runs.staging import unfinished
@@ -116,10 +116,10 @@ class Pool:
         attributes["format_version"] = int(attributes["format_version"])
         try:
             arrays = (own_array(self._file, name, max_bytes=None) for name in dataset_names(self.levels))
-            found = content_hash(attributes, (digest(values) for values in arrays))
+            content = content_hash(attributes, (array_digest(values) for values in arrays))
         except (KeyError, OSError, ValueError) as error:
             raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
-        if found != self.content:
+        if content != self.content:
             raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
 
     def crop(self, row: int) -> BGRImage:

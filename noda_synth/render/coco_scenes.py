@@ -230,10 +230,8 @@ def _pictures(
         pasted = _pasted(body, spec.name, region, size) if body and region else []
         annotations += pasted
         entry = coco_image(spec.name, 0, size, {"noda": {"source": image.name}})
-        yield {
-            "image": entry, "copy": spec.copy, "target": spec.row, "rows": [*rows, *(None for _ in pasted)],
-            "annotations": annotations,
-        }  # fmt: skip
+        all_rows = [*rows, *(None for _ in pasted)]
+        yield {"image": entry, "copy": spec.copy, "target": spec.row, "rows": all_rows, "annotations": annotations}
 
 
 def _annotate(
@@ -248,9 +246,14 @@ def _annotate(
     kept = after is None or (after is before and person.record.get("segmentation"))
     segmentation = None if kept or after is None else rle_encode_region(after.mask, after.left, after.top, size)
     return coco_annotation(
-        person, annotation_id=0, image_id=0, size=size, visible=visible, segmentation=segmentation,
+        person,
+        annotation_id=0,
+        image_id=0,
+        size=size,
+        visible=visible,
+        segmentation=segmentation,
         extra={**extra, "person_id": person.person_id},
-    )  # fmt: skip
+    )
 
 
 def _pasted(body: Person, picture: str, region: Region, size: tuple[int, int]) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ import joblib
 
 from noda_synth.errors import NodaError, Problem
 from noda_synth.runs.progress import Progress
-from noda_synth.runs.staging import Outcome, Part, Staging, fingerprints, remove
+from noda_synth.runs.staging import Outcome, Part, Staging, file_hashes, remove
 
 Item = TypeVar("Item")
 
@@ -186,7 +186,7 @@ _SCHEDULER_SECONDS, _WORKER_SECONDS = 8, 60
 
 @dataclass(frozen=True)
 class _Written:
-    """What a worker has written: where, its fingerprints, and what there is to say about it."""
+    """What a worker has written: where, the hashes of its files, and what there is to say about it."""
 
     shard: str
     path: Path
@@ -242,7 +242,7 @@ def _do_shard(work: Callable[[Any, Path], Outcome], shard: Shard, folder: Path, 
     path = folder / f"{uuid.uuid4().hex}-{shard.name}"
     try:
         outcome = _at_home(home, work, shard.items, path)
-        return _Written(shard.name, path, fingerprints(path), outcome)
+        return _Written(shard.name, path, file_hashes(path), outcome)
     except BaseException:
         remove(path)
         raise
