@@ -92,10 +92,7 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     help="Share of the bodies to draw from, those with the best masks.",
 )
 @noda_option(
-    "--radius",
-    type=NumberRange(0),
-    nargs=2,
-    help="Distance of the box centres, in half diagonals of the target's box.",
+    "--radius", type=NumberRange(0), nargs=2, help="Distance of the box centres, in half diagonals of the target's box."
 )
 @noda_option(
     "--rescale",

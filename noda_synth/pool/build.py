@@ -10,15 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import (
-    OCCLUDED,
-    UNKNOWN,
-    Dataset,
-    Person,
-    far_outside_note,
-    inside,
-    joint_box,
-)
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Dataset, Person, far_outside_note, inside, joint_box
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton

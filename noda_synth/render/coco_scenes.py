@@ -20,13 +20,7 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Person, inside
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
-from noda_synth.formats import (
-    coco_annotation,
-    coco_image,
-    rle_encode_region,
-    segmentation_mask,
-    write_coco,
-)
+from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
 from noda_synth.imaging.compositing import COVERING, alpha_at, overlap
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.methods import Recipe

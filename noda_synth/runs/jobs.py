@@ -77,12 +77,7 @@ class Shard:
 
 
 def run_shards(
-    staging: Staging,
-    work: Callable[[Any, Path], Outcome],
-    shards: Iterable[Shard],
-    *,
-    workers: int,
-    progress: Progress,
+    staging: Staging, work: Callable[[Any, Path], Outcome], shards: Iterable[Shard], *, workers: int, progress: Progress
 ) -> Outcomes:
     """Do all shards that are not done yet, or those of this run's part; outcomes in the order of the shards.
 
