@@ -40,7 +40,7 @@ def _part(_context: click.Context, _option: click.Parameter, value: str | None) 
         return None
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise click.BadParameter(f"{value!r} is no part such as 1/4, 2/4, 3/4 or 4/4")
+        raise click.BadParameter(f"{value!r} is no part; write I/N, for example 2/4")
     return Part(int(match[1]), int(match[2]))
 
 
@@ -193,7 +193,7 @@ run_options = _bundle(
         type=click.Choice(["local", "dask"]),
         default="local",
         show_default=True,
-        help="Work on this machine, or on a Dask cluster that is there.",
+        help="Work on this machine, or on a Dask cluster that runs already.",
     ),
     click.option("--scheduler", metavar="ADDRESS", help="The Dask cluster's scheduler: tcp://HOST:8786."),
     click.option(
@@ -247,7 +247,7 @@ def _check_links(layout: Layout, dataset: Dataset) -> None:
             raise NodaError(
                 f"{1 + sum(1 for _ in found)} images in {folder} are symbolic links that lead out of it, "
                 f"{first} for one; "
-                "if they are yours, as in a set that render wrote, say --follow-links"
+                "if they are yours, as in a set that render wrote, add --follow-links"
             )
 
 

@@ -53,7 +53,7 @@ class Subject:
 
     @cached_property
     def box(self) -> Box:
-        """The person's box in whole pixels: the input's, else that of the joints with a margin, cut at the frame."""
+        """The person's box in whole pixels: the input's, or that of the joints with a margin, cut at the frame."""
         stated = self.person.record.get("bbox") if "keypoints" in self.person.record else None
         if stated:
             x, y, width, height = stated

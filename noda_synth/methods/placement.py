@@ -143,7 +143,7 @@ class _Ranking:
 class Occluders:
     """The bodies of a pool, ready to be drawn from for a target of any size.
 
-    Sizes are compared by MPII's scale where target and body have one, and by the diagonal of the joint box else.
+    Sizes are compared by MPII's scale where target and body have one, and otherwise by the diagonal of the joint box.
 
     Attributes:
         pool: the pool.

@@ -1,4 +1,4 @@
-"""What stands in a pool file, for who writes it and who reads it; docs/pool-format.md describes it for all others."""
+"""What is in a pool file, for the writer and the reader; docs/pool-format.md describes it for others."""
 
 from __future__ import annotations
 

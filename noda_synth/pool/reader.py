@@ -40,7 +40,7 @@ _REMOVE = "remove it and build it again"
 
 
 class DamagedPool(NodaError):
-    """A pool that is not whole, or of another version: not to be read, but of our making."""
+    """A pool that is not whole, or of another version: it cannot be read, but noda-synth made it."""
 
 
 class Pool:
@@ -54,7 +54,7 @@ class Pool:
         box (N, 4) float64, scale (N,) float64 with NaN where unknown, size (N, 2) int32 width and height, factor (N, 2)
         float64 (see `Cutout`).
         joints (J, 2) float64, labelled (J,) bool, visible (J,) int8, origin (2,) float64, images and persons (str):
-        sequences of these, one a body.
+        sequences of these, one per body.
     """
 
     def __init__(self, path: Path) -> None:

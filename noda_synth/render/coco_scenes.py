@@ -126,7 +126,7 @@ def write_scenes(run: RenderRun, plan: Plan, done: Copies) -> Iterator[Problem]:
 def _samples(
     pictures: Callable[[], Iterator[_Picture]], *, covered: NDArray[np.bool_], copy: int, append: bool
 ) -> Iterator[tuple[_Picture, list[Any]]]:
-    """Pictures with the annotations of their training samples: a covered person's stands on the copy alone."""
+    """Pictures with the annotations of their training samples: that of a covered person is on the copy alone."""
     for picture in pictures():
         if picture["copy"] is None:
             kept = [row is not None and (append or not covered[row]) for row in picture["rows"]]

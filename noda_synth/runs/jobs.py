@@ -258,7 +258,7 @@ def _at_home(home: Path, work: Callable[..., Any], *args: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def _exit_with(parent: int) -> None:
-    """End this worker soon after its parent was killed; joblib's would wait for work without end."""
+    """End this worker soon after its parent was killed; it would wait for work without end."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -108,7 +108,7 @@ def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any],
 
     Args:
         out: the output.
-        theirs: the settings it was made with, or None if it is not of our making.
+        theirs: the settings it was made with, or None if noda-synth did not make it.
         ours: the settings of this run.
         overwrite: start anew.
 
@@ -170,7 +170,7 @@ class Staging:
 
         Args:
             settings: all that decides what is written.
-            theirs: the settings that the output was made with, or None if it is not of our making.
+            theirs: the settings that the output was made with, or None if noda-synth did not make it.
             overwrite: replace the output, and drop what an interrupted run left.
 
         Raises:
@@ -213,7 +213,7 @@ class Staging:
         remove(self.folder)
 
     def finished(self, shard: str) -> Outcome | None:
-        """What was said of a shard that is done and whole, else None.
+        """What was said of a shard that is done and whole, or None.
 
         Its files lie where the worker put them or, once they were collected, under the same name in the result.
         """
@@ -333,7 +333,7 @@ def _begun_with(folder: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def _locked(folder: Path, out: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if need be. The system frees the lock of a process that dies."""
+    """Hold the lock of a folder, which is made if it is missing. The system frees the lock of a process that dies."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("a") as lock:
