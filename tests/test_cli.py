@@ -144,7 +144,7 @@ def test_quiet_says_nothing_and_verbose_names_every_problem(drawn: Made, tmp_pat
         path.unlink()
     result = noda(*words, "--out", tmp_path / "few")
     assert result.exit_code == 1
-    assert "more, all in" in result.stderr
+    assert "more; all in" in result.stderr
     assert result.stderr.count("failed: ") == 5
     result = noda(*words, "--out", tmp_path / "all", "-v")
     count = len((tmp_path / "all" / "errors.jsonl").read_text().splitlines())
