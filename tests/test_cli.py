@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,6 +82,17 @@ def examples(command: str) -> list[str]:
     return re.findall(r"^\s+noda-synth (.+)$", said, re.MULTILINE)
 
 
+def test_on_windows_the_command_says_at_once_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noda_synth.cli.os", SimpleNamespace(name="nt"))
+    for words in ([], ["--help"], ["render", "--ratio", "0.5"]):
+        assert "in WSL" in refused(*words)
+
+
+def test_the_command_line_can_be_imported_without_posix() -> None:
+    """Windows has no fcntl."""
+    assert loaded_after("import sys; sys.modules['fcntl'] = None\nimport noda_synth.cli") == set()
+
+
 def test_a_misspelt_command_gets_a_guess() -> None:
     assert "No such command 'rendr'. Did you mean 'render'?" in refused("rendr")
     assert "Did you mean" not in refused("xyzzy")
@@ -132,7 +144,7 @@ def test_quiet_says_nothing_and_verbose_names_every_problem(drawn: Made, tmp_pat
         path.unlink()
     result = noda(*words, "--out", tmp_path / "few")
     assert result.exit_code == 1
-    assert "more, all in" in result.stderr
+    assert "more; all in" in result.stderr
     assert result.stderr.count("failed: ") == 5
     result = noda(*words, "--out", tmp_path / "all", "-v")
     count = len((tmp_path / "all" / "errors.jsonl").read_text().splitlines())

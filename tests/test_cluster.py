@@ -126,6 +126,14 @@ def test_parts_of_the_work_merge_to_the_same_bytes(crowd: Made, reference: Path,
     assert {path.name for path in tmp_path.iterdir()} == {"pool.h5", "pool.h5.run_log.json", "set"}
 
 
+def test_a_part_keeps_the_skeleton_that_was_named(drawn: Made, tmp_path: Path) -> None:
+    words = ("build-pool", "--data", drawn.data, "--levels", "box", "--skeleton", "mpii16", "--jobs", 1, "-q")
+    done(*words, "--out", tmp_path / "whole.h5")
+    done(*words, "--out", tmp_path / "pool.h5", "--shard", "1/1")
+    done("merge", tmp_path / "pool.h5", "--jobs", 1, "-q")
+    assert (tmp_path / "pool.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
 def test_parts_that_do_not_belong_together_are_refused(crowd: Made, tmp_path: Path) -> None:
     out = tmp_path / "pool.h5"
     assert "nothing to merge" in refused("merge", out)

@@ -127,6 +127,42 @@ def test_a_folder_is_removed_though_a_worker_that_outlived_its_run_still_writes_
     assert not list(tmp_path.iterdir())
 
 
+def test_a_removal_that_waits_long_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("noda_synth.runs.staging._PATIENCE_SECONDS", 0)
+    (tmp_path / "staging").mkdir()
+    rmtree, busy = shutil.rmtree, iter(range(4))
+
+    def sometimes(path: Path) -> None:
+        if next(busy, None) is None:
+            rmtree(path)
+        else:
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(shutil, "rmtree", sometimes)
+    remove(tmp_path / "staging")
+    said = capsys.readouterr().err
+    assert said.count("waiting for a worker of a killed run") == 1
+    assert str(tmp_path / "staging") in said
+
+
+def test_an_output_is_started_once(tmp_path: Path) -> None:
+    """Held while it is made, then left alone, with what a killed run left beside it removed."""
+    staging, settings = Staging(tmp_path / "out"), {"a": 1}
+    held = staging.start(settings, None)
+    assert held is not None
+    with held:
+        (staging.folder / "whole").touch()
+        staging.finish(staging.folder / "whole")
+    staging.folder.mkdir()
+    assert staging.start(settings, settings) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert staging.start(settings, settings, overwrite=True) is not None
+    with pytest.raises(NodaError, match="a: 1 there, 2 now"):
+        staging.start({"a": 2}, settings)
+
+
 def test_differences_of_settings_name_both_values() -> None:
     ours, theirs = {"a": 1, "b": {"c": (1, 2), "d": None}}, {"a": 1, "b": {"c": [1, 3], "d": None}, "e": "x"}
     assert settings_difference(ours, theirs) == "c: [1, 3] there, [1, 2] now; e: 'x' there, None now"

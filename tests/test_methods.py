@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,8 +18,10 @@ import pytest
 
 from noda_synth.cli.render import command
 from noda_synth.errors import NodaError
+from noda_synth.imaging import compositing
 from noda_synth.imaging.compositing import overlap
-from noda_synth.methods import METHODS, Sources
+from noda_synth.methods import METHODS, Sources, placement_settings
+from noda_synth.methods.placement_settings import PRESETS
 from noda_synth.pool.reader import Pool
 from noda_synth.render.replay import overlay_of
 from tests.command import ROOT, done, refused, tree
@@ -439,6 +442,55 @@ def test_wrong_parameters_are_refused_with_the_way_out(
 ) -> None:
     assert said in refused("render", "--data", drawn.data, "--out", tmp_path / "set", *options)
     assert not (tmp_path / "set").exists()
+
+
+def test_the_options_of_noda_are_sugar_over_its_parameters(drawn: Made, tmp_path: Path) -> None:
+    options = (
+        "--preset",
+        "best",
+        "--mask",
+        "box",
+        "--smooth",
+        "ring",
+        "--radius",
+        0.5,
+        0.9,
+        "--protect-joints",
+        "head_top",
+    )
+    words = ("mask=box", "smooth=ring", "radius=0.5,0.9", "protect-joints=head_top")
+    changes = [word for change in words for word in ("--set", change)]
+    by_option = drawn.render(tmp_path / "options", *options, "--limit", 4)
+    by_set = drawn.render(tmp_path / "set", "--preset", "best", *changes, "--mask", "box", "--limit", 4)
+    assert tree(by_option) == tree(by_set)
+    settings = json.loads((by_set / "report.json").read_text())["settings"]["placement"]
+    assert settings == json.loads(
+        json.dumps(
+            asdict(replace(PRESETS["best"], mask="box", smooth="ring", radius=(0.5, 0.9), protect_joints=("head_top",)))
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--mask", "box", "--set", "mask=posecut"], "--mask and --set mask=posecut contradict each other"),
+        (["--set", "min-covered=2", "--min-covered", "1"], "--min-covered and --set min-covered=2 contradict"),
+        (["--set", "mask=paper"], "--method noda, --set: mask is 'paper'; there are box, cardboard"),
+        (["--set", "radius=1,0.5"], "the lower end comes first"),
+        (["--set", "tries=0"], "tries is 0"),
+        (["--set", "protect_joints=nose"], "no joint 'nose'"),
+        (["--set", "preset=best"], "noda has no parameter 'preset'"),
+    ],
+)
+def test_wrong_parameters_of_noda_are_refused(drawn: Made, tmp_path: Path, options: list[str], said: str) -> None:
+    assert said in refused("render", "--data", drawn.data, "--pool", drawn.pool, "--out", tmp_path / "set", *options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_smoothings_are_those_of_the_compositing() -> None:
+    """Named twice, because the options of render must not import OpenCV."""
+    assert placement_settings.SMOOTHINGS == compositing.SMOOTHINGS
 
 
 def test_the_method_that_the_docs_add_works(drawn: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

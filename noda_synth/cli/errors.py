@@ -44,7 +44,7 @@ def echo_problems(problems: Sequence[Problem], verbose: bool, where: Path) -> No
     """Name the first problems (all if verbose) on stderr, and the file that has them all."""
     shown = problems if verbose else problems[:5]
     lines = [f"{'failed' if problem.failed else 'note'}: {problem.item}: {problem.reason}" for problem in shown]
-    echo_some(lines, len(problems), f"{where} has them all", err=True)
+    echo_some(lines, len(problems), f"all in {where}", err=True)
 
 
 def echo_some(lines: Sequence[str], count: int, hint: str = "-v names all", *, err: bool = False) -> None:

@@ -40,7 +40,7 @@ def _part(_context: click.Context, _option: click.Parameter, value: str | None) 
         return None
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise click.BadParameter(f"{value!r} is no part such as 1/4, 2/4, 3/4 or 4/4")
+        raise click.BadParameter(f"{value!r} is no part; write I/N, for example 2/4")
     return Part(int(match[1]), int(match[2]))
 
 
@@ -103,7 +103,7 @@ class DataOptions:
         from noda_synth.data.skeleton import skeleton_file
         from noda_synth.formats import find_layout, read_dataset
         from noda_synth.formats.files.detect import detect
-        from noda_synth.runs.staging import fingerprint
+        from noda_synth.runs.staging import file_hash
 
         # With a file named and no folder, the default folder does not decide where its neighbours are.
         folder = DEFAULT_DATA if self.data is None and self.annotations is None else self.data
@@ -123,7 +123,7 @@ class DataOptions:
             "split": self.split,
             "skeleton": layout.skeleton,
         }
-        inputs = {role: fingerprint(file)[:16] for role, file in files.items() if file}
+        inputs = {role: file_hash(file)[:16] for role, file in files.items() if file}
         return layout, dataset, {**inputs, "all_train": str(self.all_train)}
 
 
@@ -193,7 +193,7 @@ run_options = _bundle(
         type=click.Choice(["local", "dask"]),
         default="local",
         show_default=True,
-        help="Work on this machine, or on a Dask cluster that is there.",
+        help="Work on this machine, or on a Dask cluster that runs already.",
     ),
     click.option("--scheduler", metavar="ADDRESS", help="The Dask cluster's scheduler: tcp://HOST:8786."),
     click.option(
@@ -247,7 +247,7 @@ def _check_links(layout: Layout, dataset: Dataset) -> None:
             raise NodaError(
                 f"{1 + sum(1 for _ in found)} images in {folder} are symbolic links that lead out of it, "
                 f"{first} for one; "
-                "if they are yours, as in a set that render wrote, say --follow-links"
+                "if they are yours, as in a set that render wrote, add --follow-links"
             )
 
 

@@ -92,10 +92,7 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     help="Share of the bodies to draw from, those with the best masks.",
 )
 @noda_option(
-    "--radius",
-    type=NumberRange(0),
-    nargs=2,
-    help="Distance of the box centres, in half diagonals of the target's box.",
+    "--radius", type=NumberRange(0), nargs=2, help="Distance of the box centres, in half diagonals of the target's box."
 )
 @noda_option(
     "--rescale",
@@ -252,7 +249,7 @@ def _noda_settings(preset: str, options: dict[str, Any], changes: tuple[str, ...
     try:
         return replace(settings, **{key: options[key] for key in _FIELDS if key in given})
     except ValueError as error:
-        raise NodaError(f"--method noda: {error}") from error
+        raise NodaError(f"{', '.join(given[key] for key in _FIELDS if key in given)}: {error}") from error
 
 
 def _check_joints(settings: PlacementSettings, skeleton: Skeleton) -> None:

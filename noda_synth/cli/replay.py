@@ -20,13 +20,7 @@ from noda_synth.cli.options import ObjectsOptions, objects_options, path_option
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @exits
 def command(
-    manifest: Path,
-    wanted: str,
-    images: Path,
-    pool: Path | None,
-    objects: ObjectsOptions,
-    out: Path,
-    overwrite: bool,
+    manifest: Path, wanted: str, images: Path, pool: Path | None, objects: ObjectsOptions, out: Path, overwrite: bool
 ) -> None:
     """Render one image again from its line in MANIFEST, or in that of the data set MANIFEST, byte for byte.
 

@@ -62,10 +62,10 @@ FileState = tuple[int, int, int] | None
 def file_state(path: Path | None) -> FileState:
     """What tells a file from another one that takes its name: a worker of a cluster lives longer than a pool."""
     try:
-        found = path.stat() if path else None
+        state = path.stat() if path else None
     except OSError:
         return None
-    return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
+    return (state.st_ino, state.st_size, state.st_mtime_ns) if state else None
 
 
 @lru_cache(maxsize=1)
@@ -75,5 +75,5 @@ def _opened(recipe: Recipe, _pool: FileState, _objects: FileState) -> Method[Any
 
 def method_class(name: str) -> type[Method[Any, Any]]:
     """The class of a method by its name on the command line."""
-    found: type[Method[Any, Any]] = getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), METHODS[name])
-    return found
+    method: type[Method[Any, Any]] = getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), METHODS[name])
+    return method

@@ -54,7 +54,7 @@ class Subject:
 
     @cached_property
     def box(self) -> Box:
-        """The person's box in whole pixels: the input's, else that of the joints with a margin, cut at the frame."""
+        """The person's box in whole pixels: the input's, or that of the joints with a margin, cut at the frame."""
         stated = self.person.record.get("bbox") if "keypoints" in self.person.record else None
         if stated:
             x, y, width, height = stated
@@ -105,7 +105,7 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
         settings_type: frozen dataclass of the method's parameters, the paper's as defaults.
         placement_type: frozen dataclass of what is drawn.
         takes: the sources it cannot do without: "pool", "objects".
-        sees_others: the other people of the image are told to it, too.
+        sees_others: it is given the other people of the image, too.
     """
 
     settings_type: ClassVar[type[Any]]

@@ -107,19 +107,19 @@ class CocoObjects:
             raise NodaError(f"{file} is no COCO instances file; it needs images, annotations and categories")
         self._instances: list[tuple[str, tuple[int, int], tuple[int, int, int, int], Any]] = []
         self.names: list[str] = []
-        person, found = [], 0
+        person, count = [], 0
         try:
             pictures = {image["id"]: image for image in content["images"]}
             persons = {category["id"] for category in content["categories"] if category.get("name") == "person"}
             for instance in content["annotations"]:
-                found += 1
+                count += 1
                 if self._add(instance, pictures):
                     person.append(instance["category_id"] in persons)
         except (KeyError, TypeError, ValueError) as error:
-            raise NodaError(f"{file}: instance {found} is not as COCO has it ({error!r})") from error
+            raise NodaError(f"{file}: instance {count} is not as COCO has it ({error!r})") from error
         if not self.names:
             raise NodaError(
-                f"{file}: none of its {found} instances can be pasted; they have to lie whole in their images, with an "
+                f"{file}: none of its {count} instances can be pasted; they have to lie whole in their images, with an "
                 f"outline and at least {_MIN_AREA} pixels"
             )
         self.sizes = np.array([box[2:] for _, _, box, _ in self._instances], np.int64)

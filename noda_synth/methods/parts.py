@@ -49,7 +49,7 @@ class PartsSettings:
         number: range of the number of parts.
         rescale: range of the factor on a part, once its body has the target's size.
         rotate: a part is turned by up to so many degrees either way.
-        shift: its joint comes to lie up to so far from the target's, along x and along y, in sides of the person's box.
+        shift: its joint lies up to this far from the target's, along x and along y, in sides of the person's box.
         max_enlarge: bodies are not enlarged more than this.
         smooth: edge, see `compositing.edge_alpha`.
     """

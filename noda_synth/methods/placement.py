@@ -137,14 +137,14 @@ class _Ranking:
 
     @classmethod
     def of(cls, sizes: NDArray[np.float64], rows: NDArray[np.intp]) -> _Ranking:
-        order = np.argsort(sizes[rows], kind="stable")
-        return cls(sizes[rows][order], rows[order])
+        by_size = np.argsort(sizes[rows], kind="stable")
+        return cls(sizes[rows][by_size], rows[by_size])
 
 
 class Occluders:
     """The bodies of a pool, ready to be drawn from for a target of any size.
 
-    Sizes are compared by MPII's scale where target and body have one, and by the diagonal of the joint box else.
+    Sizes are compared by MPII's scale where target and body have one, and otherwise by the diagonal of the joint box.
 
     Attributes:
         pool: the pool.
@@ -240,9 +240,8 @@ def draw_placement(
         if good.any():
             first = int(np.argmax(good))
             left, top = (int(value) for value in corners[first])
-            return Placement(
-                row, level, scale, rescale, float(radius[first]), float(angle[first]), left, top, *size
-            ), ""  # fmt: skip
+            polar = float(radius[first]), float(angle[first])
+            return Placement(row, level, scale, rescale, *polar, left, top, *size), ""
     return None, reason
 
 

@@ -56,8 +56,5 @@ class PlacementSettings:
         within("body_quality", self.body_quality, _SMALLEST, 1)
 
 
-PRESETS = {
-    "paper": PlacementSettings(),
-    "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5),
-}
+PRESETS = {"paper": PlacementSettings(), "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5)}
 """`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges and only the better bodies."""

@@ -85,7 +85,7 @@ class BodyRules:
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """All that decides what stands in a pool, next to the inputs themselves."""
+    """All that decides what is in a pool, next to the inputs themselves."""
 
     rules: BodyRules = field(default_factory=BodyRules)
     masks: MaskSettings = field(default_factory=MaskSettings)

@@ -27,9 +27,9 @@ from noda_synth.pool.layout import (
     COLUMNS,
     FORMAT,
     FORMAT_VERSION,
+    array_digest,
     content_hash,
     dataset_names,
-    digest,
     skeleton_in,
 )
 from noda_synth.runs.staging import unfinished
@@ -39,7 +39,7 @@ _REMOVE = "remove it and build it again"
 
 
 class DamagedPool(NodaError):
-    """A pool that is not whole, or of another version: not to be read, but of our making."""
+    """A pool that is not whole, or of another version: it cannot be read, but noda-synth made it."""
 
 
 class Pool:
@@ -53,7 +53,7 @@ class Pool:
         box (N, 4) float64, scale (N,) float64 with NaN where unknown, size (N, 2) int32 width and height, factor (N, 2)
         float64 (see `Cutout`).
         joints (J, 2) float64, labelled (J,) bool, visible (J,) int8, origin (2,) float64, images and persons (str):
-        sequences of these, one a body.
+        sequences of these, one per body.
     """
 
     def __init__(self, path: Path) -> None:
@@ -111,10 +111,10 @@ class Pool:
         attributes["format_version"] = int(attributes["format_version"])
         try:
             arrays = (checked_array(self._file, name, max_bytes=None) for name in dataset_names(self.levels))
-            found = content_hash(attributes, (digest(values) for values in arrays))
+            content = content_hash(attributes, (array_digest(values) for values in arrays))
         except (KeyError, OSError, ValueError) as error:
             raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
-        if found != self.content:
+        if content != self.content:
             raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
 
     def crop(self, row: int) -> BGRImage:

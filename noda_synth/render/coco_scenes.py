@@ -21,13 +21,7 @@ from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Person
 from noda_synth.data.geometry import inside
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
-from noda_synth.formats import (
-    coco_annotation,
-    coco_image,
-    rle_encode_region,
-    segmentation_mask,
-    write_coco,
-)
+from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
 from noda_synth.imaging.compositing import COVERING, alpha_at, overlap
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.methods import Recipe
@@ -133,7 +127,7 @@ def write_scenes(run: RenderRun, plan: Plan, done: Copies) -> Iterator[Problem]:
 def _samples(
     pictures: Callable[[], Iterator[_Picture]], *, covered: NDArray[np.bool_], copy: int, append: bool
 ) -> Iterator[tuple[_Picture, list[Any]]]:
-    """Pictures with the annotations of their training samples: a covered person's stands on the copy alone."""
+    """Pictures with the annotations of their training samples: that of a covered person is on the copy alone."""
     for picture in pictures():
         if picture["copy"] is None:
             kept = [row is not None and (append or not covered[row]) for row in picture["rows"]]
@@ -231,10 +225,8 @@ def _pictures(
         pasted = _pasted(body, spec.name, region, size) if body and region else []
         annotations += pasted
         entry = coco_image(spec.name, 0, size, {"noda": {"source": image.name}})
-        yield {
-            "image": entry, "copy": spec.copy, "target": spec.row, "rows": [*rows, *(None for _ in pasted)],
-            "annotations": annotations,
-        }  # fmt: skip
+        all_rows = [*rows, *(None for _ in pasted)]
+        yield {"image": entry, "copy": spec.copy, "target": spec.row, "rows": all_rows, "annotations": annotations}
 
 
 def _annotate(
@@ -249,9 +241,14 @@ def _annotate(
     kept = after is None or (after is before and person.record.get("segmentation"))
     segmentation = None if kept or after is None else rle_encode_region(after.mask, after.left, after.top, size)
     return coco_annotation(
-        person, annotation_id=0, image_id=0, size=size, visible=visible, segmentation=segmentation,
+        person,
+        annotation_id=0,
+        image_id=0,
+        size=size,
+        visible=visible,
+        segmentation=segmentation,
         extra={**extra, "person_id": person.person_id},
-    )  # fmt: skip
+    )
 
 
 def _pasted(body: Person, picture: str, region: Region, size: tuple[int, int]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def manifest_lines(folder: Path) -> DiskList[dict[str, Any]]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Line numbers from 1 with what stands there; None for a line that cannot be used. NodaError without a file."""
+    """Line numbers from 1 with the lines; None for a line that cannot be used. NodaError without a file."""
     try:
         with path.open(encoding="utf-8") as file:
             for number, text in enumerate(file, 1):
@@ -66,7 +66,7 @@ def _usable(text: str) -> dict[str, Any] | None:
 class PeopleByFirstId:
     """People of a rendered set by the id that the manifest calls them by.
 
-    With --append a person stands there twice, the second time under another id, and COCO files number their people
+    With --append a person is listed twice, the second time under another id, and COCO files number their people
     anew; joints are the same everywhere.
     """
 

@@ -134,7 +134,7 @@ def encode(picture: BGRImage, suffix: str, quality: int) -> bytes:
 def _manifest_line(
     spec: CopySpec, covered: Sequence[str], method: Method[Any, Any], settings: RenderSettings
 ) -> dict[str, Any]:
-    """All that is to be known about a copy but its provenance; `noda-synth replay` renders it again from this alone."""
+    """What was done for a copy, without its provenance; `noda-synth replay` renders it again from this alone."""
     occluder = method.occluder(spec.placement)
     smooth = getattr(settings.placement, "smooth", None)
     return {

@@ -96,7 +96,7 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
     Args:
         dataset: whose images.
         layout: where they are.
-        result: the folder in the making.
+        result: the folder while it is being made.
         out: the folder's final name, which relative links count from.
         how: "symlink" (relative), "hardlink", "copy" or "none".
     """
@@ -152,7 +152,7 @@ def training_records(
 ) -> Iterator[dict[str, Any]]:
     """The training list: everyone in the order of the input, the chosen ones pointing to their copies.
 
-    With `append` everyone stands there unchanged, and the copies follow.
+    With `append` everyone is listed unchanged, and the copies follow.
     """
     for row, person in enumerate(dataset.persons):
         if row in lines and not append:

@@ -115,7 +115,7 @@ def _place_people(
     skeleton: Skeleton,
     settings: RenderSettings,
 ) -> list[tuple[Planned | None, str, Problem | None]]:
-    """For each person of a block: a plan or why there is none, and what is to be reported."""
+    """For each person of a block: a plan or why there is none, and what has to be reported."""
     method = recipe.open()
     results: list[tuple[Planned | None, str, Problem | None]] = []
     for row, person, others in people:

@@ -28,7 +28,7 @@ import joblib
 
 from noda_synth.errors import NodaError, Problem
 from noda_synth.runs.progress import Progress
-from noda_synth.runs.staging import Outcome, Part, Staging, fingerprints, remove
+from noda_synth.runs.staging import Outcome, Part, Staging, file_hashes, remove
 
 Item = TypeVar("Item")
 
@@ -77,12 +77,7 @@ class Shard:
 
 
 def run_shards(
-    staging: Staging,
-    work: Callable[[Any, Path], Outcome],
-    shards: Iterable[Shard],
-    *,
-    workers: int,
-    progress: Progress,
+    staging: Staging, work: Callable[[Any, Path], Outcome], shards: Iterable[Shard], *, workers: int, progress: Progress
 ) -> Outcomes:
     """Do all shards that are not done yet, or those of this run's part; outcomes in the order of the shards.
 
@@ -186,7 +181,7 @@ _SCHEDULER_SECONDS, _WORKER_SECONDS = 8, 60
 
 @dataclass(frozen=True)
 class _Written:
-    """What a worker has written: where, its fingerprints, and what there is to say about it."""
+    """What a worker has written: where, the hashes of its files, and what there is to say about it."""
 
     shard: str
     path: Path
@@ -242,7 +237,7 @@ def _do_shard(work: Callable[[Any, Path], Outcome], shard: Shard, folder: Path, 
     path = folder / f"{uuid.uuid4().hex}-{shard.name}"
     try:
         outcome = _at_home(home, work, shard.items, path)
-        return _Written(shard.name, path, fingerprints(path), outcome)
+        return _Written(shard.name, path, file_hashes(path), outcome)
     except BaseException:
         remove(path)
         raise
@@ -263,7 +258,7 @@ def _at_home(home: Path, work: Callable[..., Any], *args: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def _exit_with(parent: int) -> None:
-    """End this worker soon after its parent was killed; joblib's would wait for work without end."""
+    """End this worker soon after its parent was killed; it would wait for work without end."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -75,7 +75,7 @@ def remove(path: Path) -> None:
     """Remove a file or a folder with all that is in it, if it is there."""
     if path.is_dir() and not path.is_symlink():
         # A worker that outlived a killed run may still be writing in there: it ends with the shard that it has begun.
-        start, told = time.monotonic(), False
+        start, said = time.monotonic(), False
         while path.exists():
             try:
                 shutil.rmtree(path)
@@ -83,21 +83,21 @@ def remove(path: Path) -> None:
                 waited = time.monotonic() - start
                 if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or waited > _ORPHAN_SECONDS:
                     raise
-                if waited > _PATIENCE_SECONDS and not told:
-                    told = True
+                if waited > _PATIENCE_SECONDS and not said:
+                    said = True
                     sys.stderr.write(f"{path}: waiting for a worker of a killed run (at most {_ORPHAN_SECONDS} s)\n")
                 time.sleep(0.05)
     else:
         path.unlink(missing_ok=True)
 
 
-def fingerprints(path: Path) -> dict[str, str]:
+def file_hashes(path: Path) -> dict[str, str]:
     """SHA-256 of every file under a path by its relative name; of a file that stands alone under "."."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): fingerprint(file) for file in files}
+    return {str(file.relative_to(path)): file_hash(file) for file in files}
 
 
-def fingerprint(file: Path) -> str:
+def file_hash(file: Path) -> str:
     """SHA-256 of a file, a piece at a time."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -108,7 +108,7 @@ def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any],
 
     Args:
         out: the output.
-        theirs: the settings it was made with, or None if it is not of our making.
+        theirs: the settings it was made with, or None if noda-synth did not make it.
         ours: the settings of this run.
         overwrite: start anew.
 
@@ -118,13 +118,13 @@ def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any],
     if not (out.exists() or out.is_symlink()):
         return False
     if theirs is None:
-        raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another place")
+        raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another output")
     if overwrite:
         return False
     if theirs != json.loads(settings_json(ours)):
         raise NodaError(
             f"{out} exists, made with other settings ({settings_difference(ours, theirs)}); "
-            "choose another place, or --overwrite"
+            "choose another output, or --overwrite"
         )
     return True
 
@@ -170,7 +170,7 @@ class Staging:
 
         Args:
             settings: all that decides what is written.
-            theirs: the settings that the output was made with, or None if it is not of our making.
+            theirs: the settings that the output was made with, or None if noda-synth did not make it.
             overwrite: replace the output, and drop what an interrupted run left.
 
         Raises:
@@ -213,7 +213,7 @@ class Staging:
         remove(self.folder)
 
     def finished(self, shard: str) -> Outcome | None:
-        """What was said of a shard that is done and whole, else None.
+        """What was said of a shard that is done and whole, or None.
 
         Its files lie where the worker put them or, once they were collected, under the same name in the result.
         """
@@ -221,7 +221,7 @@ class Staging:
             note = json.loads(self._note(shard).read_text())
             for name, expected in note["files"].items():
                 file = self.data(shard) / name
-                if fingerprint(file if file.exists() else self.result / name) != expected:
+                if file_hash(file if file.exists() else self.result / name) != expected:
                     return None
             return Outcome.from_json(note["outcome"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -333,14 +333,14 @@ def _begun_with(folder: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def _locked(folder: Path, out: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if need be. The system frees the lock of a process that dies."""
+    """Hold the lock of a folder, which is made if it is missing. The system frees the lock of a process that dies."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise NodaError(f"another run is writing {out}; wait for it, or choose another place") from None
+                raise NodaError(f"another run is writing {out}; wait for it, or choose another output") from None
             # The run that held the lock may have finished and removed the folder in the meantime.
             if _same_file(folder / "lock", lock.fileno()):
                 yield
