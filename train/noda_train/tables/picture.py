@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from noda_train.tables.grid import COLUMNS, Grid
-from noda_train.tables.results import Result, Results
+from noda_train.tables.scores import RowScores, TableScores
+from noda_train.tables.spec import COLUMNS, TableSpec
 from noda_train.tables.text import HEADINGS, notes, number, spread, state
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -33,7 +33,7 @@ class Line:
     rule: bool = False
 
 
-def picture(grid: Grid, results: Results) -> bytes:
+def picture(grid: TableSpec, results: TableScores) -> bytes:
     """PNG of the whole table with its title and notes."""
     font, title = ImageFont.load_default(SIZE), ImageFont.load_default(SIZE + 8)
     lines = [Line(("Method", *grid.labels, *HEADINGS), rule=True)]
@@ -67,12 +67,12 @@ def picture(grid: Grid, results: Results) -> bytes:
     return out.getvalue()
 
 
-def _notes(grid: Grid, results: Results) -> list[str]:
+def _notes(grid: TableSpec, results: TableScores) -> list[str]:
     spread_of = "± is the standard deviation over seeds. " if results.seeds > 1 else ""
     return [*notes(grid, results), f"{spread_of}In square brackets: 95 % interval of the difference."]
 
 
-def _lines(grid: Grid, result: Result, seeds: int) -> list[Line]:
+def _lines(grid: TableSpec, result: RowScores, seeds: int) -> list[Line]:
     """A row: values, the pairs below them, and what the paper has."""
     blank = ("",) * len(grid.labels)
     missing = state(result, seeds)
@@ -85,7 +85,7 @@ def _lines(grid: Grid, result: Result, seeds: int) -> list[Line]:
     return lines
 
 
-def _value(result: Result, column: str) -> str:
+def _value(result: RowScores, column: str) -> str:
     if not result.values:
         return ""
     value = spread(result, "all", column)
@@ -94,7 +94,7 @@ def _value(result: Result, column: str) -> str:
     return value
 
 
-def _pair(result: Result, column: str) -> str:
+def _pair(result: RowScores, column: str) -> str:
     if not result.values:
         return ""
     if result.row.against is None or not result.differences:
@@ -103,7 +103,7 @@ def _pair(result: Result, column: str) -> str:
     return f"({', '.join(number(points, sign=True) for points in found)})"
 
 
-def _span(result: Result) -> str:
+def _span(result: RowScores) -> str:
     found = result.differences["all", "mean"]
     return f"[{number(found.low, sign=True)}, {number(found.high, sign=True)}]"
 
