@@ -143,7 +143,7 @@ def _write(todo: Work) -> None:
 
 
 def _end(todo: Work, outcome: Outcome) -> None:
-    """The last words, and exit code 1 where something failed or is left."""
+    """Say what failed or is left, with exit code 1 if anything is."""
     for key, reason in outcome.failed.items():
         click.echo(f"FAILED: {todo.tasks[key].title}: {reason}", err=True)
     if outcome.failed:
