@@ -18,7 +18,7 @@ from noda_train.metrics import pck, pckh
 from noda_train.tables import grid as grids
 from noda_train.tables import lanes, results, text
 from noda_train.tables.grid import Grid, Row, Wishes
-from noda_train.tables.picture import picture
+from noda_train.tables.picture import draw_table
 from noda_train.tables.results import Difference, Result, Results, Value
 from noda_train.tables.work import Work
 
@@ -431,4 +431,7 @@ def test_markdown_csv_and_picture_say_the_same() -> None:
     lines = text.as_csv(grid, found).splitlines()
     assert len(lines) == 1 + 2 * 3 * 8 and all("QUICK" in line for line in lines[1:])
     assert lines[-3] == 't,QUICK,ours,base,mean,all,1,88.5000,0.2500,-0.0400,-1.2600,0.7000,"89.3(+0.8) (+0.7, +1.1)"'
-    assert picture(grid, found).startswith(b"\x89PNG")
+    drawn = draw_table(grid, found, "svg").decode()
+    cells = ("base", "✓", "88.5 ± 0.2", "(88.5, n/a)", "[-1.3, +0.7]", "96.4 (96.8, 0)")
+    assert [cell for cell in cells if f"<!-- {cell} -->" not in drawn] == []
+    assert draw_table(grid, found).startswith(b"\x89PNG") and draw_table(grid, found) == draw_table(grid, found)

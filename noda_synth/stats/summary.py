@@ -131,7 +131,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def words(summary: Summary) -> Iterator[str]:
+def describe(summary: Summary) -> Iterator[str]:
     """The numbers that matter, a line each."""
     counted = summary.series[-1]
     every = total(counted.joints.values())
@@ -144,7 +144,7 @@ def words(summary: Summary) -> Iterator[str]:
             reverse=True,
         )[:3]
         most = ", ".join(f"{kind.replace('_', ' ')} {100 * share:.0f} %" for share, kind in hardest if share)
-        yield f"  {series.name}: {share_words(states)}{f' (most: {most})' if most else ''}"
+        yield f"  {series.name}: {share_text(states)}{f' (most: {most})' if most else ''}"
     if (renders := summary.renders) is not None:
         covered = renders.covered
         methods = ", ".join(f"{count:,} {method}" for method, count in renders.methods.items())
@@ -173,7 +173,7 @@ def words(summary: Summary) -> Iterator[str]:
         yield f"note: {note}"
 
 
-def share_words(states: States) -> str:
+def share_text(states: States) -> str:
     """`12.3 %`, with what is unknown if anything is."""
     if not states.labelled or states.occluded_share is None:
         return "unknown"

@@ -203,7 +203,7 @@ def _evaluate_network(
             both = {against.name: other.joints, folder.name: prediction.joints}
             rows = pictures.most_different(who.truth, other.joints, prediction.joints, settings.pictures)
             if world.is_first and len(rows):
-                pictures.write(folder / "comparison.png", pictures.sheet(who.samples, who.truth, both, rows))
+                pictures.write_sheet(folder / "comparison.png", who.samples, who.truth, both, rows)
                 say(f"\npictures of both: {folder / 'comparison.png'}")
         if out is not None and world.is_first:
             evaluate.write_json(out, result)

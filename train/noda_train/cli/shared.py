@@ -29,6 +29,5 @@ def report(who: Any, joints: Any, result: Any, settings: Settings, run: Path, sa
     say("\n" + scoring.format_numbers(result) + "\n")
     if settings.pictures and world.is_first:
         rows = pictures.most_occluded(who.truth, settings.pictures)
-        picture = pictures.sheet(who.samples, who.truth, {run.name: joints}, rows)
-        pictures.write(run / "predictions.png", picture)
+        pictures.write_sheet(run / "predictions.png", who.samples, who.truth, {run.name: joints}, rows)
         say(f"pictures of the {len(rows)} most occluded persons: {run / 'predictions.png'}")
