@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @path_option("--pool", help="The pool DATA was rendered from: bodies are measured by their joints, not their crops.")
 @path_option("--out", help="A folder for figures and numbers (stats.json); or FILE.png, .pdf, .svg: Fig. 1 alone.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="png", show_default=True,
-              help="Of the figures in a folder.")  # fmt: skip
+              help="Format of the figures in a folder.")  # fmt: skip
 @skeleton_option()
 @path_option("--split", help="For the .mat: who is for validation.")
 @exits

@@ -42,7 +42,7 @@ class Summary:
         real: joints as they are in validation sets: the set's own where visibility is known, and MPII's.
         renders: what the renders cover, or None for a plain set.
         scores: accuracy, if given.
-        notes: what could not be told, and why.
+        notes: what is not known, and why.
     """
 
     name: str
@@ -67,7 +67,7 @@ def summarise(
     Args:
         folder: of the set, or its annotation file.
         dataset: what stands there.
-        against: another set to compare its joints with, in the place of its own state before rendering.
+        against: another set to compare its joints with, instead of its own state before rendering.
         scores: accuracy by kind of joint.
         pool: the pool that the set was rendered from, to measure the pasted bodies by their joints.
 
@@ -132,7 +132,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 def describe(summary: Summary) -> Iterator[str]:
-    """The numbers that matter, a line each."""
+    """The numbers that matter, one line each."""
     counted = summary.series[-1]
     every = total(counted.joints.values())
     yield f"{summary.name}: {counted.people:,} people in {summary.images:,} images, {every.labelled:,} labelled joints"
