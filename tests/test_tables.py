@@ -18,7 +18,7 @@ from noda_train.metrics import pck
 from noda_train.metrics.truth import SUBSETS, Truth, mpii_truth
 from noda_train.tables import scores, text, workers
 from noda_train.tables import spec as specs
-from noda_train.tables.picture import picture
+from noda_train.tables.picture import draw_table
 from noda_train.tables.scores import Difference, MeanScore, RowScores, TableScores
 from noda_train.tables.spec import Overrides, Row, TableSpec
 from noda_train.tables.work import Work
@@ -439,4 +439,7 @@ def test_markdown_csv_and_picture_say_the_same() -> None:
     lines = text.as_csv(spec, found).splitlines()
     assert len(lines) == 1 + 2 * 3 * 8 and all("QUICK" in line for line in lines[1:])
     assert lines[-3] == 't,QUICK,ours,base,mean,all,1,88.5000,0.2500,-0.0400,-1.2600,0.7000,"89.3(+0.8) (+0.7, +1.1)"'
-    assert picture(spec, found).startswith(b"\x89PNG")
+    drawn = draw_table(spec, found, "svg").decode()
+    cells = ("base", "✓", "88.5 ± 0.2", "(88.5, n/a)", "[-1.3, +0.7]", "96.4 (96.8, 0)")
+    assert [cell for cell in cells if f"<!-- {cell} -->" not in drawn] == []
+    assert draw_table(spec, found).startswith(b"\x89PNG") and draw_table(spec, found) == draw_table(spec, found)

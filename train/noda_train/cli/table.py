@@ -128,7 +128,7 @@ def _minutes_left(todo: Work, left: Sequence[Task], workers: int) -> float:
 
 
 def _write(todo: Work) -> None:
-    """table.md, table.csv and table.png of what is there."""
+    """table.md, table.csv, table.png and table.pdf of what is there."""
     from noda_synth.formats.files.atomic import write_bytes, write_text
     from noda_train.tables import picture, scores, text
 
@@ -137,9 +137,10 @@ def _write(todo: Work) -> None:
     page = text.markdown(todo.spec, measured)
     write_text(folder / "table.md", page)
     write_text(folder / "table.csv", text.as_csv(todo.spec, measured))
-    write_bytes(folder / "table.png", picture.picture(todo.spec, measured))
     click.echo("\n" + page)
-    click.echo(f"{folder}: table.md, table.csv, table.png")
+    for file_format in ("png", "pdf"):
+        write_bytes(folder / f"table.{file_format}", picture.draw_table(todo.spec, measured, file_format))
+    click.echo(f"{folder}: table.md, table.csv, table.png, table.pdf")
 
 
 def _end(todo: Work, outcome: Outcome) -> None:
