@@ -34,7 +34,7 @@ def test_two_processes_under_torchrun_agree_with_one(
     ]  # fmt: skip
     for override in overrides:
         command += ["--set", override]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("epoch 1/1") == 1 and "2 x cpu" in done.stdout
