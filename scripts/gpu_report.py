@@ -205,8 +205,7 @@ def train(work: Path, name: str, small: bool) -> dict[str, Any]:
     prediction, result = evaluate.evaluate_network(state.evaluated, who, settings, world, run, origin)
     print(format_numbers(result))
     rows = pictures.most_occluded(who.truth, 8)
-    sheet = pictures.sheet(who.samples, who.truth, {name: prediction.joints}, rows)
-    pictures.write(run / "predictions.png", sheet)
+    pictures.write_sheet(run / "predictions.png", who.samples, who.truth, {name: prediction.joints}, rows)
     return {"minutes": minutes, "epochs": settings.epochs, "best": list(state.best), **result}
 
 

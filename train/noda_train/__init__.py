@@ -13,7 +13,7 @@ parser of settings, and the writing of files.
     fit.py                  the training loop; checkpoint.py, distributed.py, journal.py
     runs.py, predict.py     trained networks, and their predictions on the original images
     metrics/                PCKh, PCK, OKS and AP of anybody's predictions; needs no torch
-    evaluate.py             a network's numbers; occlusion_benchmark.py, pictures.py
+    evaluate.py             a network's numbers; occlusion_benchmark.py, outputs.py, pictures.py
     speed.py, export.py     samples/s; ONNX and slim weight files
     tables/                 the paper's tables: renders, trains, compares
     cli/                    the commands: a thin module each

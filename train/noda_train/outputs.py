@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ import h5py
 import numpy as np
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.atomic import write_bytes, write_text
+from noda_synth.formats.files.atomic import atomic_path, write_text
 from noda_train.arrays import Floats
 
 PREDICTIONS, RESULTS, SCORES = "predictions.h5", "predictions.json", "scores.json"
@@ -30,12 +29,10 @@ class Prediction:
 
 def write_predictions(path: Path, prediction: Prediction, ids: Sequence[str], attributes: Mapping[str, str]) -> None:
     """An HDF5 file with `preds` (N, J, 2) 1-based, `scores` (N, J) and `ids` (N) of the persons, in their order."""
-    content = io.BytesIO()
-    with h5py.File(content, "w") as file:
+    with atomic_path(path) as part, h5py.File(part, "w") as file:
         file["preds"], file["scores"] = prediction.joints, prediction.scores
         file["ids"] = np.array(ids, dtype=h5py.string_dtype())
         file.attrs.update(attributes)
-    write_bytes(path, content.getvalue())
 
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:

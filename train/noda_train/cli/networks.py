@@ -96,7 +96,7 @@ def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path 
             both = {against.name: other.joints, folder.name: own.joints}
             rows = pictures.most_different(persons.truth, other.joints, own.joints, settings.pictures)
             if world.is_first and len(rows):
-                pictures.write(folder / "comparison.png", pictures.sheet(persons.samples, persons.truth, both, rows))
+                pictures.write_sheet(folder / "comparison.png", persons.samples, persons.truth, both, rows)
                 echo(f"\npictures of both: {folder / 'comparison.png'}")
         if out is not None and world.is_first:
             write_json(out, result)

@@ -45,6 +45,5 @@ def report(
     echo("\n" + format_numbers(result) + "\n")
     if settings.pictures and world.is_first:
         rows = pictures.most_occluded(evaluated.truth, settings.pictures)
-        picture = pictures.sheet(evaluated.samples, evaluated.truth, {run.name: joints}, rows)
-        pictures.write(run / "predictions.png", picture)
+        pictures.write_sheet(run / "predictions.png", evaluated.samples, evaluated.truth, {run.name: joints}, rows)
         echo(f"pictures of the {len(rows)} most occluded persons: {run / 'predictions.png'}")

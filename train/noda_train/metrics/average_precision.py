@@ -111,7 +111,7 @@ def _ranking(
         return Ranking(numbers, empty, empty, np.zeros(0, np.int64), counts)
     run = _cocoeval(people, results, images, constants)
     values = [None if value < 0 else 100 * float(value) for value in run.stats]
-    # The first of its blocks is that of all areas, an entry an image; None where there is nothing.
+    # The first of its blocks is that of all areas, with one entry per image, None where there is nothing.
     entries = [(row, entry) for row, entry in enumerate(run.evalImgs[: len(run.params.imgIds)]) if entry]
     matched, passed = (np.concatenate([e[key] for _, e in entries], axis=1) for key in ("dtMatches", "dtIgnore"))
     order = np.argsort(-np.concatenate([e["dtScores"] for _, e in entries]), kind="mergesort")

@@ -17,7 +17,7 @@ from noda_train.arrays import Floats
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
-    """The named arrays that an HDF5 or MATLAB file has; which of the two is told by content.
+    """The named arrays that an HDF5 or MATLAB file has; the content says which of the two it is.
 
     Raises:
         NodaError: it is neither, damaged, or claims more memory than such arrays take.

@@ -135,6 +135,7 @@ def ignored_in(path: Path, images: set[ImageId]) -> list[dict[str, Any]]:
     return [
         annotation
         for annotation in list_in(path, "annotations")
-        if annotation.get("image_id") in images
-        and (annotation.get("iscrowd") or not any(annotation.get("keypoints", ())[2::3]))
+        if isinstance(annotation, dict)
+        and annotation.get("image_id") in images
+        and (annotation.get("iscrowd") or not any((annotation.get("keypoints") or ())[2::3]))
     ]

@@ -48,7 +48,7 @@ def evaluator_of(truth: Path, visible: Path | None = None) -> Evaluator:
 
 
 def predictions_of(prediction: Prediction, evaluator: Evaluator) -> Predictions:
-    """A network's prediction, with its poses where AP can be told."""
+    """A network's prediction, with its poses where AP can be computed."""
     poses = poses_of(prediction.joints, prediction.scores, evaluator.names) if evaluator.file else None
     return Predictions(prediction.joints, poses)
 

@@ -1,8 +1,8 @@
 """What predictions are measured against, and its two makers: for PCKh on MPII, and for PCK, OKS and AP on sets in
 COCO's form.
 
-Of MPII's 16 joints, pelvis and thorax do not count. "Mean@0.1" as published by Simple Baselines
-and HRNet is the value at 0.11: both are computed and carry their own name.
+Of MPII's 16 joints, pelvis and thorax do not count. "Mean@0.1" as published by Simple Baselines and HRNet is
+the value at 0.11: both are computed and carry their own name.
 
 PCK takes the longer side of the person's box as its unit (Yang and Ramanan, Articulated Human Detection with Flexible
 Mixtures of Parts, TPAMI 2013). Their thresholds are 0.1 for whole bodies (PARSE) and 0.2 for upper bodies (Buffy); 0.2
@@ -178,7 +178,8 @@ def read_everyone(path: Path) -> list[Person]:
     problems: DiskList[Problem] = DiskList()
     people = [person for person in read_persons(path, problems) if person is not None]
     if problems:
-        raise NodaError(f"{path}: {problems[0].item}: {problems[0].reason}")
+        record = problems[0].item.removeprefix(f"{path.name} ")
+        raise NodaError(f"{path}: {record}: {problems[0].reason}")
     return people
 
 
