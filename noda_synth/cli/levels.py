@@ -14,7 +14,9 @@ from noda_synth.cli.options import path_option
 @click.argument("pool", type=click.Path(path_type=Path))
 @path_option("--out", required=True, help="The figure to write: .png, .pdf or .svg.")
 @click.option("--number", type=click.IntRange(1), default=4, show_default=True, help="How many people.")
-@click.option("--side", type=click.IntRange(32, 2048), default=360, show_default=True, help="Height of a picture, pixels.")
+@click.option(
+    "--side", type=click.IntRange(32, 2048), default=360, show_default=True, help="Height of a picture, pixels."
+)
 @click.option("--id", "wanted", multiple=True, help="Show these person ids instead of those with the best masks.")
 @exits
 def command(pool: Path, out: Path, number: int, side: int, wanted: tuple[str, ...]) -> None:

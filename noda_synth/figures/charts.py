@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _HEAT = ("#ffffff", "#d9eab2", "#57b6ae", "#225ea8", "#0c1850")
 _LINE = 11.0
 """Height of a line of small letters, points."""
-_LETTER = 0.52
-"""Width of a letter in its size; a little more than DejaVu's mean, so that lines end early rather than late."""
+_LETTER = 0.5
+"""Width of a letter in its size, DejaVu's mean."""
 
 
 _WIDE = 0.7
@@ -65,7 +65,7 @@ class BarGroup:
 
 def bars_height(groups: int, bars: int) -> float:
     """Inches that so many groups of so many bars take, heading included."""
-    return 1.05 + groups * max(0.24, 0.05 + 0.13 * bars)
+    return 1.05 + groups * max(0.24, 0.05 + 0.15 * bars)
 
 
 def bars(
@@ -185,10 +185,10 @@ def rose(axes: PolarAxes, counts: Sequence[int], heading: Heading, colour: Colou
 
 
 def _beside(axes: Axes, text: str, end: float, y: float, colour: Colour = INK) -> None:
-    """A number behind the end of its bar, on white, so that no line of the grid runs through it."""
+    """A number behind the end of its bar, on white that hides the lines of the grid but no bar."""
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
     axes.annotate(text, (end, y), (3, 0), textcoords="offset points", va="center_baseline", color=colour,
-                  annotation_clip=False, bbox=ground if text else None)  # fmt: skip
+                  annotation_clip=False, bbox=ground if text else None, zorder=0.9)  # fmt: skip
 
 
 def _number_axis(axes: Axes, which: str, *, whole: bool) -> None:
@@ -208,7 +208,7 @@ def _head(axes: Axes, heading: Heading, lift: float = 0) -> None:
         axes.set_xlabel(heading.axis)
     figure = axes.get_figure(root=True)
     assert figure is not None  # the axes of a chart are on one
-    room = axes.get_position().width * figure.get_figwidth() * 72
+    room = 1.05 * axes.get_position().width * figure.get_figwidth() * 72
     top = 4.0 + lift
     if heading.legend:
         names = [drawable(name, max(10, int((room - 22) / (_WIDE * SMALL)))) for name in heading.legend]

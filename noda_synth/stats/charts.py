@@ -143,7 +143,7 @@ def _places(panels: dict[str, Any], renders: Renders) -> None:
     what = "joint box" if renders.by_bodies else "rectangle"
     heading = Heading(
         "Size of what is pasted",
-        f"renders, n = {placed:,}; the last bar has all that is larger",
+        f"n = {placed:,} renders; the last bar has all larger ones",
         f"diagonal of its {what} / of the target's joint box",
     )
     charts.histogram(panels["size"], *sizes(renders), heading)

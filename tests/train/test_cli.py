@@ -231,6 +231,13 @@ def test_a_run_says_where_its_predictions_were_made(
     out = tmp_path / "fig4.png"
     assert python_m_train("figure", "--run", a_run, "--against", exact, "--out", out, "--person", "v1.jpg#0") == 0
     assert "fig4.png: 1 person" in capsys.readouterr().out
+    vectors = tmp_path / "fig4.svg"
+    two = ("figure", "--run", a_run, "--against", exact, "--person", "v1.jpg#0", "--captions", "Å", "Å + NODA")
+    assert python_m_train(*two, "--out", vectors) == 0
+    assert all(f"<!-- {name} -->" in vectors.read_text() for name in ("ground truth", "Å", "Å + NODA"))
+    capsys.readouterr()
+    assert python_m_train(*two, "--out", tmp_path / "fig4.jpg") == 2
+    assert ".png, .pdf or .svg" in capsys.readouterr().err
     assert python_m_train("figure", "--run", exact, "--against", a_run, "--out", out) == 2
     assert "with --data" in capsys.readouterr().err
 
