@@ -271,7 +271,7 @@ def test_entries_that_cannot_be_read_are_no_obstacle_to_a_holdout(drawn_coco: Ma
     content["annotations"] += ["text", {"id": 9999, "image_id": [1], "category_id": 1}]
     (tmp_path / "coco.json").write_text(json.dumps(content))
     result = convert(tmp_path / "coco.json", tmp_path / "out", "--to", "coco", "--holdout", "0.3")
-    assert result.exit_code == 1 and "annotation" in result.output
+    assert result.exit_code == 1 and "annotation" in result.stderr
     train, valid = (load(path) for path in sorted((tmp_path / "out").glob("person*.json")))
     for key in ("images", "annotations"):
         assert "text" in train[key] and len(train[key]) + len(valid[key]) == len(content[key])
