@@ -17,6 +17,7 @@ import pytest
 from tests.command import ROOT, Process, done, refused, tree
 from tests.conftest import Made
 from tests.drawn_set import write_mpii
+from tests.faults import until
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +88,7 @@ def test_a_cluster_makes_the_same_bytes_though_a_worker_dies(
     on_cluster = ("--backend", "dask", "--scheduler", cluster.address)
     with Process(*pool_words(crowd.data, tmp_path / "pool.h5"), *on_cluster) as running:
         shards = tmp_path / "pool.h5.partial" / "shards"
-        while not list(shards.glob("*.json")):
-            assert running.poll() is None, running.said()
-            time.sleep(0.01)
+        until(lambda: list(shards.glob("*.json")), running)
         cluster.workers[0].kill()
         assert running.wait(timeout=120) == 0, running.said()
     assert (tmp_path / "pool.h5").read_bytes() == crowd.pool.read_bytes()
