@@ -17,10 +17,9 @@ PACKAGES = {"noda_synth": ROOT / "noda_synth", "noda_train": ROOT / "train" / "n
 
 def test_nothing_but_the_two_packages_is_installed() -> None:
     """A top-level package with a common name would hide another project's, or be hidden by it."""
-    found = PROJECT["tool"]["setuptools"]["packages"]["find"]
-    folders = [
-        folder for where in found["where"] for pattern in found["include"] for folder in ROOT.glob(f"{where}/{pattern}")
-    ]
+    places = PROJECT["tool"]["setuptools"]["packages"]["find"]
+    found = [path for where in places["where"] for name in places["include"] for path in ROOT.glob(f"{where}/{name}")]
+    folders = [path for path in found if path.is_dir() and "." not in path.name]
     assert sorted(folders) == sorted(PACKAGES.values())
     for package in PACKAGES.values():
         inside = {file.parent for file in package.rglob("*.py")}
