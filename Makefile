@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 JOBS ?=
 
 # Main job and training.
@@ -34,7 +35,7 @@ TABLE_OPTIONS = $(if $(SECTION),--section $(SECTION)) $(if $(DATA),--data $(DATA
 	$(if $(OBJECTS_IMAGES),--objects-images $(OBJECTS_IMAGES)) $(foreach setting,$(SET),--set $(setting)) \
 	$(if $(MINUTES),--minutes $(MINUTES)) $(if $(STATUS),--status) $(if $(COLLECT),--collect)
 
-.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest stress bench-masks bench-pool bench-render bench-train \
+.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest test-lowest stress bench-masks bench-pool bench-render bench-train \
 	bench-workers rehearsal fit-masks clean
 
 help:  ## List every target.
@@ -54,6 +55,12 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,dev,export,train]'
 	@touch $@ $(VENV)/.core $(VENV)/.train
+
+$(LOWEST)/.dev: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c constraints-lowest.txt -e . \
+		hypothesis pycocotools pytest pytest-xdist
+	@touch $@
 
 $(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
@@ -103,6 +110,13 @@ types: $(VENV)/.dev  ## Mypy, strict.
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'not slow' $(if $(CI),-n 2 -q)
 
+# What leans most on the libraries: files of all kinds, masks, pool, renders, workers, the command line.
+LOWEST_TESTS := build_pool cli compositing convert damaged_images formats_* images jobs json_pieces mat_structs pool \
+	rules_on_output scene
+test-lowest: $(LOWEST)/.dev  ## Test noda-synth with the lowest versions that pyproject.toml allows; ALL=1: all of it.
+	$(LOWEST)/bin/python -m pytest -m 'not slow' -p no:cacheprovider $(if $(CI),-n 2 -q) \
+		$(if $(ALL),tests --ignore=tests/train,$(foreach name,$(LOWEST_TESTS),tests/test_$(name).py))
+
 stress: $(VENV)/.dev  ## The tests that take their time: kills at random moments, full disks, long fuzzing.
 	$(BIN)/python -m pytest -m slow
 
@@ -147,4 +161,4 @@ import-levels: $(VENV)/.core  ## The rooms of the packages, and which imports wh
 .PHONY: bench-methods bench-report gpu-report fuzz import-levels
 
 clean:  ## Remove the demo and everything that was installed.
-	rm -rf $(VENV) $(DEMO) demo build *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(DEMO) demo build *.egg-info

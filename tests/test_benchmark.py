@@ -182,7 +182,7 @@ def test_a_killed_run_goes_on(drawn: Made, twins: Path, tmp_path: Path) -> None:
             assert time.monotonic() < patience and run.poll() is None, run.said()
             time.sleep(0.01)
         run.send_signal(signal.SIGKILL)
-        run.wait()
+        run.wait(timeout=60)
     assert not out.exists()
     done("benchmark", drawn.data, out, "-q", "--jobs", 1, *_QUICK)
     assert _same(out, twins)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ def loaded_after(code: str) -> set[str]:
     """The heavy modules that a fresh interpreter has after some code."""
     tell = f"import sys; print('\\n' + ' '.join(m for m in {HEAVY!r} if m in sys.modules))"
     result = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )
     return set(result.stdout.splitlines()[-1].split())
 
@@ -50,11 +50,15 @@ def test_help_of_a_command_imports_nothing_heavy(command: str) -> None:
 
 
 def test_help_answers_in_less_than_half_a_second() -> None:
+    """Of processor time, which does not depend on what else the machine has to do."""
     took = []
     for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "noda_synth", "--help"], cwd=ROOT, capture_output=True, check=True)
-        took.append(time.perf_counter() - start)
+        before = os.times()
+        subprocess.run(
+            [sys.executable, "-m", "noda_synth", "--help"], cwd=ROOT, capture_output=True, check=True, timeout=120
+        )
+        after = os.times()
+        took.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert min(took) < 0.5
 
 

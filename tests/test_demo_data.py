@@ -12,10 +12,8 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from noda_synth.cli import main
 from noda_synth.data.dataset import OCCLUDED, VISIBLE
 from noda_synth.data.skeleton import MPII
 from noda_synth.demo.dataset import MARK, DemoSettings, draw_image, write_demo
@@ -33,6 +31,7 @@ from noda_synth.demo.scene import Scene
 from noda_synth.demo.truth import PersonTruth, truths
 from noda_synth.errors import NodaError
 from noda_synth.formats import rle_decode
+from tests.command import noda
 
 SMALL = DemoSettings(images=7, valid_images=3, size=(256, 192), seed=5)
 """Few and small, so that it is quick; ten images in all."""
@@ -346,15 +345,15 @@ def test_an_existing_folder_is_refused_and_only_own_ones_are_replaced(demo: Path
 
 def test_command_says_what_it_made(tmp_path: Path) -> None:
     arguments = ["demo-data", str(tmp_path / "a"), "--images=1", "--valid-images=1", "--size=96x64", "--jobs=1", "-q"]
-    result = CliRunner().invoke(main, arguments[:-1])
+    result = noda(*arguments[:-1])
     assert result.exit_code == 0 and "1 training images" in result.output
-    again = CliRunner().invoke(main, arguments[:-1])
+    again = noda(*arguments[:-1])
     assert again.exit_code == 0 and "nothing to do" in again.output
-    result = CliRunner().invoke(main, [*arguments, "--overwrite"])
+    result = noda(*arguments, "--overwrite")
     assert result.exit_code == 0 and result.output == ""
 
 
 @pytest.mark.parametrize("size", ["960", "10x10", "960x", "99999x20"])
 def test_command_refuses_odd_sizes_by_name(tmp_path: Path, size: str) -> None:
-    result = CliRunner().invoke(main, ["demo-data", str(tmp_path / "a"), "--size", size])
-    assert result.exit_code == 2 and size in result.output
+    result = noda("demo-data", tmp_path / "a", "--size", size)
+    assert result.exit_code == 2 and size in result.stderr

@@ -156,7 +156,7 @@ def test_the_lock_of_a_dead_process_holds_nobody_up(undisturbed: Undisturbed, tm
         assert result.exit_code == 2
         assert "another run is writing" in result.stderr
         running.kill()
-        running.wait()
+        running.wait(timeout=60)
         assert (tmp_path / "pool.h5.partial" / "lock").exists()
         done(*words)
     undisturbed.assert_same(tmp_path)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pycocotools import mask as coco_mask
 from scipy.io import loadmat
 
 from noda_synth.data.dataset import Dataset, Person
@@ -187,6 +186,7 @@ def test_real_coco_is_written_back_as_it_stood(noda_data: Path) -> None:
 
 
 def test_real_outlines_are_those_of_pycocotools(noda_data: Path) -> None:
+    coco_mask = pytest.importorskip("pycocotools.mask")
     dataset = read_dataset(find_layout(noda_data / "coco-masks"))
     overlaps = []
     for person in dataset.persons:

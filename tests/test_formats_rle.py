@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycocotools import mask as coco_mask
 
 from noda_synth.errors import ItemError
 from noda_synth.formats import rle_decode, rle_encode, rle_encode_region, segmentation_mask
 from noda_synth.formats.coco.rle import rle_area
+
+coco_mask = pytest.importorskip("pycocotools.mask")
 
 
 def theirs(mask: np.ndarray) -> dict[str, Any]:

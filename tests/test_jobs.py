@@ -16,7 +16,7 @@ from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import write_atomically
 from noda_synth.runs import jobs
 from noda_synth.runs.progress import Progress
-from noda_synth.runs.staging import Outcome, Staging, check_output, remove, settings_difference, settings_hash
+from noda_synth.runs.staging import Outcome, Part, Staging, check_output, remove, settings_difference, settings_hash
 from noda_synth.seeding import item_generator, item_seed
 
 
@@ -41,8 +41,8 @@ def shards() -> list[jobs.Shard]:
     return [jobs.Shard(f"{n:03d}", list(block), len(block)) for n, block in enumerate(jobs.blocks(range(23), 5))]
 
 
-def run(folder: Path, work: Any, count: int) -> tuple[Staging, list[Outcome]]:
-    staging = Staging(folder / "out")
+def run(folder: Path, work: Any, count: int, part: Part | None = None) -> tuple[Staging, list[Outcome]]:
+    staging = Staging(folder / "out", part)
     with staging.hold({"a": 1}), Progress(23, "test", "item", quiet=True) as progress:
         return staging, list(jobs.run_shards(staging, work, shards(), workers=count, progress=progress))
 
@@ -83,6 +83,14 @@ def test_what_was_finished_before_a_shard_failed_is_kept(tmp_path: Path) -> None
     assert [shard.name for shard in shards() if staging.data(shard.name).exists()] == ["000", "001"]
     run(tmp_path, partial(write_square, log=log), 1)
     assert len(log.read_text()) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_each_part_does_its_own_shards_and_leaves_out_the_others(tmp_path: Path, count: int) -> None:
+    done = [run(tmp_path, write_square, count, Part(number, 2)) for number in (1, 2)]
+    assert [[outcome["sum"] for outcome in outcomes] for _, outcomes in done] == [[10, 60, 63], [35, 85]]
+    for (staging, _), names in zip(done, (["000", "002", "004"], ["001", "003"]), strict=True):
+        assert [shard.name for shard in shards() if staging.finished(shard.name)] == names
 
 
 def test_blocks_do_not_depend_on_the_workers() -> None:

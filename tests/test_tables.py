@@ -355,6 +355,7 @@ def test_renders_go_when_nobody_needs_them(table: Path) -> None:
 
 @pytest.mark.slow
 def test_the_whole_path_on_drawn_people(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     words = ["table1", "--section", "quick", "--seeds", "1", "--row", "+ box", "--gpus", "none"]
     command = [sys.executable, "-m", "noda_train", "table", *words]
     for said in ("training of + box, seed 0", "QUICK"):  # the second time there is nothing to do but the table
