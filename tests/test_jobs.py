@@ -88,7 +88,7 @@ def test_what_was_finished_before_a_shard_failed_is_kept(tmp_path: Path) -> None
 @pytest.mark.parametrize("count", [1, 2])
 def test_each_part_does_its_own_shards_and_leaves_out_the_others(tmp_path: Path, count: int) -> None:
     done = [run(tmp_path, write_square, count, Part(number, 2)) for number in (1, 2)]
-    assert [[outcome["sum"] for outcome in outcomes] for _, outcomes in done] == [[10, 60, 63], [35, 85]]
+    assert [[outcome.counts["sum"] for outcome in outcomes] for _, outcomes in done] == [[10, 60, 63], [35, 85]]
     for (staging, _), names in zip(done, (["000", "002", "004"], ["001", "003"]), strict=True):
         assert [shard.name for shard in shards() if staging.finished(shard.name)] == names
 

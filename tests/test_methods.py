@@ -476,11 +476,11 @@ def test_the_options_of_noda_are_sugar_over_its_parameters(drawn: Made, tmp_path
     [
         (["--mask", "box", "--set", "mask=posecut"], "--mask and --set mask=posecut contradict each other"),
         (["--set", "min-covered=2", "--min-covered", "1"], "--min-covered and --set min-covered=2 contradict"),
-        (["--set", "mask=paper"], "--method noda, --set: mask is 'paper'; there are box, cardboard"),
+        (["--set", "mask=paper"], "--method noda --set: mask is 'paper'; there are box, cardboard"),
         (["--set", "radius=1,0.5"], "the lower end comes first"),
         (["--set", "tries=0"], "tries is 0"),
         (["--set", "protect_joints=nose"], "no joint 'nose'"),
-        (["--set", "preset=best"], "noda has no parameter 'preset'"),
+        (["--set", "preset=best"], "--method noda --set preset=best: no setting 'preset'"),
     ],
 )
 def test_wrong_parameters_of_noda_are_refused(drawn: Made, tmp_path: Path, options: list[str], said: str) -> None:

@@ -9,7 +9,6 @@ import click
 
 from noda_synth.cli.errors import echo_some, exit_with, exits
 from noda_synth.cli.options import path_option, seed_option, skeleton_option
-from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError, Problem
 
 TARGETS = ("mpii-json", "gt-valid", "coco")
@@ -64,6 +63,7 @@ def command(
       noda-synth convert person_keypoints.json data/coco/annotations --to coco --holdout 0.2
       noda-synth convert valid.json gt_valid.mat
     """
+    from noda_synth.data.skeleton import skeleton_file
     from noda_synth.formats import convert as conversion
 
     if sum((split is not None, holdout is not None, all_train)) > 1:
