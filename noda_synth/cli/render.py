@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--preset",
-    type=click.Choice(["paper", "best"]),
+    type=click.Choice(["paper", "best", "ground"]),
     default="paper",
     show_default=True,
     help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies.",

@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noda_synth.data.dataset import Person
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.imaging.compositing import Overlay, resize_crop, rim_colours
+from noda_synth.imaging.compositing import Overlay, fused_colours, resize_crop
 from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.bodies import BodyMethod
+from noda_synth.methods.ground import GroundBodies, GroundTarget, draw_on_ground
 from noda_synth.methods.placement import (
     Occluders,
     Placement,
@@ -25,10 +27,19 @@ from noda_synth.methods.placement import (
 
 class Noda(BodyMethod[Placement]):
     settings_type, placement_type = PlacementSettings, Placement
+    sees_others = True
 
     @cached_property
     def occluders(self) -> Occluders:
         return Occluders(self.pool, self.settings)
+
+    @cached_property
+    def bodies(self) -> GroundBodies:
+        return GroundBodies(self.occluders)
+
+    @cached_property
+    def tones(self) -> NDArray[np.float64]:
+        return self.pool.tones()
 
     def counts(self) -> dict[str, int]:
         return {"bodies": len(self.occluders.rows), "pool_bodies": len(self.pool)}
@@ -36,9 +47,19 @@ class Noda(BodyMethod[Placement]):
     def subject(
         self, person: Person, skeleton: Skeleton, size: tuple[int, int], others: Sequence[Person] = ()
     ) -> Target:
-        return Target(person, skeleton, size, self.settings)
+        if self.settings.place != "ground":
+            return Target(person, skeleton, size, self.settings)
+        target = GroundTarget(person, skeleton, size, self.settings, others)
+        if (row := self.pool.row_of(person.person_id)) is not None:
+            target.tone = self.tones[row]
+        return target
 
     def draw(self, subject: Target, rng: np.random.Generator) -> tuple[Placement | None, str]:
+        if isinstance(subject, GroundTarget):
+            if subject.ground:
+                return draw_on_ground(subject, self.occluders, self.bodies, self.settings, rng)
+            if self.settings.no_ground == "skip":
+                return None, "stands on no ground"
         return draw_placement(subject, self.occluders, self.settings, rng)
 
     def stamp(self, placement: Placement) -> Overlay:
@@ -47,8 +68,16 @@ class Noda(BodyMethod[Placement]):
         return Overlay(alpha, placement.left, placement.top)
 
     def colours(self, placement: Placement, stamp: Overlay, picture: BGRImage) -> BGRImage:
-        colours = resize_crop(self.pool.crop(placement.body), (placement.width, placement.height))
-        return rim_colours(colours, stamp.alpha) if self.settings.smooth == "matte" else colours
+        crop = self.pool.crop(placement.body)
+        if self.settings.smooth == "matte":
+            radius = max(2, round(0.08 * float(self.sizes[placement.body])))
+            crop = fused_colours(crop, self.pool.opacity(placement.body, placement.level), radius)
+        return resize_crop(crop, (placement.width, placement.height))
+
+    @cached_property
+    def sizes(self) -> NDArray[np.float64]:
+        """(N,) the bodies' sizes S in pixels of their crops."""
+        return self.pool.stances()[:, 0]
 
     def occluder(self, placement: Placement) -> dict[str, Any]:
         return {"source": self.pool.images[placement.body], "person": self.pool.persons[placement.body]}

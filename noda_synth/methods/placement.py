@@ -53,11 +53,14 @@ class PlacementSettings:
     tries: int = 200
     max_enlarge: float = 2.0
     body_quality: float = 1.0
+    place: str = "ring"
+    no_ground: str = "ring"
 
 
 PRESETS = {
     "paper": PlacementSettings(),
     "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5),
+    "ground": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5, place="ground", tries=1600),
 }
 """`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges and only the better bodies."""
 
@@ -87,6 +90,8 @@ class Placement:
     top: int
     width: int
     height: int
+    ground: str | None = None
+    drop: float | None = None
 
     def to_picture(self, points: NDArray[np.float64], crop_size: NDArray[np.int32]) -> NDArray[np.float64]:
         """Points (P, 2) of the crop, brought to 0-based pixels of the picture."""
@@ -266,13 +271,13 @@ def draw_placement(
             continue
         reason = f"no placement in {settings.tries} tries"
         row, scale = drawn
-        size = _stamp_size(pool.size[row], scale)
+        size = stamp_size(pool.size[row], scale)
         alpha = stamp_alpha(pool, row, level, size, settings.smooth)
         direction = np.stack([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))], axis=1)
         factor = np.array(size) / pool.size[row]
         own_center = ((pool.box[row, :2] + pool.box[row, 2:]) / 2 + 0.5) * factor - 0.5
         corners = np.floor(target.center + radius[:, None] * direction - own_center + 0.5).astype(np.int64)
-        good = _good(target, alpha, corners[:, :1], corners[:, 1:], settings)
+        good = good_corners(target, alpha, corners[:, :1], corners[:, 1:], settings)
         if good.any():
             first = int(np.argmax(good))
             left, top = (int(value) for value in corners[first])
@@ -287,12 +292,12 @@ def stamp_alpha(pool: Pool, row: int, level: str, size: tuple[int, int], smooth:
     return resize_alpha(edge_alpha(pool.opacity(row, level), smooth), size, smooth)
 
 
-def _stamp_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:
+def stamp_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:
     width, height = (max(1, int(np.floor(side * scale + 0.5))) for side in crop_size)
     return width, height
 
 
-def _good(
+def good_corners(
     target: Target,
     alpha: NDArray[np.uint8],
     left: NDArray[np.int64],
