@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 JOBS ?=
 
 # Main job and training.
@@ -34,7 +35,7 @@ TABLE_OPTIONS = $(if $(SECTION),--section $(SECTION)) $(if $(DATA),--data $(DATA
 	$(if $(OBJECTS_IMAGES),--objects-images $(OBJECTS_IMAGES)) $(foreach setting,$(SET),--set $(setting)) \
 	$(if $(MINUTES),--minutes $(MINUTES)) $(if $(STATUS),--status) $(if $(COLLECT),--collect)
 
-.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest stress bench-masks bench-pool bench-render bench-train \
+.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest test-lowest stress bench-masks bench-pool bench-render bench-train \
 	bench-workers rehearsal fit-masks clean
 
 help:  ## List every target.
@@ -48,12 +49,18 @@ $(VENV)/bin/python:
 
 # The stamps make sure that a second run installs nothing.
 $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[figures]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,dev,export,train]'
 	@touch $@ $(VENV)/.core $(VENV)/.train
+
+$(LOWEST)/.dev: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c constraints-lowest.txt -e . \
+		hypothesis pycocotools pytest pytest-xdist
+	@touch $@
 
 $(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
@@ -103,6 +110,13 @@ types: $(VENV)/.dev  ## Mypy, strict.
 pytest: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'not slow' $(if $(CI),-n 2 -q)
 
+# What leans most on the libraries: files of all kinds, masks, pool, renders, workers, the command line.
+LOWEST_TESTS := build_pool cli compositing convert damaged_images formats_* images jobs json_pieces mat_structs pool \
+	rules_on_output scene
+test-lowest: $(LOWEST)/.dev  ## Test noda-synth with the lowest versions that pyproject.toml allows; ALL=1: all of it.
+	$(LOWEST)/bin/python -m pytest -m 'not slow' -p no:cacheprovider $(if $(CI),-n 2 -q) \
+		$(if $(ALL),tests --ignore=tests/train,$(foreach name,$(LOWEST_TESTS),tests/test_$(name).py))
+
 stress: $(VENV)/.dev  ## The tests that take their time: kills at random moments, full disks, long fuzzing.
 	$(BIN)/python -m pytest -m slow
 
@@ -119,7 +133,7 @@ rehearsal: $(VENV)/.core  ## MPII at full size from links to the images of DATA=
 	$(BIN)/python scripts/rehearsal.py --data $(DATA) --out rehearsal
 
 fit-masks: $(VENV)/.core  ## Fit the widths of the cardboard body to outlines: DATA=/path/to/coco.
-	$(BIN)/python scripts/fit_masks.py --data $(DATA)
+	$(BIN)/python -m scripts.fit_masks --data $(DATA)
 
 bench-train: $(VENV)/.train  ## Samples/s of the trainer's data path, network and whole: DATA=/path/to/mpii.
 	$(BIN)/noda-train bench --data $(DATA)
@@ -127,5 +141,24 @@ bench-train: $(VENV)/.train  ## Samples/s of the trainer's data path, network an
 bench-render: $(VENV)/.core  ## Time per image of render against decode + encode alone: DATA=/path/to/mpii.
 	$(BIN)/python scripts/bench_render.py --data $(DATA)
 
+bench-methods: $(VENV)/.core  ## Time per image of each method of occlusion: DATA=/path/to/mpii, POOL=, OBJECTS=.
+	$(BIN)/python scripts/bench_methods.py --data $(DATA) $(if $(POOL),--pool $(POOL)) $(if $(OBJECTS),--objects $(OBJECTS)) \
+		$(if $(OBJECTS_IMAGES),--objects-images $(OBJECTS_IMAGES))
+
+bench-report: $(VENV)/.dev  ## Size and speed of the report's page at MPII's size: RENDERED=/path/to/set POOL=.
+	$(BIN)/python -m scripts.bench_report --set $(RENDERED) --pool $(POOL)
+
+gpu-report: $(VENV)/.train  ## The figures that need a GPU, from what `gpu_report.py pack` wrote: PACKS=packs.
+	$(BIN)/python scripts/gpu_report.py run --packs $(or $(PACKS),packs)
+
+fuzz: $(VENV)/.dev  ## Fuzz the annotation readers for an hour with atheris, which it installs.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python scripts/fuzz_readers.py corpus -max_total_time=3600 -max_len=16384 -rss_limit_mb=2000
+
+import-levels: $(VENV)/.core  ## The rooms of the packages, and which imports which.
+	$(BIN)/python scripts/import_levels.py
+
+.PHONY: bench-methods bench-report gpu-report fuzz import-levels
+
 clean:  ## Remove the demo and everything that was installed.
-	rm -rf $(VENV) $(DEMO) demo build *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(DEMO) demo build *.egg-info

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
 class NodaError(Exception):
-    """Unusable input or usage: the message names the file, the record and the way out. Exit code 2."""
+    """Unusable input or usage: the message names the file, the record and the way out. Exit code 2.
+
+    Attributes:
+        path: the file at fault, which the message then begins with; None where it is no single file.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message if path is None else f"{path}: {message}")
+        self.path = path
 
 
 class ItemError(Exception):

@@ -134,7 +134,8 @@ def measure(
     people: list[Measured], levels: Mapping[str, Callable[[View], Mask]]
 ) -> tuple[dict[str, dict[str, float]], dict[str, list[NDArray[np.bool_]]]]:
     """The figures of every level, and its masks."""
-    table, masks = {}, {}
+    table: dict[str, dict[str, float]] = {}
+    masks: dict[str, list[NDArray[np.bool_]]] = {}
     for level, make in levels.items():
         rows, masks[level] = [], []
         for person in tqdm(people, desc=level, disable=None, leave=False):

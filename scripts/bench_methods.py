@@ -1,4 +1,4 @@
-"""What each method of occlusion costs an image: to draw a placement, and to lay it over the picture; on one core.
+"""What each method of occlusion costs an image: to draw a placement, and to paste it; on one core.
 
     python scripts/bench_methods.py --data data/mpii --pool data/pool.h5 --objects cutouts --number 100
 
@@ -19,10 +19,12 @@ from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.imaging.images import image_path, image_size, read_image
 from noda_synth.methods import METHODS, Sources, method_class
-from noda_synth.methods.options import changed
-from noda_synth.render.occluded_copies import RenderSettings, compose, encode, orders
-from noda_synth.render.run import plan_copies, recipe_of
+from noda_synth.render.occluded_copies import PlannedCopies, compose, encode
+from noda_synth.render.plan import draw_plan
+from noda_synth.render.settings import RenderRun, RenderSettings
+from noda_synth.runs.jobs import Execution
 from noda_synth.seeding import item_generator
+from noda_synth.settings import apply_overrides
 
 
 def main() -> None:
@@ -39,42 +41,42 @@ def main() -> None:
     for number, method in enumerate(METHODS):
         changes = ["people=true"] if arguments.people and method == "objects" else []
         try:
-            draw, lay, rest = measure(method, changes, arguments.data, sources, arguments.number)
+            draw, paste, rest = measure(method, changes, arguments.data, sources, arguments.number)
         except NodaError as error:
             print(f"{method:<18}left out: {error}")
             continue
         if number == 0:
             print(f"read and encode   {rest:8.2f} ms")
-        print(f"{method:<18}{draw:8.2f} ms to draw, {lay:8.2f} ms to lay over")
+        print(f"{method:<18}{draw:8.2f} ms to draw, {paste:8.2f} ms to paste")
 
 
 def measure(method: str, changes: list[str], data: Path, sources: Sources, number: int) -> tuple[float, float, float]:
     """Medians in ms: of a draw, of stamp and colours and pasting, and of reading and encoding."""
     layout = find_layout(data)
     dataset = read_dataset(layout)
-    chosen = changed(method_class(method).settings_type(), changes, method)
+    chosen = apply_overrides(method_class(method).settings_type(), changes, f"--method {method} --set")
     settings = RenderSettings(ratio=1.0, limit=number, method=method, placement=chosen)
-    recipe = recipe_of(settings, sources, dataset)
-    plan = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
-    kind = recipe.open()
-    times = []
-    for order in orders(dataset, plan, settings):
-        path = image_path(layout.images, order.person.image)
-        others = tuple(p for p in dataset.by_image[order.person.image] if p.person_id != order.person.person_id)
+    run = RenderRun(dataset, layout, sources, Path("unused"), settings, {}, Execution(quiet=True))
+    plan = draw_plan(run)
+    kind = run.recipe.open()
+    rows = []
+    for spec in PlannedCopies(run, plan):
+        path = image_path(layout.images, spec.person.image)
+        others = tuple(p for p in dataset.by_image[spec.person.image] if p.person_id != spec.person.person_id)
         read_image(path)  # once unmeasured, so that the file is in memory
-        marks = [time.process_time()]
+        times = [time.process_time()]
         image = read_image(path)
-        marks.append(time.process_time())
-        subject = kind.subject(order.person, dataset.skeleton, image_size(path), others)
-        kind.draw(subject, item_generator(1, "bench", order.person.person_id))
-        marks.append(time.process_time())
-        compose(image, kind, order.placement)
-        marks.append(time.process_time())
+        times.append(time.process_time())
+        subject = kind.subject(spec.person, dataset.skeleton, image_size(path), others)
+        kind.draw(subject, item_generator(1, "bench", spec.person.person_id))
+        times.append(time.process_time())
+        compose(image, kind, spec.placement)
+        times.append(time.process_time())
         encode(image, "jpg", 95)
-        marks.append(time.process_time())
-        times.append(np.diff(marks))
-    read, draw, lay, write = 1000 * np.median(times, axis=0)
-    return float(draw), float(lay), float(read + write)
+        times.append(time.process_time())
+        rows.append(np.diff(times))
+    read, draw, paste, write = 1000 * np.median(rows, axis=0)
+    return float(draw), float(paste), float(read + write)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -35,11 +36,11 @@ def main() -> None:
     cv2.setNumThreads(1)
     layout = find_layout(arguments.data)
     dataset = read_dataset(layout)
-    figures = {}
+    figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, settings in POOLS.items():
             start = time.perf_counter()
-            report = build_pool(dataset, layout.images, Path(folder) / name, settings, {}, workers=1)
+            report = build_pool(dataset, layout.images, Path(folder) / name, settings, {})
             total = time.perf_counter() - start
             assert report is not None
             levels = {level: report.seconds[level] for level in LEVELS if level in report.seconds}
@@ -55,7 +56,7 @@ def main() -> None:
                 "persons": report.bodies,
                 "ms": {stage: round(1000 * value / report.bodies, 2) for stage, value in stages.items()},
             }
-            print(f"{name}: {report.bodies} people, ms a person")
+            print(f"{name}: {report.bodies} people, ms per person")
             for stage, value in figures[name]["ms"].items():
                 print(f"  {stage:<14}{value:8.2f}")
     ratio = figures["paper"]["ms"]["grabcut"] / figures["posecut"]["ms"]["posecut"]

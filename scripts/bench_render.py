@@ -14,6 +14,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,10 +24,10 @@ from noda_synth.imaging.images import image_path, read_image
 from noda_synth.masks import LEVELS
 from noda_synth.methods import Sources
 from noda_synth.pool.build import PoolSettings, build_pool
-from noda_synth.render.occluded_copies import Orders, RenderSettings, compose, encode, render_copies
-from noda_synth.render.run import plan_copies, recipe_of
-from noda_synth.runs import jobs
-from noda_synth.runs.staging import Staging
+from noda_synth.render.occluded_copies import PlannedCopies, compose, draw_copies, encode
+from noda_synth.render.plan import draw_plan
+from noda_synth.render.settings import RenderRun, RenderSettings
+from noda_synth.runs.jobs import Execution
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(arguments.data, arguments.number, Path(folder))
-    print(f"build-pool, {figures['bodies']} bodies, one core, ms a person:")
+    print(f"build-pool, {figures['bodies']} bodies, one core, ms per person:")
     for stage, value in figures["build_ms"].items():
         print(f"  {stage:<12}{value:8.2f}")
     print(f"render, {figures['copies']} copies, one core, medians:")
@@ -51,18 +52,20 @@ def main() -> None:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type-arg]
+def measure(data: Path, number: int, folder: Path) -> dict[str, Any]:
     layout = find_layout(data)
-    dataset = read_dataset(layout, all_train=True) if find_layout(data).kind == "mpii_mat" else read_dataset(layout)
-    report = build_pool(dataset, layout.images, folder / "pool.h5", PoolSettings(), {}, workers=1)
+    dataset = read_dataset(layout, all_train=layout.kind == "mpii_mat")
+    report = build_pool(dataset, layout.images, folder / "pool.h5", PoolSettings(), {})
     assert report is not None
     settings = RenderSettings(ratio=1.0, limit=number)
-    recipe = recipe_of(settings, Sources(pool=folder / "pool.h5"), dataset)
-    method = recipe.open()
-    plan = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
+    run = RenderRun(
+        dataset, layout, Sources(pool=folder / "pool.h5"), folder / "set", settings, {}, Execution(quiet=True)
+    )
+    method = run.recipe.open()
+    plan = draw_plan(run)
     rows = []
-    for order in Orders(dataset, plan, settings):
-        path = image_path(layout.images, order.person.image)
+    for spec in PlannedCopies(run, plan):
+        path = image_path(layout.images, spec.person.image)
         image = read_image(path)  # once unmeasured, so that both ways find the file in memory
         start = time.process_time()
         encode(np.asarray(cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)), "jpg", 95)
@@ -70,7 +73,7 @@ def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type
         times = [time.process_time()]
         image = read_image(path)
         times.append(time.process_time())
-        compose(image, method, order.placement)
+        compose(image, method, spec.placement)
         times.append(time.process_time())
         encode(image, "jpg", 95)
         times.append(time.process_time())
@@ -78,10 +81,9 @@ def measure(data: Path, number: int, folder: Path) -> dict:  # type: ignore[type
     values = np.array(rows) * 1000
     largest = values[np.argsort(values[:, 0])[-len(values) // 3 :]]
     names = ("floor_ms", "render_ms", "read_ms", "paste_ms", "encode_ms")
-    staging = Staging(folder / "set")
-    with staging.opened({}), jobs.Progress(0, "", "", quiet=True) as progress:
+    with run.staging.hold({}):
         start = time.process_time()
-        render_copies(dataset, layout.images, recipe, plan, settings, staging, {}, workers=1, progress=progress)
+        draw_copies(run, plan)
         pipeline = time.process_time() - start
     stages = [stage for stage in ("rules", "read", *LEVELS, "write") if stage in report.seconds]
     return {

@@ -4,7 +4,7 @@
 
 Printed are the time to write the page (by the wall clock, and the processors' own, which depends little on who else
 uses them), its size and, where Chromium is installed, what passes in the browser: until the first pictures are drawn,
-until the page is loaded, to filter, to order, and to show another place.
+until the page is loaded, to filter, to order, and to jump to another row.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "noda_synth", *map(str, command)], check=True)
         seconds, spent = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         print(f"{arguments.renders} renders written in {seconds:.1f} s, {arguments.jobs} workers")
-        print(f"{1e3 * (spent.ru_utime + spent.ru_stime) / arguments.renders:.1f} ms of processor time a render")
-        print(f"{page.stat().st_size / 1e6:.1f} MB, {page.stat().st_size / arguments.renders / 1e3:.1f} kB a render")
+        print(f"{1e3 * (spent.ru_utime + spent.ru_stime) / arguments.renders:.1f} ms of processor time per render")
+        print(f"{page.stat().st_size / 1e6:.1f} MB, {page.stat().st_size / arguments.renders / 1e3:.1f} kB per render")
         if os.environ.get("CHROMIUM") or any(map(shutil.which, NAMES)):
             look(page, folder / "profile")
 

@@ -18,12 +18,12 @@ from statistics import median
 
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.methods import Sources
-from noda_synth.methods.placement import PlacementSettings
+from noda_synth.methods.placement_settings import PlacementSettings
 from noda_synth.pool.build import PoolSettings, build_pool
-from noda_synth.render.occluded_copies import RenderSettings, render_copies
-from noda_synth.render.run import plan_copies, recipe_of
-from noda_synth.runs import jobs
-from noda_synth.runs.staging import Staging
+from noda_synth.render.occluded_copies import draw_copies
+from noda_synth.render.plan import draw_plan
+from noda_synth.render.settings import RenderRun, RenderSettings
+from noda_synth.runs.jobs import Execution
 
 TURNS, COPIES = 3, 6
 
@@ -41,24 +41,23 @@ def main() -> None:
         folder = Path(name)
 
         def build(workers: int) -> None:
-            build_pool(
-                dataset, layout.images, folder / "pool.h5", levels, {}, workers=workers, overwrite=True, quiet=True
-            )
+            execution = Execution(workers, overwrite=True, quiet=True)
+            build_pool(dataset, layout.images, folder / "pool.h5", levels, {}, execution)
+
+        def run(workers: int) -> RenderRun:
+            sources, execution = Sources(pool=folder / "pool.h5"), Execution(workers, quiet=True)
+            return RenderRun(dataset, layout, sources, folder / "set", settings, {}, execution)
 
         def plan(workers: int) -> None:
-            plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=True)
+            draw_plan(run(workers))
 
         def render(workers: int) -> None:
-            staging = Staging(folder / "set")
-            with staging.opened({}), jobs.Progress(0, "", "", quiet=True) as progress:
-                render_copies(
-                    dataset, layout.images, recipe, drawn, settings, staging, {}, workers=workers, progress=progress
-                )
-            shutil.rmtree(staging.folder)
+            with run(workers).staging.hold({}):
+                draw_copies(run(workers), drawn)
+            shutil.rmtree(run(workers).staging.folder)
 
         compare(f"build-pool, {len(dataset.images)} images", build, arguments.workers)
-        recipe = recipe_of(settings, Sources(pool=folder / "pool.h5"), dataset)
-        drawn = plan_copies(dataset, layout.images, recipe, settings, workers=1, quiet=True)
+        drawn = draw_plan(run(1))
         number = COPIES * len(drawn.chosen)
         compare(f"plan, {number} placements", plan, arguments.workers)
         compare(f"render, {number} copies", render, arguments.workers)

@@ -1,6 +1,6 @@
 """Fit the widths of the body's parts and the weights of the evidence to true outlines, cross-validated.
 
-    python scripts/fit_masks.py --data data/coco-masks --jobs 2
+    python -m scripts.fit_masks --data data/coco-masks --jobs 2
 
 Any COCO file with keypoints and polygons will do. Another skeleton starts from COCO's or MPII's constants where the
 tables `WIDTHS` and `WEIGHTS` have no entry for it. What is printed has the form of these tables.
@@ -22,12 +22,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from bench_masks import people_with_outlines, without_visibility
 from numpy.typing import NDArray
 
 from noda_synth.masks.body_parts import WIDTHS, Widths, fitted_like
 from noda_synth.masks.evidence import WEIGHTS, Weights, evidence_of
 from noda_synth.masks.posecut import body_field, guide_of
+from scripts.bench_masks import Measured, people_with_outlines, without_visibility
 
 FITTED_WEIGHTS = ("prior", "colour", "bias", "hidden", "shown", "other_joint", "slope")
 STEP, LEAST_GAIN = 0.1, 0.0003
@@ -94,7 +94,7 @@ class Scores:
         return self.known[constants]
 
 
-_people: list = []  # type: ignore[type-arg]
+_people: list[Measured] = []
 
 
 def _overlap(number: int, constants: Constants) -> float:

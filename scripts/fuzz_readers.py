@@ -13,79 +13,74 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-import atheris
 import numpy as np
+from numpy.typing import NDArray
 from scipy.io import savemat
 
-with atheris.instrument_imports(include=["noda_synth"]):
-    from noda_synth.errors import NodaError
-    from noda_synth.formats import Layout, read_dataset
-    from noda_synth.formats.files.detect import detect
-    from noda_synth.formats.mpii.split import read_split
 
-FOLDER = Path(tempfile.mkdtemp())
-
-
-def seeds(corpus: Path) -> None:
+def write_seeds(corpus: Path) -> None:
     """A small file of every kind, with the traps that real ones have."""
     corpus.mkdir(parents=True, exist_ok=True)
-    joints = [[float(place), 2.5 * place] for place in range(16)]
+    joints = [[float(index), 2.5 * index] for index in range(16)]
     record = {"image": "a.jpg", "center": [1.5, 2], "scale": 1.1, "joints": joints, "joints_vis": [1] * 15 + [0]}
     (corpus / "mpii.json").write_text(json.dumps([record, {**record, "joints_visible": [1] * 16}]))
-    annotation = {
-        "id": 1,
-        "image_id": 1,
-        "category_id": 1,
-        "iscrowd": 0,
-        "keypoints": [5, 6, 2] * 17,
-        "bbox": [1, 2, 3, 4],
-    }
-    annotation["segmentation"] = {"size": [8, 8], "counts": "`05"}
+    ids = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0}
+    outline = {"size": [8, 8], "counts": "`05"}
+    annotation = {**ids, "keypoints": [5, 6, 2] * 17, "bbox": [1, 2, 3, 4], "segmentation": outline}
     names = ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]
-    names += [
-        f"{side}_{joint}"
-        for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-        for side in ("left", "right")
-    ]
-    content = {
-        "images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 8}], "annotations": [annotation],
-        "categories": [{"id": 1, "name": "person", "keypoints": names}],
-    }  # fmt: skip
-    (corpus / "coco.json").write_text(json.dumps(content))
-    points = np.array(
-        [{"x": 1.0, "y": 2.0, "id": 9, "is_visible": "1"}, {"x": 3.0, "y": 2.0, "id": 0, "is_visible": []}]
+    limbs = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    names += [f"{side}_{joint}" for joint in limbs for side in ("left", "right")]
+    image = {"id": 1, "file_name": "a.jpg", "width": 8, "height": 8}
+    person = {"id": 1, "name": "person", "keypoints": names}
+    (corpus / "coco.json").write_text(
+        json.dumps({"images": [image], "annotations": [annotation], "categories": [person]})
     )
-    rect = {
-        "scale": 1.5,
-        "objpos": {"x": 3.0, "y": 4.0},
-        "annopoints": {"point": points},
-        "x1": 1,
-        "y1": 2,
-        "x2": 3,
-        "y2": 4,
-    }
+    shown, hidden = {"x": 1.0, "y": 2.0, "id": 9, "is_visible": "1"}, {"x": 3.0, "y": 2.0, "id": 0, "is_visible": []}
+    points = {"point": _structs(shown, hidden)}
+    head = {"x1": 1, "y1": 2, "x2": 3, "y2": 4}
+    rect = {"scale": 1.5, "objpos": {"x": 3.0, "y": 4.0}, "annopoints": points, **head}
     entry = {"image": {"name": "a.jpg"}, "annorect": rect, "vididx": 1.0}
-    release = {"annolist": np.array([entry, {**entry, "annorect": []}]), "img_train": np.array([1, 1])}
+    release = {"annolist": _structs(entry, {**entry, "annorect": []}), "img_train": np.array([1, 1])}
     for compressed in (True, False):
         savemat(corpus / f"mpii{compressed:d}.mat", {"RELEASE": release}, do_compression=compressed)
     (corpus / "names.txt").write_text("a.jpg\nb.jpg\n")
 
 
-def one_input(data: bytes) -> None:
-    path = FOLDER / "input"
-    path.write_bytes(data)
-    with suppress(NodaError):
-        kind = detect(path)
-        if kind in ("mpii_json", "mpii_mat", "coco"):
-            read_dataset(Layout(FOLDER, path, kind), all_train=kind == "mpii_mat")
-    with suppress(NodaError):
-        read_split(path)
+def _structs(*items: dict[str, Any]) -> NDArray[Any]:
+    """A MATLAB struct array of items with the same fields; a plain array of them would become a cell array."""
+    return np.array([tuple(item.values()) for item in items], [(name, object) for name in items[0]])
+
+
+def main() -> None:
+    import atheris
+
+    # Only what is imported in here is instrumented.
+    with atheris.instrument_imports(include=["noda_synth"]):
+        from noda_synth.errors import NodaError
+        from noda_synth.formats import Layout, read_dataset
+        from noda_synth.formats.files.detect import detect
+        from noda_synth.formats.mpii.split import read_split
+
+    folder = Path(tempfile.mkdtemp())
+
+    def read(data: bytes) -> None:
+        path = folder / "input"
+        path.write_bytes(data)
+        with suppress(NodaError):
+            kind = detect(path)
+            if kind in ("mpii_json", "mpii_mat", "coco"):
+                read_dataset(Layout(folder, path, kind), all_train=kind == "mpii_mat")
+        with suppress(NodaError):
+            read_split(path)
+
+    corpus = Path(next(argument for argument in sys.argv[1:] if not argument.startswith("-")))
+    if not corpus.is_dir() or not any(corpus.iterdir()):
+        write_seeds(corpus)
+    atheris.Setup(sys.argv, read)
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    corpus = Path(next(word for word in sys.argv[1:] if not word.startswith("-")))
-    if not corpus.is_dir() or not any(corpus.iterdir()):
-        seeds(corpus)
-    atheris.Setup(sys.argv, one_input)
-    atheris.Fuzz()
+    main()

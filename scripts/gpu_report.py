@@ -14,14 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
@@ -32,11 +29,13 @@ from noda_synth.formats import find_layout
 from noda_train import evaluate, geometry, pictures
 from noda_train.data import Samples
 from noda_train.data import load as load_data
-from noda_train.distributed import World, choose_device, joined
+from noda_train.distributed import World, choose_device, init_distributed
 from noda_train.fit import fit
-from noda_train.metrics import pckh, scoring
+from noda_train.metrics import scoring
+from noda_train.metrics.tables import format_comparison, format_numbers
 from noda_train.models import build
-from noda_train.runs import trained
+from noda_train.outputs import write_json
+from noda_train.runs import load_run
 from noda_train.settings import Settings, load
 from noda_train.speed import hardware, plain_sample, training_rates
 
@@ -201,22 +200,21 @@ def train(work: Path, name: str, small: bool) -> dict[str, Any]:
     start = time.perf_counter()
     state = fit(parts, settings, run, world, print, resume=(run / "last.pt").exists())
     minutes = (time.perf_counter() - start) / 60
-    who = evaluate.subject(parts, settings)
+    who = evaluate.evaluation_set(parts, settings)
     origin = {"run": run.name, "checkpoint": "last", "epoch": str(state.epoch)}
     prediction, result = evaluate.evaluate_network(state.evaluated, who, settings, world, run, origin)
-    print(pckh.format_table(result))
+    print(format_numbers(result))
     rows = pictures.most_occluded(who.truth, 8)
-    sheet = pictures.sheet(who.samples, who.truth, {name: prediction.joints}, rows)
-    pictures.write(run / "predictions.png", sheet)
+    pictures.write_sheet(run / "predictions.png", who.samples, who.truth, {name: prediction.joints}, rows)
     return {"minutes": minutes, "epochs": settings.epochs, "best": list(state.best), **result}
 
 
 def comparison(work: Path) -> dict[str, Any]:
     parts = load_data(work / "base")
-    settings = trained(work / "run-base", "last", torch.device("cpu")).settings
-    judge = evaluate.subject(parts, settings).judge
-    ours, other = (scoring.found_in(work / run, judge) for run in ("run-noda", "run-base"))
-    return scoring.compare(ours, other, judge)
+    settings = load_run(work / "run-base", "last", torch.device("cpu")).settings
+    evaluator = evaluate.evaluation_set(parts, settings).evaluator
+    ours, other = (scoring.read(work / run, evaluator) for run in ("run-noda", "run-base"))
+    return scoring.compare(ours, other, evaluator)
 
 
 # All of it
@@ -243,10 +241,10 @@ def report(packs: Path, work: Path, out: Path, minutes: float, small: bool) -> N
                 print(f"{minutes} minutes are over before: {name}; start again to go on")
                 break
             print(f"== {name}", flush=True)
-            with joined("auto"):  # cuDNN as a run has it
-                evaluate.write_json(kept, step())
+            with init_distributed("auto"):  # cuDNN as a run has it
+                write_json(kept, step())
         results[name] = json.loads(kept.read_text())
-        evaluate.write_json(out / "report.json", results)
+        write_json(out / "report.json", results)
         (out / "report.md").write_text(_markdown(results))
     for name in ("base", "noda"):
         picture = work / f"run-{name}" / "predictions.png"
@@ -264,9 +262,9 @@ def _markdown(results: dict[str, Any]) -> str:
             lines += [f"## {name}, samples/s", *(f"- {key}: {value:.2f}" for key, value in result.items()), ""]
         if name.startswith("training"):
             lines += [f"## {name}: {result['epochs']} epochs, {result['minutes']:.1f} minutes", "```"]
-            lines += [pckh.format_table(result), "```", ""]
+            lines += [format_numbers(result), "```", ""]
         if name == "noda less base":
-            lines += [f"## {name}", "```", pckh.format_comparison(result), "```", ""]
+            lines += [f"## {name}", "```", format_comparison(result), "```", ""]
     return "\n".join(lines)
 
 

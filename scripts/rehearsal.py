@@ -1,4 +1,4 @@
-"""A rehearsal at full size: MPII's 14,679 training images and 22,246 persons, made of links to the images at hand.
+"""A rehearsal at full size: MPII's 14,679 training images and 22,246 persons, made of links to a few images.
 
     python scripts/rehearsal.py --data data/mpii-mini --out rehearsal
     nohup python scripts/rehearsal.py --data data/mpii-mini --out rehearsal --multiple 2 > rehearsal.log 2>&1 &
@@ -36,14 +36,14 @@ def main() -> None:
     images, persons = round(IMAGES * arguments.multiple), round(PERSONS * arguments.multiple)
     make_set(arguments.data, out / "set", images, persons)
     make_set(arguments.data, out / "twentieth", images // 20, persons // 20)
-    words = ("--jobs", jobs, "--overwrite")
+    options = ("--jobs", jobs, "--overwrite")
     pool, data = out / "pool.h5", out / "set"
     levels = ("--levels", "box,cardboard,posecut")
     figures = {"images": images, "persons": persons}
-    figures["build-pool"] = watched(pool, images, "build-pool", "--data", data, "--out", pool, *levels, *words)
-    twentieth = ("--data", out / "twentieth", "--out", out / "grabcut.h5", "--levels", "grabcut", *words)
+    figures["build-pool"] = watched(pool, images, "build-pool", "--data", data, "--out", pool, *levels, *options)
+    twentieth = ("--data", out / "twentieth", "--out", out / "grabcut.h5", "--levels", "grabcut", *options)
     figures["build-pool, grabcut, a twentieth"] = watched(out / "grabcut.h5", images // 20, "build-pool", *twentieth)
-    rendered = ("--data", data, "--pool", pool, "--mask", "posecut", "--out", out / "noda", *words)
+    rendered = ("--data", data, "--pool", pool, "--mask", "posecut", "--out", out / "noda", *options)
     figures["render"] = watched(out / "noda", round(persons / 2), "render", *rendered)
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures, indent=1))
@@ -56,7 +56,7 @@ def make_set(source: Path, folder: Path, images: int, persons: int) -> None:
         groups.setdefault(record["image"], []).append(record)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "annot").mkdir(exist_ok=True)
-    records = []
+    records: list[dict[str, Any]] = []
     for number, (name, people) in enumerate(islice(cycle(groups.items()), images)):
         copy = f"{number:07d}_{name}"
         link(source / "images" / name, folder / "images" / copy, folder / f"original_{name}")
@@ -78,10 +78,10 @@ def link(source: Path, target: Path, copy: Path) -> None:
         target.hardlink_to(copy)
 
 
-def watched(out: Path, items: int, *words: object) -> dict[str, Any]:
+def watched(out: Path, items: int, *argv: object) -> dict[str, Any]:
     """Run a command of noda-synth; its time, its rate along the way, and the peak memory of its processes."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "noda_synth", *map(str, words)]
+    command = [sys.executable, "-m", "noda_synth", *map(str, argv)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     watch = Watch(process.pid, out.with_name(out.name + ".partial") / "shards")
     watch.start()
@@ -136,11 +136,11 @@ class Watch(threading.Thread):
             "worker_mb_after_50_shards": [round(peak / 1024) for pid, peak in self.early.items() if pid != self.pid],
         }
 
-    def _rate(self, place: float, total: int, clock: int) -> float:
-        """Over the twentieth of the shards around a place, by the wall clock (0) or the processor's (1)."""
+    def _rate(self, position: float, total: int, clock: int) -> float:
+        """Over the twentieth of the shards around a position, by the wall clock (0) or the processor's (1)."""
         if total < 2:
             return float("nan")
-        first = min(max(place - total / 40, 1), 0.95 * total)
+        first = min(max(position - total / 40, 1), 0.95 * total)
         within = [sample for sample in self.finished if first <= sample[2] <= first + max(total / 20, 8)]
         start, end = within[0], within[-1]
         return round((end[2] - start[2]) / max(end[clock] - start[clock], 1e-9), 2)

@@ -74,7 +74,7 @@ class Browser:
         os.close(self._orders)
         os.close(self._answers)
         self._process.kill()
-        self._process.wait()
+        self._process.wait(timeout=60)
 
     def send(self, method: str, **parameters: Any) -> Any:
         return self._send(method, parameters, self._session)

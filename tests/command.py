@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from inspect import signature
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -13,11 +14,13 @@ from click.testing import CliRunner, Result
 from noda_synth.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
+# Before click 8.2 the runner mixes stdout and stderr unless told otherwise; since then it always has both apart.
+_APART = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
 
 
 def noda(*words: object) -> Result:
     """Run a command in this process; an exception that is no exit is a bug, and comes out as one."""
-    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    return CliRunner(**_APART).invoke(main, [str(word) for word in words], catch_exceptions=False)
 
 
 def done(*words: object) -> str:
@@ -56,7 +59,7 @@ class Process(subprocess.Popen[str]):
 
     def __exit__(self, *error: object) -> None:
         self.kill()
-        self.wait()
+        self.wait(timeout=60)
         self._said.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import pytest
 
 from tests.command import done
 from tests.drawn_set import write_coco, write_mpii
+
+# Behind nohup SIGINT is ignored, and processes that are started here would inherit that and never end by one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

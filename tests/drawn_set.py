@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from scipy.io import savemat
 
@@ -151,8 +152,7 @@ def _visibility(rng: np.random.Generator, count: int, valid: bool) -> dict[int, 
 
 def write_coco(root: Path, images: int = 14, seed: int = 5) -> Path:
     """The set as COCO keypoints: outlines as polygons and as run lengths by turns, and one crowd."""
-    from pycocotools import mask as coco_mask
-
+    coco_mask = pytest.importorskip("pycocotools.mask")
     rng = np.random.default_rng(seed)
     entries, annotations = [], []
     for number in range(images):

@@ -106,7 +106,7 @@ def body_on(
     alpha, colours = np.zeros(shape[:2], np.uint8), np.zeros(shape, np.uint8)
     top, left = placement["top"], placement["left"]
     y, x = max(top, 0), max(left, 0)
-    rows, columns = slice(y - top, shape[0] - top), slice(x - left, shape[1] - left)
+    rows, columns = slice(y - top, max(shape[0] - top, 0)), slice(x - left, max(shape[1] - left, 0))
     part = stamp[rows, columns]
     alpha[y : y + part.shape[0], x : x + part.shape[1]] = part
     colours[y : y + part.shape[0], x : x + part.shape[1]] = cv2.resize(crop, size, interpolation=how)[rows, columns]

@@ -7,6 +7,7 @@ import json
 import signal
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import pytest
 from numpy.typing import NDArray
 
 from noda_synth.benchmark import capsules, paint
-from noda_synth.benchmark.decide import Body, Decider, Place, Target, bodies_of, hidden
+from noda_synth.benchmark.decide import Body, BodyPosition, Decider, ValidationTarget, bodies_of, newly_hidden
 from noda_synth.benchmark.hashes import read_hashes
-from noda_synth.benchmark.protocol import SEVERITIES, Dice, Settings
+from noda_synth.benchmark.protocol import SEVERITIES, HashRandom, Settings
 from noda_synth.data.dataset import Dataset, People, Person
 from noda_synth.data.skeleton import MPII
 from noda_synth.formats import Layout, find_layout, read_dataset
@@ -25,8 +26,8 @@ from noda_synth.formats.files.matlab import load_mat
 from noda_synth.imaging.compositing import alpha_at
 from noda_synth.imaging.images import image_size, read_image
 from noda_synth.masks import Mask
-from noda_synth.methods.placement import PlacementSettings
-from noda_synth.methods.placement import Target as PaperTarget
+from noda_synth.methods.placement import TargetPerson
+from noda_synth.methods.placement_settings import PlacementSettings
 from tests.command import Process, done, noda, refused
 from tests.conftest import Made
 
@@ -72,7 +73,9 @@ def _lines(out: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in (out / "manifest.jsonl").read_text().splitlines()]
 
 
-def _stamp(layout: Layout, dataset: Dataset, line: dict[str, Any]) -> tuple[paint.Stamp, Person, tuple[int, int]]:
+def _overlay(
+    layout: Layout, dataset: Dataset, line: dict[str, Any]
+) -> tuple[paint.BodyOverlay, Person, tuple[int, int]]:
     """What was pasted, from the manifest's line alone."""
     occluder = dataset.persons[line["occluder"]["row"]]
     others = [o for o in dataset.by_image[occluder.image] if o.person_id != occluder.person_id and not o.duplicate]
@@ -82,8 +85,8 @@ def _stamp(layout: Layout, dataset: Dataset, line: dict[str, Any]) -> tuple[pain
     body = Body(occluder.image, line["occluder"]["row"], joints, capsules.body_size(joints))
     cutout = paint.cut_body(read_image(layout.images / occluder.image), occluder, others, dataset.skeleton)
     covered = np.isin(dataset.skeleton.joints, line["covered"])
-    target = Target(person, dataset.skeleton, size)
-    return paint.stamp(cutout, body, Place(0, **line["place"]), target, covered), person, size
+    target = ValidationTarget(person, dataset.skeleton, size)
+    return paint.body_overlay(cutout, body, BodyPosition(0, **line["place"]), target, covered), person, size
 
 
 def test_severities_and_labels_are_what_the_pixels_show(written: tuple[Path, Path]) -> None:
@@ -92,8 +95,8 @@ def test_severities_and_labels_are_what_the_pixels_show(written: tuple[Path, Pat
     lines = _lines(out)
     assert {line["severity"] for line in lines} == set(_COUNTS)
     for line in lines:
-        stamp, person, size = _stamp(layout, dataset, line)
-        shown = alpha_at(stamp.alpha, person.joints, stamp.left, stamp.top) >= 128
+        overlay, person, size = _overlay(layout, dataset, line)
+        shown = alpha_at(overlay.alpha, person.joints, overlay.left, overlay.top) >= 128
         within = person.labelled & _inside(person.joints, size)
         assert (shown & within).tolist() == np.isin(MPII.joints, line["covered"]).tolist(), line["id"]
         new = [j for j in line["covered"] if person.visible[MPII.index[j]] == 1]
@@ -103,8 +106,7 @@ def test_severities_and_labels_are_what_the_pixels_show(written: tuple[Path, Pat
         assert low <= counted <= high
         assert any(joint.endswith(("elbow", "wrist", "knee", "ankle")) for joint in new)
         # The paper's rule: nothing over head and neck, nor over the line between them.
-        free = PaperTarget(person, MPII, size, PlacementSettings(min_covered=0)).free_points
-        assert (alpha_at(stamp.alpha, free, stamp.left, stamp.top) < 128).all(), line["id"]
+        assert (alpha_at(overlay.alpha, _free_points(person, size), overlay.left, overlay.top) < 128).all(), line["id"]
 
 
 def _inside(joints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -180,7 +182,7 @@ def test_a_killed_run_goes_on(drawn: Made, twins: Path, tmp_path: Path) -> None:
             assert time.monotonic() < patience and run.poll() is None, run.said()
             time.sleep(0.01)
         run.send_signal(signal.SIGKILL)
-        run.wait()
+        run.wait(timeout=60)
     assert not out.exists()
     done("benchmark", drawn.data, out, "-q", "--jobs", 1, *_QUICK)
     assert _same(out, twins)
@@ -197,11 +199,37 @@ def _twins(dataset: Dataset, layout: Layout, shift: float = 0.0) -> list[Any]:
     decider = Decider(bodies_of(dataset, sizes), Settings(tries=320))
     found = []
     for person in dataset.valid:
-        target = Target(person, dataset.skeleton, image_size(layout.images / person.image))
+        target = ValidationTarget(person, dataset.skeleton, image_size(layout.images / person.image))
         for severity in SEVERITIES:
-            twin, reason = decider.twin(target, severity)
-            found.append((reason, None if twin is None else (twin.place, hidden(twin, person.visible).tolist())))
+            twin, reason = decider.draw_twin(target, severity)
+            found.append(
+                (reason, None if twin is None else (twin.position, newly_hidden(twin, person.visible).tolist()))
+            )
     return found
+
+
+def test_head_and_neck_stay_free_under_all_that_a_body_may_wear(drawn: Made) -> None:
+    """Decided so that no mask has to be cleared there: the hull leaves the joints and the line between them free."""
+    layout, dataset = _read(drawn.data)
+    bodies = bodies_of(dataset, {name: image_size(layout.images / name) for name in dataset.images})
+    twins = 0
+    for person in dataset.valid:
+        size = image_size(layout.images / person.image)
+        target = ValidationTarget(person, MPII, size)
+        free = np.floor(_free_points(person, size) + 0.5).astype(np.int64)
+        for severity, seed in product(SEVERITIES, range(12)):
+            twin, _ = Decider(bodies, Settings(seed, tries=640)).draw_twin(target, severity)
+            if twin is not None:
+                twins += 1
+                position = twin.position
+                hull = bodies[position.body].shape(position.factor, capsules.HULL)
+                assert not hull.holds(free - (position.x, position.y)).any()
+    assert twins > 50
+
+
+def _free_points(person: Person, size: tuple[int, int]) -> NDArray[np.float64]:
+    """The points (P, 2) that the paper's rule keeps free."""
+    return TargetPerson(person, MPII, size, PlacementSettings(min_covered=0)).free_points
 
 
 def test_decisions_stand_what_machines_may_differ_in(data: Path) -> None:
@@ -234,16 +262,17 @@ def test_no_mask_can_contradict_the_labels(
     assert found["usual"]["bytes"] != found["other"]["bytes"]
     layout, dataset = _read(drawn.data)
     for line in _lines(other):
-        stamp, person, _ = _stamp(layout, dataset, line)
-        shown = alpha_at(stamp.alpha, person.joints, stamp.left, stamp.top) >= 128
+        overlay, person, size = _overlay(layout, dataset, line)
+        shown = alpha_at(overlay.alpha, person.joints, overlay.left, overlay.top) >= 128
         assert shown.tolist() == np.isin(MPII.joints, line["covered"]).tolist(), line["id"]
+        assert (alpha_at(overlay.alpha, _free_points(person, size), overlay.left, overlay.top) < 128).all(), line["id"]
 
 
 def test_verify_names_a_flipped_byte_and_a_changed_label(drawn: Made, tmp_path: Path) -> None:
     out = tmp_path / "twins"
     done("benchmark", drawn.data, out, "-q", "--jobs", 1, "--originals", "copy", *_QUICK)
-    for words in ((out,), (drawn.data, out, "-q", "--jobs", 1)):
-        assert done("benchmark", *words, "--verify").count("as they should be") == 2
+    for arguments in ((out,), (drawn.data, out, "-q", "--jobs", 1)):
+        assert done("benchmark", *arguments, "--verify").count("as they should be") == 2
     picture = sorted((out / "light" / "images").rglob("*.jpg"))[0]
     data = bytearray(picture.read_bytes())
     data[-20] ^= 1
@@ -318,17 +347,17 @@ def test_what_cannot_be_a_benchmark_is_refused(drawn: Made, tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
-def test_dice_are_fair_and_fixed() -> None:
-    rolls = Dice("a key").roll(6, 6000, "x")
-    assert rolls.min() == 0 and rolls.max() == 5 and np.abs(np.bincount(rolls) - 1000).max() < 120
+def test_drawn_numbers_are_fair_and_fixed() -> None:
+    numbers = HashRandom("a key").integers(6, 6000, "x")
+    assert numbers.min() == 0 and numbers.max() == 5 and np.abs(np.bincount(numbers) - 1000).max() < 120
     # 32 bits of SHAKE-256 scaled to the sides, which any language gives.
-    assert Dice("a key").roll(1000, 4, "x").tolist() == [173, 975, 919, 170]
+    assert HashRandom("a key").integers(1000, 4, "x").tolist() == [173, 975, 919, 170]
 
 
-def test_figures_are_exact_at_their_border() -> None:
-    capsule = capsules.Figure(np.array([[0, 0, 30, 40, 5]]), np.empty((0, 6), np.int64))
+def test_shapes_are_exact_at_their_border() -> None:
+    capsule = capsules.BodyShape(np.array([[0, 0, 30, 40, 5]]), np.empty((0, 6), np.int64))
     # 3 : 4 : 5 triangles: these lie on the border to the very pixel, and the next pixel outside.
     points = np.array([(-3, -4), (-4, -4), (11, 23), (10, 24), (33, 44), (34, 44), (15, 20)])
     assert capsule.holds(points).tolist() == [True, False, True, False, True, False, True]
-    triangle = capsules.Figure(np.empty((0, 5), np.int64), np.array([[0, 0, 10, 0, 0, 10]]))
+    triangle = capsules.BodyShape(np.empty((0, 5), np.int64), np.array([[0, 0, 10, 0, 0, 10]]))
     assert triangle.holds(np.array([(5, 5), (6, 5), (0, 0), (-1, 0)])).tolist() == [True, False, True, False]

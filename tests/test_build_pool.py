@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
+from noda_synth.data.pose import Pose
+from noda_synth.data.skeleton import SKELETONS
+from noda_synth.masks.entanglement import shared_joints
 from tests.command import done, noda, refused
 from tests.conftest import Made
 from tests.drawn_set import JOINTS, SIZE, records, write_mpii
@@ -175,3 +179,32 @@ def test_a_fallback_is_recorded_and_told(data: Path, tmp_path: Path) -> None:
         row = [name.decode() for name in pool["bodies/person"]].index(person)
         assert pool["masks/grabcut/status"][row] == 1
         assert pool["masks/grabcut/status"][()].sum() == 1
+
+
+def test_joints_of_unknown_visibility_make_nobody_visible(data: Path, tmp_path: Path) -> None:
+    """Both joints that are known are hidden; of the other 14 nothing is known."""
+    (data / "mpii_human_pose_v1_u12_1.mat").unlink()
+    person = change(data, 0, lambda record: record.update(joints_visible=[0, 0] + [-1] * 14))
+    people, said = build(data, tmp_path / "pool.h5")
+    assert person not in people
+    assert "1 left out: mostly hidden" in said
+
+
+def test_who_shares_as_many_joints_as_are_allowed_stays(data: Path, tmp_path: Path) -> None:
+    """Two people share four joints: the default lets them in, and one joint fewer does not."""
+    near = records(data)[1]  # alone in the picture with row 2
+    pair = [Pose(SKELETONS["mpii16"], np.array(near["joints"]), np.ones(16, np.bool_), np.full(16, -1, np.int8))] * 2
+
+    def count(dx: float) -> int:
+        other = replace(pair[1], joints=pair[1].joints + np.array((dx, 0)))
+        return shared_joints(pair[0], [other], (0, 0, *SIZE))
+
+    apart = next(dx for dx in np.arange(100, 0, -0.5) if count(dx) >= 4)
+    assert count(apart) == 4
+    (data / "mpii_human_pose_v1_u12_1.mat").unlink()
+    joints = (np.array(near["joints"]) + np.array((apart, 0))).tolist()
+    both = {change(data, 1, lambda _: None), change(data, 2, lambda record: record.update(joints=joints))}
+    assert both <= set(build(data, tmp_path / "pool.h5")[0])
+    people, said = build(data, tmp_path / "strict.h5", "--max-shared", 3)
+    assert not both & set(people)
+    assert "2 left out: entangled with others" in said

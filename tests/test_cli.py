@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,7 +26,7 @@ def loaded_after(code: str) -> set[str]:
     """The heavy modules that a fresh interpreter has after some code."""
     tell = f"import sys; print('\\n' + ' '.join(m for m in {HEAVY!r} if m in sys.modules))"
     result = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )
     return set(result.stdout.splitlines()[-1].split())
 
@@ -49,11 +50,15 @@ def test_help_of_a_command_imports_nothing_heavy(command: str) -> None:
 
 
 def test_help_answers_in_less_than_half_a_second() -> None:
+    """Of processor time, which does not depend on what else the machine has to do."""
     took = []
     for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "noda_synth", "--help"], cwd=ROOT, capture_output=True, check=True)
-        took.append(time.perf_counter() - start)
+        before = os.times()
+        subprocess.run(
+            [sys.executable, "-m", "noda_synth", "--help"], cwd=ROOT, capture_output=True, check=True, timeout=120
+        )
+        after = os.times()
+        took.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert min(took) < 0.5
 
 
@@ -79,6 +84,17 @@ def examples(command: str) -> list[str]:
     """The command lines of a help page, joined where they are broken, without the program's name."""
     said = done(*([command] if command else []), "--help").replace("\\\n", " ")
     return re.findall(r"^\s+noda-synth (.+)$", said, re.MULTILINE)
+
+
+def test_on_windows_the_command_says_at_once_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noda_synth.cli.os", SimpleNamespace(name="nt"))
+    for words in ([], ["--help"], ["render", "--ratio", "0.5"]):
+        assert "in WSL" in refused(*words)
+
+
+def test_the_command_line_can_be_imported_without_posix() -> None:
+    """Windows has no fcntl."""
+    assert loaded_after("import sys; sys.modules['fcntl'] = None\nimport noda_synth.cli") == set()
 
 
 def test_a_misspelt_command_gets_a_guess() -> None:
@@ -132,7 +148,7 @@ def test_quiet_says_nothing_and_verbose_names_every_problem(drawn: Made, tmp_pat
         path.unlink()
     result = noda(*words, "--out", tmp_path / "few")
     assert result.exit_code == 1
-    assert "more, all in" in result.stderr
+    assert "more; all in" in result.stderr
     assert result.stderr.count("failed: ") == 5
     result = noda(*words, "--out", tmp_path / "all", "-v")
     count = len((tmp_path / "all" / "errors.jsonl").read_text().splitlines())

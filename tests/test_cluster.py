@@ -17,6 +17,7 @@ import pytest
 from tests.command import ROOT, Process, done, refused, tree
 from tests.conftest import Made
 from tests.drawn_set import write_mpii
+from tests.faults import until
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         for one in running:
             one.kill()
         for one in running:
-            one.wait()
+            one.wait(timeout=60)
 
 
 def test_a_cluster_makes_the_same_bytes_though_a_worker_dies(
@@ -87,9 +88,7 @@ def test_a_cluster_makes_the_same_bytes_though_a_worker_dies(
     on_cluster = ("--backend", "dask", "--scheduler", cluster.address)
     with Process(*pool_words(crowd.data, tmp_path / "pool.h5"), *on_cluster) as running:
         shards = tmp_path / "pool.h5.partial" / "shards"
-        while not list(shards.glob("*.json")):
-            assert running.poll() is None, running.said()
-            time.sleep(0.01)
+        until(lambda: list(shards.glob("*.json")), running)
         cluster.workers[0].kill()
         assert running.wait(timeout=120) == 0, running.said()
     assert (tmp_path / "pool.h5").read_bytes() == crowd.pool.read_bytes()
@@ -110,6 +109,11 @@ def test_a_cluster_that_is_not_there_is_named(crowd: Made, tmp_path: Path) -> No
         assert "no Dask scheduler answers at tcp://127.0.0.1:1" in running.said()
 
 
+def finished(part: Path) -> set[str]:
+    """The names of the shards that a part of the work has done."""
+    return {note.stem for note in (part / "shards").glob("*.json")}
+
+
 def test_parts_of_the_work_merge_to_the_same_bytes(crowd: Made, reference: Path, tmp_path: Path) -> None:
     words = pool_words(crowd.data, tmp_path / "pool.h5")
     for part in ("2/3", "1/3"):
@@ -121,9 +125,19 @@ def test_parts_of_the_work_merge_to_the_same_bytes(crowd: Made, reference: Path,
 
     for part in ("1/2", "2/2"):
         done(*render_words(crowd, tmp_path / "set"), "--jobs", 1, "--shard", part)
+    first, second = (finished(tmp_path / f"set.shard-{number}-of-2") for number in (1, 2))
+    assert abs(len(first) - len(second)) <= 1 and not first & second
     done("merge", tmp_path / "set", "--jobs", 1, "-q")
     assert tree(tmp_path / "set") == tree(reference)
     assert {path.name for path in tmp_path.iterdir()} == {"pool.h5", "pool.h5.run_log.json", "set"}
+
+
+def test_a_part_keeps_the_skeleton_that_was_named(drawn: Made, tmp_path: Path) -> None:
+    words = ("build-pool", "--data", drawn.data, "--levels", "box", "--skeleton", "mpii16", "--jobs", 1, "-q")
+    done(*words, "--out", tmp_path / "whole.h5")
+    done(*words, "--out", tmp_path / "pool.h5", "--shard", "1/1")
+    done("merge", tmp_path / "pool.h5", "--jobs", 1, "-q")
+    assert (tmp_path / "pool.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 
 def test_parts_that_do_not_belong_together_are_refused(crowd: Made, tmp_path: Path) -> None:

@@ -8,22 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 from scipy.io import loadmat
 
-from noda_synth.cli import main
 from noda_synth.data.skeleton import COCO
 from noda_synth.formats import coco_category
 from noda_synth.formats.layout import find_annotations
-from tests.command import ROOT
+from tests.command import ROOT, noda
 from tests.conftest import Made
 from tests.drawn_set import write_coco
 from tests.mpii_files import all_joints, image, record, rect, shifted, write_json, write_release
 
 
 def convert(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["convert", *map(str, arguments)])
+    return noda("convert", *arguments)
 
 
 def load(path: Path) -> Any:
@@ -97,9 +96,9 @@ def test_a_coco_file_is_held_out_from_entry_by_entry(tmp_path: Path) -> None:
     assert convert(source, tmp_path / "own", "--to", "coco", "--holdout", "0.3", "--skeleton", own).exit_code == 0
     assert (tmp_path / "own/skeleton.toml").read_bytes() == own.read_bytes()
     again = convert(tmp_path / "out", tmp_path / "more", "--to", "coco", "--holdout", "0.3")
-    assert again.exit_code == 2 and "No data set" not in again.output
+    assert again.exit_code == 2 and "No data set" not in again.stderr
     nothing = convert(source, tmp_path / "plain", "--to", "coco")
-    assert nothing.exit_code == 2 and "--holdout" in nothing.output
+    assert nothing.exit_code == 2 and "--holdout" in nothing.stderr
 
 
 def test_split_holdout_and_all_train_exclude_each_other(mat: Path, tmp_path: Path) -> None:
@@ -272,7 +271,7 @@ def test_entries_that_cannot_be_read_are_no_obstacle_to_a_holdout(drawn_coco: Ma
     content["annotations"] += ["text", {"id": 9999, "image_id": [1], "category_id": 1}]
     (tmp_path / "coco.json").write_text(json.dumps(content))
     result = convert(tmp_path / "coco.json", tmp_path / "out", "--to", "coco", "--holdout", "0.3")
-    assert result.exit_code == 1 and "annotation" in result.output
+    assert result.exit_code == 1 and "annotation" in result.stderr
     train, valid = (load(path) for path in sorted((tmp_path / "out").glob("person*.json")))
     for key in ("images", "annotations"):
         assert "text" in train[key] and len(train[key]) + len(valid[key]) == len(content[key])

@@ -12,34 +12,33 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from noda_synth.cli import main
 from noda_synth.data.dataset import OCCLUDED, VISIBLE
 from noda_synth.data.skeleton import MPII
-from noda_synth.demo.dataset import MARK, Order, shoot, write_demo
+from noda_synth.demo.dataset import MARK, DemoSettings, draw_image, write_demo
 from noda_synth.demo.optics.camera import Camera
 from noda_synth.demo.optics.raster import nearest, scan
 from noda_synth.demo.people.anatomy import Anatomy
 from noda_synth.demo.people.figure import Figure, draw_figure, posed_figure
-from noda_synth.demo.people.pose import Pose, arm, mirrored
+from noda_synth.demo.people.pose import BonePose, arm, mirrored
 from noda_synth.demo.people.poses import POSES
 from noda_synth.demo.places.props import Prop
 from noda_synth.demo.places.scenery import room
 from noda_synth.demo.primitives.mesh import Mesh, box, loft
 from noda_synth.demo.rendering import render
 from noda_synth.demo.scene import Scene
-from noda_synth.demo.truth import Truth, truths
+from noda_synth.demo.truth import PersonTruth, truths
 from noda_synth.errors import NodaError
 from noda_synth.formats import rle_decode
+from tests.command import noda
 
-SMALL = Order(images=7, valid_images=3, size=(256, 192), seed=5)
+SMALL = DemoSettings(images=7, valid_images=3, size=(256, 192), seed=5)
 """Few and small, so that it is quick; ten images in all."""
 
 
-def make(out: Path, order: Order = SMALL, *, jobs: int = 1, overwrite: bool = False) -> tuple[int, int] | None:
-    return write_demo(out, order, jobs=jobs, overwrite=overwrite, told=lambda _: None)
+def make(out: Path, chosen: DemoSettings = SMALL, *, jobs: int = 1, overwrite: bool = False) -> tuple[int, int] | None:
+    return write_demo(out, chosen, workers=jobs, overwrite=overwrite, on_image=lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +89,9 @@ def test_same_seed_same_bytes_whatever_the_number_of_workers(demo: Path, tmp_pat
 
 
 def test_an_image_depends_on_seed_and_number_alone() -> None:
-    order = Order(images=1, valid_images=1, size=(128, 96), seed=5)
-    assert shoot(order, 2).jpeg == shoot(replace(order, images=40), 2).jpeg
-    assert shoot(order, 2).jpeg != shoot(replace(order, seed=6), 2).jpeg != shoot(order, 3).jpeg
+    chosen = DemoSettings(images=1, valid_images=1, size=(128, 96), seed=5)
+    assert draw_image(chosen, 2).jpeg == draw_image(replace(chosen, images=40), 2).jpeg
+    assert draw_image(chosen, 2).jpeg != draw_image(replace(chosen, seed=6), 2).jpeg != draw_image(chosen, 3).jpeg
 
 
 def test_every_image_opens_at_its_size_and_belongs_to_one_part(demo: Path) -> None:
@@ -157,10 +156,10 @@ def test_people_hide_people_and_joints(demo: Path) -> None:
     assert states[1] > 0.08 * states[2] and states[2] > states[1]
 
 
-AT_EASE = Pose(arm("left", out=14) | arm("right", out=14))
+AT_EASE = BonePose(arm("left", out=14) | arm("right", out=14))
 
 
-def average(pose: Pose = AT_EASE, seed: int = 0) -> Figure:
+def average(pose: BonePose = AT_EASE, seed: int = 0) -> Figure:
     body = Anatomy(height=1.75, girth=1.0, curve=0.0, shoulders=1.0, head=0.132)
     return posed_figure(np.random.default_rng(seed), body, pose, ((90, 90, 90),))
 
@@ -172,14 +171,14 @@ def at(figure: Figure, x: float, z: float, heading: float = 0.0) -> Figure:
     return replace(figure, mesh=figure.mesh.moved(points), joints=joints, heading=heading)
 
 
-def seen(*figures: Figure, things: list[Prop] | None = None) -> list[Truth]:
+def seen(*figures: Figure, things: list[Prop] | None = None) -> list[PersonTruth]:
     camera = Camera(size=(240, 320), focal=480.0, height=1.0, pitch=0.0, roll=0.0)
     random = np.random.default_rng(0)
     scene = Scene(room(random), camera, list(figures), things or [])
     return truths(scene, render(scene, random), "one.jpg")
 
 
-def states(truth: Truth) -> dict[str, int]:
+def states(truth: PersonTruth) -> dict[str, int]:
     return dict(zip(MPII.joints, truth.person.visible.tolist(), strict=True))
 
 
@@ -251,7 +250,7 @@ def test_bones_keep_their_length_in_every_pose() -> None:
     rest = average().joints
     for draw in POSES:
         joints = average(draw(np.random.default_rng(3))).joints
-        for a, b in MPII.limb_pairs:
+        for a, b in MPII.limb_indices:
             if {MPII.joints[a], MPII.joints[b]} & {"thorax", "upper_neck"}:
                 continue
             assert np.linalg.norm(joints[a] - joints[b]) == pytest.approx(np.linalg.norm(rest[a] - rest[b])), draw
@@ -267,7 +266,7 @@ def test_a_mirrored_pose_has_mirrored_joints() -> None:
     pose = next(iter(POSES))(np.random.default_rng(1))
     flipped = average(mirrored(pose)).joints
     order = np.arange(16)
-    for a, b in MPII.flip_pairs:
+    for a, b in MPII.flip_indices:
         order[[a, b]] = b, a
     assert average(pose).joints[order] * [-1, 1, 1] == pytest.approx(flipped)
 
@@ -318,14 +317,14 @@ def test_scanning_finds_the_samples_inside_and_the_nearest_of_them() -> None:
     assert np.allclose(near, expected, atol=1e-5)
     assert np.array_equal(face >= 0, expected > 0) and {0, 1} <= set(face.ravel().tolist())
     # From behind there is nothing to see.
-    assert len(scan(points, faces[:, ::-1], size).place) == 0
+    assert len(scan(points, faces[:, ::-1], size).pixel) == 0
 
 
 # Command
 
 
 def test_an_existing_folder_is_refused_and_only_own_ones_are_replaced(demo: Path, tmp_path: Path) -> None:
-    few = Order(images=1, valid_images=1, size=(64, 64))
+    few = DemoSettings(images=1, valid_images=1, size=(64, 64))
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("x")
@@ -346,15 +345,15 @@ def test_an_existing_folder_is_refused_and_only_own_ones_are_replaced(demo: Path
 
 def test_command_says_what_it_made(tmp_path: Path) -> None:
     arguments = ["demo-data", str(tmp_path / "a"), "--images=1", "--valid-images=1", "--size=96x64", "--jobs=1", "-q"]
-    result = CliRunner().invoke(main, arguments[:-1])
+    result = noda(*arguments[:-1])
     assert result.exit_code == 0 and "1 training images" in result.output
-    again = CliRunner().invoke(main, arguments[:-1])
+    again = noda(*arguments[:-1])
     assert again.exit_code == 0 and "nothing to do" in again.output
-    result = CliRunner().invoke(main, [*arguments, "--overwrite"])
+    result = noda(*arguments, "--overwrite")
     assert result.exit_code == 0 and result.output == ""
 
 
 @pytest.mark.parametrize("size", ["960", "10x10", "960x", "99999x20"])
 def test_command_refuses_odd_sizes_by_name(tmp_path: Path, size: str) -> None:
-    result = CliRunner().invoke(main, ["demo-data", str(tmp_path / "a"), "--size", size])
-    assert result.exit_code == 2 and size in result.output
+    result = noda("demo-data", tmp_path / "a", "--size", size)
+    assert result.exit_code == 2 and size in result.stderr

@@ -26,14 +26,14 @@ STAGING = {"build-pool": "pool.h5.partial", "render": "set.partial"}
 def test_a_worker_that_dies_costs_a_clear_word_and_nothing_finished(
     undisturbed: Undisturbed, tmp_path: Path, command: str
 ) -> None:
-    """As when the system kills it for want of memory."""
+    """As when the system kills it because memory ran out."""
     words = (*undisturbed.words(command, tmp_path), "--jobs", 2)
     staging = tmp_path / STAGING[command]
     with Process(*words) as running:
         until(lambda: finished(staging) and workers(running.pid), running)
         os.kill(workers(running.pid)[0], signal.SIGKILL)
         assert running.wait(timeout=60) == 2, running.said()
-        assert "a worker process died, most likely for want of memory" in running.said()
+        assert "a worker process died, most likely because memory ran out" in running.said()
         assert "fewer --jobs than 2" in running.said()
         assert "Traceback" not in running.said()
     assert finished(staging)
@@ -156,7 +156,7 @@ def test_the_lock_of_a_dead_process_holds_nobody_up(undisturbed: Undisturbed, tm
         assert result.exit_code == 2
         assert "another run is writing" in result.stderr
         running.kill()
-        running.wait()
+        running.wait(timeout=60)
         assert (tmp_path / "pool.h5.partial" / "lock").exists()
         done(*words)
     undisturbed.assert_same(tmp_path)

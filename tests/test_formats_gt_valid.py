@@ -14,7 +14,7 @@ from scipy.io import loadmat, savemat
 
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Dataset
 from noda_synth.errors import NodaError
-from noda_synth.formats import Layout, carry_validation, read_dataset, write_gt_valid
+from noda_synth.formats import Layout, read_dataset, write_gt_valid, write_validation
 from tests.mpii_files import JOINTS, all_joints, image, record, rect, shifted, write_json, write_release
 
 
@@ -125,7 +125,7 @@ def given_truth(layout: Layout, rows: int = 3, **more: Any) -> Layout:
 
 def test_validation_records_are_carried_verbatim_with_visibility(mpii: Layout, tmp_path: Path) -> None:
     dataset = read_dataset(mpii)
-    written, problems = carry_validation(mpii, dataset, tmp_path / "out")
+    written, problems = write_validation(mpii, dataset, tmp_path / "out")
     given, carried = (json.loads(path.read_text()) for path in (mpii.valid, tmp_path / "out/valid.json"))
     seen = [entry.pop("joints_visible", None) for entry in carried]
     assert carried == given
@@ -138,7 +138,7 @@ def test_validation_records_are_carried_verbatim_with_visibility(mpii: Layout, t
 
 def test_visibility_is_added_to_the_given_truth_and_all_else_kept(mpii: Layout, tmp_path: Path) -> None:
     layout = given_truth(mpii)
-    written, problems = carry_validation(layout, read_dataset(layout), tmp_path / "out")
+    written, problems = write_validation(layout, read_dataset(layout), tmp_path / "out")
     assert [path.name for path in written] == ["valid.json", "gt_valid.mat"]
     assert not problems
     given, carried = loadmat(layout.gt_valid), loadmat(tmp_path / "out/gt_valid.mat")
@@ -155,7 +155,7 @@ def test_a_truth_that_has_visibility_is_copied_to_the_byte_and_read(mpii: Layout
     layout = given_truth(replace(mpii, mat=None), jnt_visible=visible)
     dataset = read_dataset(layout)
     assert [np.flatnonzero(person.visible == 0).tolist() for person in dataset.valid] == [[7], [7]]
-    carry_validation(layout, dataset, tmp_path / "out")
+    write_validation(layout, dataset, tmp_path / "out")
     assert (tmp_path / "out/gt_valid.mat").read_bytes() == layout.gt_valid.read_bytes()
 
 
@@ -172,14 +172,14 @@ def test_a_validation_part_from_another_split_is_not_mixed_with_the_files_at_han
     valid = write_json(tmp_path / "valid.json", [record("a.jpg")])
     layout = given_truth(Layout(tmp_path, mat, "mpii_mat", mat, valid), rows=1)
     (tmp_path / "names.txt").write_text("b.jpg")
-    carry_validation(layout, read_dataset(layout, split=tmp_path / "names.txt"), tmp_path / "out")
+    write_validation(layout, read_dataset(layout, split=tmp_path / "names.txt"), tmp_path / "out")
     assert [entry["image"] for entry in json.loads((tmp_path / "out/valid.json").read_text())] == ["b.jpg"]
     assert "something_else" not in loadmat(tmp_path / "out/gt_valid.mat")
 
 
 def test_nothing_known_means_a_copy(mpii: Layout, tmp_path: Path) -> None:
     layout = given_truth(replace(mpii, mat=None))
-    carry_validation(layout, read_dataset(layout), tmp_path / "out")
+    write_validation(layout, read_dataset(layout), tmp_path / "out")
     assert (tmp_path / "out/gt_valid.mat").read_bytes() == layout.gt_valid.read_bytes()
     assert json.loads((tmp_path / "out/valid.json").read_text()) == json.loads(layout.valid.read_text())
 
@@ -189,7 +189,7 @@ def test_a_truth_of_other_length_is_not_trusted(mpii: Layout, tmp_path: Path) ->
     dataset = read_dataset(layout)
     assert all((person.visible == UNKNOWN).all() for person in dataset.valid)
     assert any("has 2 rows, but valid.json 3" in problem.reason for problem in dataset.problems)
-    _, problems = carry_validation(layout, dataset, tmp_path / "out")
+    _, problems = write_validation(layout, dataset, tmp_path / "out")
     assert "copied as it is" in problems[0].reason
 
 
@@ -201,7 +201,7 @@ def test_a_validation_part_from_the_mat_alone_gets_both_files(tmp_path: Path) ->
     (tmp_path / "names.txt").write_text("v.jpg")
     layout = Layout(tmp_path, mat, "mpii_mat", mat)
     dataset = read_dataset(layout, split=tmp_path / "names.txt")
-    written, problems = carry_validation(layout, dataset, tmp_path / "out")
+    written, problems = write_validation(layout, dataset, tmp_path / "out")
     assert [path.name for path in written] == ["valid.json", "gt_valid.mat"]
     assert not problems
     truth = loadmat(tmp_path / "out/gt_valid.mat")

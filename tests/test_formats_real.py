@@ -10,19 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pycocotools import mask as coco_mask
 from scipy.io import loadmat
 
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.formats import (
     Layout,
-    carry_validation,
     find_layout,
     read_dataset,
     rle_decode,
     segmentation_mask,
     write_gt_valid,
     write_mpii_json,
+    write_validation,
 )
 from tests.mpii_files import as_loaders_do
 
@@ -128,7 +127,7 @@ def test_our_truth_is_the_given_one(mini: Path, from_mat: Dataset, tmp_path: Pat
 
 
 def test_the_validation_part_is_carried_along(mini: Path, from_json: Dataset, tmp_path: Path) -> None:
-    written, problems = carry_validation(find_layout(mini), from_json, tmp_path)
+    written, problems = write_validation(find_layout(mini), from_json, tmp_path)
     assert [path.name for path in written] == ["valid.json", "gt_valid.mat"]
     assert not problems
     assert (tmp_path / "gt_valid.mat").read_bytes() == (mini / "annot/gt_valid.mat").read_bytes()
@@ -187,6 +186,7 @@ def test_real_coco_is_written_back_as_it_stood(noda_data: Path) -> None:
 
 
 def test_real_outlines_are_those_of_pycocotools(noda_data: Path) -> None:
+    coco_mask = pytest.importorskip("pycocotools.mask")
     dataset = read_dataset(find_layout(noda_data / "coco-masks"))
     overlaps = []
     for person in dataset.persons:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycocotools import mask as coco_mask
 
 from noda_synth.errors import ItemError
 from noda_synth.formats import rle_decode, rle_encode, rle_encode_region, segmentation_mask
 from noda_synth.formats.coco.rle import rle_area
+
+coco_mask = pytest.importorskip("pycocotools.mask")
 
 
 def theirs(mask: np.ndarray) -> dict[str, Any]:
@@ -81,6 +82,14 @@ def test_polygons_cover_what_pycocotools_says_but_for_their_edge(corners: list[t
     reference = rle_decode(coco_mask.merge(coco_mask.frPyObjects([polygon], 70, 100)), (100, 70))
     edge = np.abs(np.roll(np.array(corners), 1, axis=0) - np.array(corners)).sum()
     assert (ours != reference).sum() <= 0.5 * edge + 4
+
+
+def test_a_round_outline_is_nearly_that_of_pycocotools() -> None:
+    turns = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    polygon = (np.stack([50 + 40 * np.cos(turns), 35 + 25 * np.sin(turns)], axis=1)).ravel().tolist()
+    ours = segmentation_mask([polygon], (100, 70))
+    reference = rle_decode(coco_mask.merge(coco_mask.frPyObjects([polygon], 70, 100)), (100, 70))
+    assert (ours & reference).sum() / (ours | reference).sum() > 0.98
 
 
 def test_several_polygons_are_united_and_a_square_is_exact() -> None:

@@ -15,24 +15,25 @@ import pytest
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import write_atomically
 from noda_synth.runs import jobs
-from noda_synth.runs.staging import Staging, check_output, remove, settings_difference, settings_hash
+from noda_synth.runs.progress import Progress
+from noda_synth.runs.staging import Outcome, Part, Staging, check_output, remove, settings_difference, settings_hash
 from noda_synth.seeding import item_generator, item_seed
 
 
-def write_square(items: list[int], path: Path, *, log: Path | None = None) -> dict[str, Any]:
+def write_square(items: list[int], path: Path, *, log: Path | None = None) -> Outcome:
     path.write_text(json.dumps([item**2 for item in items]))
     if log:
         with log.open("a") as file:
             file.write("x")
-    return {"items": len(items), "sum": sum(items)}
+    return Outcome(counts={"items": len(items), "sum": sum(items)})
 
 
-def fail(items: list[int], path: Path) -> dict[str, Any]:
+def fail(items: list[int], path: Path) -> Outcome:
     path.write_text("half")
     raise NodaError(f"cannot do {items}")
 
 
-def fail_at_ten(items: list[int], path: Path) -> dict[str, Any]:
+def fail_at_ten(items: list[int], path: Path) -> Outcome:
     return fail(items, path) if 10 in items else write_square(items, path)
 
 
@@ -40,16 +41,16 @@ def shards() -> list[jobs.Shard]:
     return [jobs.Shard(f"{n:03d}", list(block), len(block)) for n, block in enumerate(jobs.blocks(range(23), 5))]
 
 
-def run(folder: Path, work: Any, count: int) -> tuple[Staging, list[dict[str, Any]]]:
-    staging = Staging(folder / "out")
-    with staging.opened({"a": 1}), jobs.Progress(23, "test", "item", quiet=True) as progress:
-        return staging, list(jobs.run_shards(staging, work, shards(), jobs=count, progress=progress))
+def run(folder: Path, work: Any, count: int, part: Part | None = None) -> tuple[Staging, list[Outcome]]:
+    staging = Staging(folder / "out", part)
+    with staging.hold({"a": 1}), Progress(23, "test", "item", quiet=True) as progress:
+        return staging, list(jobs.run_shards(staging, work, shards(), workers=count, progress=progress))
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_outcomes_and_data_come_in_the_order_of_the_shards(tmp_path: Path, count: int) -> None:
     staging, outcomes = run(tmp_path, write_square, count)
-    assert [outcome["sum"] for outcome in outcomes] == [10, 35, 60, 85, 63]
+    assert [outcome.counts["sum"] for outcome in outcomes] == [10, 35, 60, 85, 63]
     data = [json.loads(staging.data(shard.name).read_text()) for shard in shards()]
     assert [square for block in data for square in block] == [n**2 for n in range(23)]
     assert not list(staging.temporary.iterdir())
@@ -84,6 +85,14 @@ def test_what_was_finished_before_a_shard_failed_is_kept(tmp_path: Path) -> None
     assert len(log.read_text()) == 3
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_each_part_does_its_own_shards_and_leaves_out_the_others(tmp_path: Path, count: int) -> None:
+    done = [run(tmp_path, write_square, count, Part(number, 2)) for number in (1, 2)]
+    assert [[outcome["sum"] for outcome in outcomes] for _, outcomes in done] == [[10, 60, 63], [35, 85]]
+    for (staging, _), names in zip(done, (["000", "002", "004"], ["001", "003"]), strict=True):
+        assert [shard.name for shard in shards() if staging.finished(shard.name)] == names
+
+
 def test_blocks_do_not_depend_on_the_workers() -> None:
     assert [list(block) for block in jobs.blocks(range(7), 3)] == [[0, 1, 2], [3, 4, 5], [6]]
     assert not list(jobs.blocks([], 3))
@@ -92,7 +101,7 @@ def test_blocks_do_not_depend_on_the_workers() -> None:
 def test_progress_in_a_log_is_plain_lines_and_quiet_says_nothing() -> None:
     for quiet in (False, True):
         stream = io.StringIO()
-        with jobs.Progress(3, "render", "image", quiet=quiet, stream=stream) as progress:
+        with Progress(3, "render", "image", quiet=quiet, stream=stream) as progress:
             progress.add(1, resumed=True)
             progress.add(2)
         assert "\r" not in stream.getvalue()
@@ -124,6 +133,42 @@ def test_a_folder_is_removed_though_a_worker_that_outlived_its_run_still_writes_
     monkeypatch.setattr(shutil, "rmtree", empty_but_for_a_file)
     remove(tmp_path / "staging")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_removal_that_waits_long_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("noda_synth.runs.staging._PATIENCE_SECONDS", 0)
+    (tmp_path / "staging").mkdir()
+    rmtree, busy = shutil.rmtree, iter(range(4))
+
+    def sometimes(path: Path) -> None:
+        if next(busy, None) is None:
+            rmtree(path)
+        else:
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(shutil, "rmtree", sometimes)
+    remove(tmp_path / "staging")
+    said = capsys.readouterr().err
+    assert said.count("waiting for a worker of a killed run") == 1
+    assert str(tmp_path / "staging") in said
+
+
+def test_an_output_is_started_once(tmp_path: Path) -> None:
+    """Held while it is made, then left alone, with what a killed run left beside it removed."""
+    staging, settings = Staging(tmp_path / "out"), {"a": 1}
+    held = staging.start(settings, None)
+    assert held is not None
+    with held:
+        (staging.folder / "whole").touch()
+        staging.finish(staging.folder / "whole")
+    staging.folder.mkdir()
+    assert staging.start(settings, settings) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert staging.start(settings, settings, overwrite=True) is not None
+    with pytest.raises(NodaError, match="a: 1 there, 2 now"):
+        staging.start({"a": 2}, settings)
 
 
 def test_differences_of_settings_name_both_values() -> None:

@@ -41,6 +41,17 @@ def test_people_can_be_named_and_the_same_give_the_same_bytes(drawn: Made, tmp_p
     assert not (tmp_path / "c.png").exists()
 
 
+def test_the_suffix_is_the_format(drawn: Made, tmp_path: Path) -> None:
+    done("levels", drawn.pool, "--out", tmp_path / "a.svg", "--number", 1, "--side", 100)
+    assert all(f"<!-- {name} -->" in (tmp_path / "a.svg").read_text() for name in ("Crop", "Box", "GrabCut", "Posecut"))
+    for name in ("a.pdf", "b.pdf"):
+        done("levels", drawn.pool, "--out", tmp_path / name, "--number", 1, "--side", 100)
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    for name in ("a.jpg", "a"):
+        assert ".png, .pdf or .svg" in refused("levels", drawn.pool, "--out", tmp_path / name)
+
+
 def test_what_is_no_pool_is_refused(drawn: Made, tmp_path: Path) -> None:
     for source in (tmp_path / "none.h5", drawn.data / "annot" / "train.json"):
         assert str(source) in refused("levels", source, "--out", tmp_path / "a.png")

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,10 +18,12 @@ import pytest
 
 from noda_synth.cli.render import command
 from noda_synth.errors import NodaError
+from noda_synth.imaging import compositing
 from noda_synth.imaging.compositing import overlap
-from noda_synth.methods import METHODS, Sources
+from noda_synth.methods import METHODS, Sources, placement_settings
+from noda_synth.methods.placement_settings import PRESETS
 from noda_synth.pool.reader import Pool
-from noda_synth.render.replay import stamp_of
+from noda_synth.render.replay import overlay_of
 from tests.command import ROOT, done, refused, tree
 from tests.conftest import Made
 from tests.rules import JOINTS, read
@@ -71,7 +74,7 @@ def pictures(made: Made, out: Path) -> Iterator[tuple[dict[str, Any], Any, Any]]
 def on_picture(made: Made, line: dict[str, Any], shape: tuple[int, ...]) -> Any:
     """(H, W) uint8: opacity of what covers the picture."""
     alpha = np.zeros(shape[:2], np.uint8)
-    stamp = stamp_of(line, sources(made))
+    stamp = overlay_of(line, sources(made))
     if stamp is not None:
         window = overlap(stamp.alpha.shape, shape, stamp.left, stamp.top)
         assert window is not None
@@ -249,7 +252,7 @@ def test_hide_and_seek_hides_half_of_the_cells(drawn: Made, tmp_path: Path) -> N
         grid = line["placement"]
         assert (grid["left"], grid["top"], grid["width"], grid["height"]) == (left, top, width, height)
         sizes.add(round(224 * grid["cell"] / np.sqrt(width * height) / 4))
-        stamp = stamp_of(line, sources(drawn))
+        stamp = overlay_of(line, sources(drawn))
         assert stamp is not None
         shares.append((stamp.alpha > 0).mean())
     assert np.mean(shares) == pytest.approx(0.5, abs=0.03)
@@ -265,7 +268,7 @@ def test_gridmask_drops_what_its_ratio_leaves(drawn: Made, tmp_path: Path) -> No
         side = np.sqrt(width * height)
         assert 96 / 224 - 0.02 <= grid["period"] / side <= 1.02
         assert grid["kept"] == pytest.approx(0.6 * grid["period"], abs=0.51)
-        stamp = stamp_of(line, sources(drawn))
+        stamp = overlay_of(line, sources(drawn))
         assert stamp is not None
         shares.append((stamp.alpha > 0).mean())
     assert np.mean(shares) == pytest.approx((1 - 0.6) ** 2, abs=0.02)
@@ -427,10 +430,10 @@ def test_objects_of_a_coco_file_are_pasted_and_replayed(drawn: Made, drawn_coco:
         (["--method", "cutout", "--set", "side=nan"], "expected a number"),
         (["--method", "cutout", "--set", "side=9"], "from 0.01 to 4"),
         (["--method", "cutout", "--set", "fill=pink"], "mean, black, noise"),
-        (["--method", "recompress", "--set", "side=1"], "none at all"),
+        (["--method", "recompress", "--set", "side=1"], "there are none"),
         (["--method", "cutout", "--mask", "box"], "--mask is for --method noda"),
         (["--method", "cutout", "--preset", "best"], "--preset is for --method noda"),
-        (["--set", "side=1"], "--set side=1: the parameters of noda"),
+        (["--set", "side=1"], "--method noda --set side=1: no setting 'side'"),
         (["--method", "blur"], "'blur' is not one of"),
     ],
 )
@@ -439,6 +442,55 @@ def test_wrong_parameters_are_refused_with_the_way_out(
 ) -> None:
     assert said in refused("render", "--data", drawn.data, "--out", tmp_path / "set", *options)
     assert not (tmp_path / "set").exists()
+
+
+def test_the_options_of_noda_are_sugar_over_its_parameters(drawn: Made, tmp_path: Path) -> None:
+    options = (
+        "--preset",
+        "best",
+        "--mask",
+        "box",
+        "--smooth",
+        "ring",
+        "--radius",
+        0.5,
+        0.9,
+        "--protect-joints",
+        "head_top",
+    )
+    words = ("mask=box", "smooth=ring", "radius=0.5,0.9", "protect-joints=head_top")
+    changes = [word for change in words for word in ("--set", change)]
+    by_option = drawn.render(tmp_path / "options", *options, "--limit", 4)
+    by_set = drawn.render(tmp_path / "set", "--preset", "best", *changes, "--mask", "box", "--limit", 4)
+    assert tree(by_option) == tree(by_set)
+    settings = json.loads((by_set / "report.json").read_text())["settings"]["placement"]
+    assert settings == json.loads(
+        json.dumps(
+            asdict(replace(PRESETS["best"], mask="box", smooth="ring", radius=(0.5, 0.9), protect_joints=("head_top",)))
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--mask", "box", "--set", "mask=posecut"], "--mask and --set mask=posecut contradict each other"),
+        (["--set", "min-covered=2", "--min-covered", "1"], "--min-covered and --set min-covered=2 contradict"),
+        (["--set", "mask=paper"], "--method noda, --set: mask is 'paper'; there are box, cardboard"),
+        (["--set", "radius=1,0.5"], "the lower end comes first"),
+        (["--set", "tries=0"], "tries is 0"),
+        (["--set", "protect_joints=nose"], "no joint 'nose'"),
+        (["--set", "preset=best"], "noda has no parameter 'preset'"),
+    ],
+)
+def test_wrong_parameters_of_noda_are_refused(drawn: Made, tmp_path: Path, options: list[str], said: str) -> None:
+    assert said in refused("render", "--data", drawn.data, "--pool", drawn.pool, "--out", tmp_path / "set", *options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_smoothings_are_those_of_the_compositing() -> None:
+    """Named twice, because the options of render must not import OpenCV."""
+    assert placement_settings.SMOOTHINGS == compositing.SMOOTHINGS
 
 
 def test_the_method_that_the_docs_add_works(drawn: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -482,7 +534,7 @@ def test_a_placement_that_was_never_drawn_is_refused(
 ) -> None:
     line = lines(drawn.render(tmp_path / "set", *words(drawn, method), "--limit", 1))[0]
     with pytest.raises(NodaError, match=line["id"]):
-        stamp_of({**line, "placement": {**line["placement"], **spoilt}}, sources(drawn))
+        overlay_of({**line, "placement": {**line["placement"], **spoilt}}, sources(drawn))
 
 
 def test_the_pool_that_noda_needs_is_asked_for_by_replay(drawn: Made, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset
-from noda_synth.data.pose import Pose, own_limbs
+from noda_synth.data.pose import Pose, stated_limbs
 from noda_synth.data.skeleton import COCO, MPII, SKELETONS, load_skeleton
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, coco_annotation, find_layout, read_dataset
@@ -145,7 +145,7 @@ def test_a_body_of_unknown_names_is_made_of_the_file_s_limbs(tmp_path: Path) -> 
 
 
 def test_limbs_of_known_names_are_those_that_were_fitted() -> None:
-    assert all(own_limbs(skeleton) == [] for skeleton in SKELETONS.values())
+    assert all(stated_limbs(skeleton) == [] for skeleton in SKELETONS.values())
 
 
 def test_a_pool_is_read_without_the_skeleton_file(nine: Made) -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person
 from noda_synth.data.skeleton import SKELETONS
-from noda_synth.methods.placement import Occluders, PlacementSettings, Target, draw_placement, line_pixels
+from noda_synth.methods.placement import Occluders, TargetPerson, draw_placement, line_pixels
+from noda_synth.methods.placement_settings import PlacementSettings
 from noda_synth.pool.reader import Pool
 from tests.conftest import Made
 from tests.standing import standing
@@ -39,8 +40,8 @@ def person(**changes: Any) -> Person:
     return replace(whole, **changes)
 
 
-def a_target(settings: PlacementSettings | None = None, **changes: Any) -> Target:
-    return Target(person(**changes), MPII16, SIZE, settings or PlacementSettings())
+def a_target(settings: PlacementSettings | None = None, **changes: Any) -> TargetPerson:
+    return TargetPerson(person(**changes), MPII16, SIZE, settings or PlacementSettings())
 
 
 @seeded
@@ -63,7 +64,7 @@ def test_whatever_is_drawn_keeps_the_rules(
     )
     visible = np.where(np.isin(np.arange(16), list(hidden)), OCCLUDED, UNKNOWN).astype(np.int8)
     target = a_target(chosen, visible=visible, **({} if scaled else {"scale": None}))
-    if target.refusal:
+    if target.reason:
         return
     placement, reason = draw_placement(target, Occluders(pool, chosen), chosen, np.random.default_rng(seed))
     assert (placement is None) == bool(reason)
@@ -75,7 +76,7 @@ def test_whatever_is_drawn_keeps_the_rules(
     assert placement.scale <= chosen.max_enlarge
     opaque = stamped(pool, placement, smooth)
     covered = {j for j, (x, y) in enumerate(np.floor(target.person.joints + 0.5).astype(int)) if opaque[y, x]}
-    limbs = {MPII16.index[name] for name in MPII16.limb_joint_names}
+    limbs = {MPII16.index[name] for name in MPII16.coverable}
     assert len(covered & limbs - hidden) >= min_covered
     head, neck = (target.person.joints[MPII16.index[name]] for name in ("head_top", "upper_neck"))
     for x, y in np.floor(np.linspace(head, neck, 4000) + 0.5).astype(int):
@@ -161,7 +162,7 @@ def test_who_cannot_be_a_target_is_told_why() -> None:
     nobody[3] = True
     without_head = np.arange(16) != MPII16.index["head_top"]
     limbs_hidden = np.full(16, UNKNOWN, np.int8)
-    limbs_hidden[MPII16.limb_joints] = OCCLUDED
+    limbs_hidden[MPII16.flags(MPII16.coverable)] = OCCLUDED
     outside = person().joints + np.array([0, 1000])
     for changes, why in (
         ({"duplicate": True}, "duplicate"),
@@ -170,8 +171,8 @@ def test_who_cannot_be_a_target_is_told_why() -> None:
         ({"visible": limbs_hidden}, "no limb joint left"),
         ({"joints": outside}, "fewer than two joints inside"),
     ):
-        assert why in a_target(**changes).refusal
-    assert a_target().refusal == ""
+        assert why in a_target(**changes).reason
+    assert a_target().reason == ""
 
 
 @seeded

@@ -55,7 +55,7 @@ def test_posecut_leaves_other_people_out() -> None:
 def test_an_occluded_leg_is_left_out() -> None:
     view, _ = picture_of(100)
     visible = view.pose.visible.copy()
-    legs = view.pose.skeleton.at("left_knee", "left_ankle", "right_knee", "right_ankle")
+    legs = view.pose.skeleton.indices("left_knee", "left_ankle", "right_knee", "right_ankle")
     visible[legs] = OCCLUDED
     visible[visible == UNKNOWN] = 1
     hidden = replace(view, pose=replace(view.pose, visible=visible))

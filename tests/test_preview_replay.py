@@ -6,9 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from noda_synth.figures.contact_sheet import _shortened
+from noda_synth.figures.contact_sheet import _font, _shortened, sheet
 from tests.command import done, refused
 from tests.conftest import Made
 from tests.rules import read
@@ -139,9 +140,25 @@ def test_preview_refuses_what_is_neither_pool_nor_set(drawn: Made, tmp_path: Pat
 
 
 def test_labels_are_cut_between_words() -> None:
-    assert _shortened("a covered: left_knee", 20) == "a covered: left_knee"
-    assert _shortened("a covered: left_knee, left_hip", 27) == "a covered: left_knee, ..."
-    assert _shortened("no_room_for_this", 8) == "no_r ..."
+    font = _font(12)
+
+    def room(text: str) -> int:
+        return round(font.getlength(text)) + 1
+
+    assert _shortened("a covered: left_knee", room("a covered: left_knee"), font) == "a covered: left_knee"
+    label = "a covered: left_knee, left_hip"
+    assert _shortened(label, room("a covered: left_knee, l ..."), font) == "a covered: left_knee, ..."
+    assert _shortened("no_room_for_this", room("no_r ..."), font) == "no_r ..."
+
+
+def test_labels_have_their_letters_and_the_suffix_is_the_format(drawn: Made, tmp_path: Path) -> None:
+    tile = np.full((20, 120, 3), 245, np.uint8)
+    accented, unknown = (sheet([tile], [label], 1)[20:] for label in ("é", "\ufffd"))
+    assert not np.array_equal(accented, unknown) and accented.min() < 100
+    done("preview", drawn.pool, "--out", tmp_path / "sheet.jpg", "--number", 1, "--side", 64)
+    assert (tmp_path / "sheet.jpg").read_bytes().startswith(b"\xff\xd8")
+    said = refused("preview", drawn.pool, "--out", tmp_path / "sheet.pdf")
+    assert "sheet.pdf" in said and ".png or .jpg" in said
 
 
 def test_a_benchmark_and_an_unfinished_run_are_called_so(drawn: Made, tmp_path: Path) -> None:

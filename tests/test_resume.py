@@ -102,7 +102,7 @@ def test_finished_shards_are_not_done_again(crowd: Path, tmp_path: Path) -> None
     kill_in_the_middle(words, staging, shards=2, how=signal.SIGKILL)
     note = sorted((staging / "shards").glob("*.json"))[0]
     marked = json.loads(note.read_text())
-    marked["outcome"]["left_out"] = {"left by hand": 7}
+    marked["outcome"]["counts"]["left_out"] = {"left by hand": 7}
     note.write_text(json.dumps(marked))
     assert "7 left out: left by hand" in done(*(word for word in words if word != "-q"))
 

@@ -54,7 +54,7 @@ def nine(**changes: Any) -> Skeleton:
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 def test_a_shipped_skeleton_is_complete(skeleton: Skeleton) -> None:
-    assert set(skeleton.limb_joint_names) == {
+    assert set(skeleton.coverable) == {
         f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle")
     }
     assert {joint for pair in skeleton.flips for joint in pair} == {

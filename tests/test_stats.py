@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ def joints_of(content: dict[str, Any]) -> dict[str, Any]:
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def texts(figure: Path) -> set[str]:
+    """What an SVG says: Matplotlib names each text in a comment beside its letters' outlines."""
+    return set(re.findall(r"<!-- (.*?) -->", figure.read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -193,10 +199,14 @@ def test_scores_stand_beside_the_counts(drawn: Made, tmp_path: Path) -> None:
     assert "lowest on occluded wrists, 51.5; visible ones 88.0" in said
     content = json.loads((tmp_path / "with" / "stats.json").read_text())
     assert content["scores"]["occluded"]["head_top"] is None
-    done("stats", drawn.data, "--out", tmp_path / "without")
-    pictures = [(tmp_path / name / "joints.png").read_bytes() for name in ("with", "without")]
-    assert pictures[0] != pictures[1]
-    done("stats", drawn.data, "--scores", scores(tmp_path / "eval.json", split=False), "--out", tmp_path / "all")
+    done("stats", drawn.data, "--out", tmp_path / "without", "--format", "svg")
+    assert "Accuracy (PCKh@0.5)" not in texts(tmp_path / "without" / "joints.svg")
+    figure = tmp_path / "fig1.svg"
+    done("stats", drawn.data, "--scores", evaluation, "--out", figure)
+    assert {"Accuracy (PCKh@0.5)", "51.5", "88.0", "n/a", "visible", "occluded", "wrist"} <= texts(figure)
+    assert not (tmp_path / "stats.json").exists()
+    done("stats", drawn.data, "--scores", scores(tmp_path / "eval.json", split=False), "--out", figure)
+    assert "88.0" in texts(figure) and "51.5" not in texts(figure)
     by_box = scores(tmp_path / "eval.json", metric="PCK", threshold="0.2")
     assert "accuracy (PCK@0.2, 8 people)" in done("stats", drawn.data, "--scores", by_box, "--out", tmp_path / "box")
     assert refused("stats", drawn.data, "--scores", drawn.data / "annot" / "train.json")
@@ -204,6 +214,34 @@ def test_scores_stand_beside_the_counts(drawn: Made, tmp_path: Path) -> None:
     none_visible["thresholds"]["0.5"]["visible"]["wrist"] = None
     evaluation.write_text(json.dumps(none_visible))
     assert "lowest on occluded wrists, 51.5\n" in done("stats", drawn.data, "--scores", evaluation)
+
+
+def test_the_figures_have_the_labels_and_the_numbers(drawn: Made, rendered: Path, tmp_path: Path) -> None:
+    content = stats(rendered, tmp_path, "--pool", drawn.pool, "--format", "svg")
+    after = joints_of(content)["after rendering"]
+    knees = after["by_kind"]["knee"]
+    assert {"visible", "occluded", "unknown", "knee", "head top"} <= texts(tmp_path / "joints.svg")
+    assert f"{sum(knees[state] for state in ('visible', 'occluded', 'unknown')):,}" in texts(tmp_path / "joints.svg")
+    assert f"after rendering ({16 * after['people']:,})" in texts(tmp_path / "occluded.svg")
+    assert f"{100 * knees['occluded_share']:.1f}+" in texts(tmp_path / "occluded.svg")
+    covered = content["renders"]["covered"]["by_kind"]["knee"]
+    assert f"{100 * covered['covered'] / covered['labelled']:.0f} %" in texts(tmp_path / "renders.svg")
+    for name in ("joints.jpg", "fig1.tiff"):
+        assert ".png, .pdf or .svg" in (said := refused("stats", rendered, "--out", tmp_path / name)) and name in said
+
+
+def test_a_set_of_which_nothing_is_known_has_no_empty_figure(drawn: Made, tmp_path: Path) -> None:
+    """No share of occluded joints, no series of unknown ones."""
+    file = tmp_path / "person_keypoints_train.json"
+    recast(drawn.data, file, NINE)
+    content = json.loads(file.read_text())
+    for annotation in content["annotations"]:
+        annotation["keypoints"][2::3] = [2 * bool(v) for v in annotation["keypoints"][2::3]]
+    file.write_text(json.dumps(content))
+    (tmp_path / "nine.toml").write_text(NINE_TOML)
+    stats(file, tmp_path / "stats", "--skeleton", tmp_path / "nine.toml", "--format", "svg")
+    assert "visible" in texts(tmp_path / "stats/joints.svg")
+    assert not {"occluded", "unknown"} & texts(tmp_path / "stats/joints.svg")
 
 
 def test_the_same_set_gives_the_same_bytes(rendered: Path, tmp_path: Path) -> None:

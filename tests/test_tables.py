@@ -14,16 +14,19 @@ import pytest
 
 from noda_synth.errors import NodaError
 from noda_train import settings as config
-from noda_train.metrics import pck, pckh
-from noda_train.tables import grid as grids
-from noda_train.tables import lanes, results, text
-from noda_train.tables.grid import Grid, Row, Wishes
-from noda_train.tables.picture import picture
-from noda_train.tables.results import Difference, Result, Results, Value
+from noda_train.metrics import pck
+from noda_train.metrics.truth import SUBSETS, Truth, mpii_truth
+from noda_train.tables import scores, text, workers
+from noda_train.tables import spec as specs
+from noda_train.tables.picture import draw_table
+from noda_train.tables.scores import Difference, MeanScore, RowScores, TableScores
+from noda_train.tables.spec import Overrides, Row, TableSpec
 from noda_train.tables.work import Work
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "train/noda_train/tables"
+WAIT = 60.0
+"""Seconds after which a process that should have ended fails its test."""
 
 SMALL = """
 data = "set"
@@ -59,9 +62,9 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def work_of(table: Path, wishes: Wishes | None = None) -> Work:
+def work_of(table: Path, overrides: Overrides | None = None) -> Work:
     folder = table.parent / "work"
-    return Work(grids.read(table, wishes or Wishes(), folder), folder)
+    return Work(specs.read(table, overrides or Overrides(), folder), folder)
 
 
 # What a file says
@@ -70,17 +73,17 @@ def work_of(table: Path, wishes: Wishes | None = None) -> Work:
 @pytest.mark.parametrize(
     ("found", "written", "told"),
     [
-        ("seeds = 2", "seed = 2", "unknown key 'seed', did you mean 'seeds'"),
+        ("seeds = 2", "seed = 2", "unknown key 'seed'; did you mean seeds?"),
         ("seeds = 2", 'seeds = "2"', "seeds = '2': should be a whole number"),
         ("seeds = 2", "seeds = 0", "seeds = 0: 1 or more"),
         ('name = "box"', 'nmae = "box"', "row 2: needs a name"),
         ('name = "box"', 'name = "plain"', "row 'plain': there are two of this name"),
         ('labels = ["x"]', 'labels = ["x", ""]', "row 'box': 2 labels for 1 columns"),
-        ('labels = ["x"]', 'against = "plian"', "did you mean 'plain'"),
+        ('labels = ["x"]', 'against = "plian"', "did you mean plain?"),
         ('labels = ["x"]', 'paper = "88.5 (92.8, 70.8)"', "paper has 1 cells, not 8"),
         ('labels = ["x"]', f'paper = "{" | ".join(["88.5"] * 8)}"', "'88.5' does not look like"),
         ("{objects}", "{object}", "render has {object}; there are: {data}, {objects}"),
-        ('keep = "predictions"', 'keep = "prediction"', "did you mean 'predictions'"),
+        ('keep = "predictions"', 'keep = "prediction"', "did you mean predictions?"),
         ('data = "set"', "", "no `data`"),
         ('preset = "demo"', "", "no `preset`"),
         ("[quick]", "[quick]\nrow = []", "[quick]: unknown key 'row'"),
@@ -95,22 +98,22 @@ def test_a_mistake_is_named(table: Path, found: str, written: str, told: str) ->
 
 
 def test_an_unknown_section_or_row_is_named(table: Path) -> None:
-    with pytest.raises(NodaError, match=r"no section \[quik\], did you mean 'quick'"):
-        work_of(table, Wishes(section="quik"))
-    with pytest.raises(NodaError, match="no row 'boxes', did you mean 'box'"):
-        work_of(table, Wishes(rows=("boxes",)))
+    with pytest.raises(NodaError, match=r"no section \[quik\]; did you mean quick"):
+        work_of(table, Overrides(section="quik"))
+    with pytest.raises(NodaError, match="no row 'boxes'; did you mean box"):
+        work_of(table, Overrides(rows=("boxes",)))
 
 
 def test_a_section_lies_over_the_table_and_its_rows(table: Path) -> None:
-    grid = work_of(table, Wishes(section="quick", settings=("batch=4",))).grid
-    assert grid.seeds == 1 and grid.data == Path("set")
-    assert {row.settings for row in grid.rows} == {("epochs=2", "batch=4")}
-    assert [row.against for row in grid.rows] == [None, "plain", "plain", "plain"]
-    assert grid.note == "Settings of this run that differ from the file: batch=4."
+    spec = work_of(table, Overrides(section="quick", settings=("batch=4",))).spec
+    assert spec.seeds == 1 and spec.data == Path("set")
+    assert {row.settings for row in spec.rows} == {("epochs=2", "batch=4")}
+    assert [row.against for row in spec.rows] == [None, "plain", "plain", "plain"]
+    assert spec.note == "Settings of this run that differ from the file: batch=4."
 
 
 def test_chosen_rows_come_with_their_baseline(table: Path) -> None:
-    assert [row.name for row in work_of(table, Wishes(rows=("box",))).grid.rows] == ["plain", "box"]
+    assert [row.name for row in work_of(table, Overrides(rows=("box",))).spec.rows] == ["plain", "box"]
 
 
 @pytest.mark.parametrize(
@@ -118,14 +121,14 @@ def test_chosen_rows_come_with_their_baseline(table: Path) -> None:
     [("table1", None), ("table1", "quick"), ("table1", "mpii640"), ("table2", None), ("table2", "quick")],
 )
 def test_the_papers_tables_are_whole(name: str, section: str | None, tmp_path: Path) -> None:
-    grid = grids.read(TABLES / f"{name}.toml", Wishes(section=section), tmp_path)
-    for row in grid.rows:
+    spec = specs.read(TABLES / f"{name}.toml", Overrides(section=section), tmp_path)
+    for row in spec.rows:
         config.load(row.preset, row.settings)
-    assert sum(bool(row.paper) for row in grid.rows) == {"table1": 7, "table2": 6}[name]
+    assert sum(bool(row.paper) for row in spec.rows) == {"table1": 7, "table2": 6}[name]
     if section == "quick":
-        assert "proof of the path only" in grid.note and not any(row.skipped for row in grid.rows)
+        assert "proof of the path only" in spec.note and not any(row.skipped for row in spec.rows)
     elif name == "table1":
-        assert [row.name for row in grid.rows if row.skipped] == ["Objects"]
+        assert [row.name for row in spec.rows if row.skipped] == ["Objects"]
 
 
 @pytest.mark.parametrize(
@@ -150,17 +153,17 @@ def test_rows_with_the_same_options_share_renders_and_runs(table: Path) -> None:
     work = work_of(table)
     kinds = [task.kind for task in work.tasks.values()]
     assert (kinds.count("pool"), kinds.count("render"), kinds.count("run")) == (1, 2, 6)
-    plain, box, longer, _ = work.grid.rows
+    plain, box, longer, _ = work.spec.rows
     by_row = [{work.tasks[work.run_key(row, seed)].needs for seed in range(2)} for row in (plain, box, longer)]
     assert by_row[0] == {()}  # the original set, whatever the seed
     assert by_row[1] == by_row[2] and len(by_row[1]) == 2  # a render for each seed, for both rows
-    seeds = {task.words[task.words.index("--seed") + 1] for task in work.tasks.values() if task.kind == "render"}
+    seeds = {task.argv[task.argv.index("--seed") + 1] for task in work.tasks.values() if task.kind == "render"}
     assert seeds == {"0", "1"}
 
 
 def test_both_tables_share_what_they_have_in_common(tmp_path: Path) -> None:
     one, two = (
-        Work(grids.read(TABLES / f"{name}.toml", Wishes(), tmp_path), tmp_path) for name in ("table1", "table2")
+        Work(specs.read(TABLES / f"{name}.toml", Overrides(), tmp_path), tmp_path) for name in ("table1", "table2")
     )
     shared = set(one.tasks) & set(two.tasks)
     kinds = sorted(one.tasks[key].kind for key in shared)
@@ -168,14 +171,14 @@ def test_both_tables_share_what_they_have_in_common(tmp_path: Path) -> None:
 
 
 def test_objects_run_where_their_source_is_given(table: Path) -> None:
-    assert work_of(table).grid.rows[3].skipped == "no objects given (--objects)"
-    row = work_of(table, Wishes(objects=Path("my cut-outs"))).grid.rows[3]
+    assert work_of(table).spec.rows[3].skipped == "no objects given (--objects)"
+    row = work_of(table, Overrides(objects=Path("my cut-outs"))).spec.rows[3]
     assert row.render == ("--ratio", "0.5", "--method", "objects", "--objects", "my cut-outs") and not row.skipped
 
 
-def test_lanes_are_one_for_each_gpu() -> None:
-    assert [lane.name for lane in lanes.lanes([])] == ["cpu"]
-    assert [lane.gpu for lane in lanes.lanes(["0", "0", "3"])] == ["", "0", "0", "3"]
+def test_there_is_a_worker_for_each_gpu() -> None:
+    assert [worker.name for worker in workers.make_workers([])] == ["cpu"]
+    assert [worker.gpu for worker in workers.make_workers(["0", "0", "3"])] == ["", "0", "0", "3"]
 
 
 # What a kill and a failure cost: real processes, with a stand-in for the commands
@@ -204,12 +207,12 @@ if words[0] == "fit":
 RUNNER = """
 import sys
 from pathlib import Path
-from noda_train.tables import grid, lanes, work
+from noda_train.tables import spec, work, workers
 place = Path(sys.argv[1])
 work.NODA = work.TRAIN = (sys.executable, str(place / "stand_in.py"))
-todo = work.Work(grid.read(place / "small.toml", grid.Wishes(seeds=1), place / "work"), place / "work")
-with lanes.claimed(todo.folder, print) as lock:
-    outcome = lanes.do(todo.left(), lanes.lanes(sys.argv[2:]), lock, print, lambda task: todo.tidy())
+todo = work.Work(spec.read(place / "small.toml", spec.Overrides(seeds=1), place / "work"), place / "work")
+with workers.lock_folder(todo.folder, print) as lock:
+    outcome = workers.run_tasks(todo.left(), workers.make_workers(sys.argv[2:]), lock, print, lambda task: todo.tidy())
 print(len(todo.left()), "left,", len(outcome.failed), "failed")
 """
 
@@ -217,9 +220,13 @@ print(len(todo.left()), "left,", len(outcome.failed), "failed")
 def runner(table: Path, *gpus: str) -> subprocess.Popen[str]:
     (table.parent / "stand_in.py").write_text(STAND_IN)
     return subprocess.Popen(
-        [sys.executable, "-c", RUNNER, str(table.parent), *gpus], text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        [sys.executable, "-c", RUNNER, str(table.parent), *gpus],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "train")])},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # these tests may run where it is ignored
+    )
 
 
 def calls(table: Path) -> list[str]:
@@ -235,15 +242,15 @@ def test_a_killed_run_goes_on(table: Path, blow: signal.Signals) -> None:
             assert time.monotonic() - begun < 20 and first.poll() is None
             time.sleep(0.02)
         first.send_signal(blow)
-        first.wait()
+        first.wait(WAIT)
     (table.parent / "go").touch()  # what outlived the kill ends, and the second runner waits for it
     with runner(table) as second:
-        said = second.communicate()[0]
+        said = second.communicate(timeout=WAIT)[0]
     assert said.splitlines()[-1] == "0 left, 0 failed"
     assert calls(table) == ["fit demo", "fit --resume", "build-pool", "render", "fit demo", "fit demo"]
     assert not list(table.parent.glob("work/runs/*/last.pt"))  # keep = "predictions"
     with runner(table) as third:
-        assert third.communicate()[0] == "0 left, 0 failed\n"
+        assert third.communicate(timeout=WAIT)[0] == "0 left, 0 failed\n"
     assert len(calls(table)) == 6
 
 
@@ -255,7 +262,7 @@ def test_each_gpu_has_one_training_at_a_time(table: Path) -> None:
             assert time.monotonic() - begun < 20 and process.poll() is None
             time.sleep(0.02)
         (table.parent / "go").touch()
-        said = process.communicate()[0].splitlines()
+        said = process.communicate(timeout=WAIT)[0].splitlines()
     assert said[-1] == "0 left, 0 failed"
     assert [line.split(":")[0] for line in said[:-1]].count("data") == 2
     files = list(table.parent.glob("work/runs/*/last.pt"))
@@ -273,7 +280,7 @@ def test_renders_do_not_run_far_ahead_of_the_trainings(table: Path) -> None:
         time.sleep(0.5)
         ahead = calls(table).count("render")
         (table.parent / "go").touch()
-        assert process.communicate()[0].endswith("0 left, 0 failed\n")
+        assert process.communicate(timeout=WAIT)[0].endswith("0 left, 0 failed\n")
     assert ahead == 2  # one for the next training, and one in reserve
     assert calls(table).count("render") == 7
 
@@ -284,7 +291,7 @@ def test_a_training_on_a_gpu_does_not_fall_back_to_the_cpu(table: Path) -> None:
     task.output.mkdir(parents=True)
     (task.output / "last.pt").touch()
     assert {"device=cuda", "--resume"} <= set(task.commands("cuda")[0])
-    named = work_of(table, Wishes(settings=("device=cuda:1",))).left()[0]
+    named = work_of(table, Overrides(settings=("device=cuda:1",))).left()[0]
     assert [word for word in named.commands("cuda")[0] if word.startswith("device=")] == ["device=cuda:1"]
 
 
@@ -311,9 +318,10 @@ def test_other_demo_data_is_another_task(table: Path) -> None:
 def test_the_time_may_be_limited(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (table.parent / "stand_in.py").write_text(STAND_IN)
     monkeypatch.setattr("noda_train.tables.work.TRAIN", (sys.executable, str(table.parent / "stand_in.py")))
-    todo = work_of(table, Wishes(rows=("plain",), seeds=1))
-    with lanes.claimed(todo.folder, print) as lock:
-        outcome = lanes.do(todo.left(), lanes.lanes([]), lock, print, lambda task: None, minutes=0.05)
+    todo = work_of(table, Overrides(rows=("plain",), seeds=1))
+    with workers.lock_folder(todo.folder, print) as lock:
+        tasks, one = todo.left(), workers.make_workers([])
+        outcome = workers.run_tasks(tasks, one, lock, print, lambda task: None, minutes=0.05)
     assert outcome.stopped and not outcome.failed
     assert len(todo.left()) == 1
     words = todo.left()[0].commands("cpu")[0]
@@ -324,12 +332,12 @@ def test_a_failure_costs_only_what_needs_it(table: Path) -> None:
     (table.parent / "go").touch()
     (table.parent / "broken").touch()
     with runner(table) as first:
-        said = first.communicate()[0]
+        said = first.communicate(timeout=WAIT)[0]
     assert "no such mask" in said and said.endswith("3 left, 3 failed\n")
     assert calls(table) == ["fit demo", "build-pool", "render"]
     (table.parent / "broken").unlink()
     with runner(table) as second:
-        assert second.communicate()[0].endswith("0 left, 0 failed\n")
+        assert second.communicate(timeout=WAIT)[0].endswith("0 left, 0 failed\n")
     assert calls(table).count("fit demo") == 3
 
 
@@ -337,16 +345,17 @@ def test_renders_go_when_nobody_needs_them(table: Path) -> None:
     table.write_text(SMALL.replace("seeds = 2", "seeds = 2\nkeep_renders = false"))
     (table.parent / "go").touch()
     with runner(table) as process:
-        assert process.communicate()[0].endswith("0 left, 0 failed\n")
+        assert process.communicate(timeout=WAIT)[0].endswith("0 left, 0 failed\n")
     assert not list((table.parent / "work/renders").iterdir())
-    work = work_of(table, Wishes(seeds=1))
+    work = work_of(table, Overrides(seeds=1))
     assert work.left() == []  # and are not missed
-    (work.run_of(work.grid.rows[1], 0) / "predictions.h5").parent.rename(table.parent / "lost")
+    (work.run_of(work.spec.rows[1], 0) / "predictions.h5").parent.rename(table.parent / "lost")
     assert [task.kind for task in work.left()] == ["render", "run"]
 
 
 @pytest.mark.slow
 def test_the_whole_path_on_drawn_people(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     words = ["table1", "--section", "quick", "--seeds", "1", "--row", "+ box", "--gpus", "none"]
     command = [sys.executable, "-m", "noda_train", "table", *words]
     for said in ("training of + box, seed 0", "QUICK"):  # the second time there is nothing to do but the table
@@ -362,11 +371,11 @@ def test_the_whole_path_on_drawn_people(tmp_path: Path) -> None:
 # What the numbers are
 
 
-def truth_of(persons: int) -> pckh.Truth:
+def truth_of(persons: int) -> Truth:
     """Everybody's head measures 10 px; wrists are occluded, everything else is visible."""
     visible = np.ones((persons, 16), np.int8)
     visible[:, [10, 15]] = 0
-    return pckh.Truth(np.zeros((persons, 16, 2)), np.ones((persons, 16), bool), np.full(persons, 10.0), visible)
+    return mpii_truth(np.zeros((persons, 16, 2)), np.ones((persons, 16), bool), np.full(persons, 10.0), visible)
 
 
 def predicted(wrong: np.ndarray) -> np.ndarray:
@@ -385,12 +394,12 @@ def test_means_deviations_and_differences_by_hand() -> None:
     wrong[1, :4, 10] = True  # seed 1: all four
     base, ours = rows_of_two()
     predictions = {"base": predicted(wrong), "ours": predicted(np.zeros((2, 4, 16), bool))}
-    least = results.measured(base, [0, 1], predictions, truth_of(4))
-    assert least.values["all", "wrist"] == Value(62.5, pytest.approx(np.std([75, 50], ddof=1)))
-    assert least.values["occluded", "mean"].mean == 62.5 and least.values["visible", "mean"] == Value(100, 0)
-    assert least.values["occluded", "head"] == Value(None, None)
+    least = scores.measure(base, [0, 1], predictions, truth_of(4))
+    assert least.values["all", "wrist"] == MeanScore(62.5, pytest.approx(np.std([75, 50], ddof=1)))
+    assert least.values["occluded", "mean"].mean == 62.5 and least.values["visible", "mean"] == MeanScore(100, 0)
+    assert least.values["occluded", "head"] == MeanScore(None, None)
     assert not least.differences
-    best = results.measured(ours, [0, 1], predictions, truth_of(4))
+    best = scores.measure(ours, [0, 1], predictions, truth_of(4))
     assert best.differences["all", "mean"].points == pytest.approx(100 * 3 / 56)
     # Persons 0 and 1 lose a half of their two wrists, persons 2 and 3 a quarter: the rest is who is drawn how often.
     drawn = pck.resamples(4, 1000) @ np.array([1, 1, 0.5, 0.5]) / 8 * 100
@@ -401,17 +410,17 @@ def test_means_deviations_and_differences_by_hand() -> None:
 def test_one_seed_has_no_deviation_and_rows_without_runs_no_numbers() -> None:
     base, ours = rows_of_two()
     predictions = {"base": predicted(np.zeros((1, 4, 16), bool))}
-    assert results.measured(base, [0], predictions, truth_of(4)).values["all", "mean"] == Value(100, None)
-    assert results.measured(ours, [], predictions, truth_of(4)) == Result(ours, ())
+    assert scores.measure(base, [0], predictions, truth_of(4)).values["all", "mean"] == MeanScore(100, None)
+    assert scores.measure(ours, [], predictions, truth_of(4)) == RowScores(ours, ())
 
 
-def a_table() -> tuple[Grid, Results]:
+def a_table() -> tuple[TableSpec, TableScores]:
     base, ours = rows_of_two()
-    cells = [(subset, column) for subset in results.SUBSETS for column in grids.COLUMNS]
-    values = {cell: Value(88.5, 0.25) for cell in cells} | {("occluded", "head"): Value(None, None)}
+    cells = [(subset, column) for subset in SUBSETS for column in specs.COLUMNS]
+    values = {cell: MeanScore(88.5, 0.25) for cell in cells} | {("occluded", "head"): MeanScore(None, None)}
     differences = {cell: Difference(-0.04, -1.26, 0.7) for cell in cells}
-    grid = Grid("t", "A table", "the paper", "QUICK", Path("d"), None, (), 2, "all", True, ("Box",), (base, ours))
-    return grid, Results((Result(base, (0, 1), values), Result(ours, (0,), values, differences)), 4, 2)
+    spec = TableSpec("t", "A table", "the paper", "QUICK", Path("d"), None, (), 2, "all", True, ("Box",), (base, ours))
+    return spec, TableScores((RowScores(base, (0, 1), values), RowScores(ours, (0,), values, differences)), 4, 2)
 
 
 def test_cells_look_like_the_papers() -> None:
@@ -422,13 +431,16 @@ def test_cells_look_like_the_papers() -> None:
 
 
 def test_markdown_csv_and_picture_say_the_same() -> None:
-    grid, found = a_table()
-    page = text.markdown(grid, found)
+    spec, found = a_table()
+    page = text.markdown(spec, found)
     assert "QUICK" in page and "Not complete" in page
     assert "| ours (1 of 2 seeds) | x | 88.5 (+0.0, +0.0) |" in page
     assert "| *paper* |  | *96.4 (96.8, 0)* |" in page
     assert "| ours | 88.5 ± 0.2; +0.0 [-1.3, +0.7] |" in page
-    lines = text.as_csv(grid, found).splitlines()
+    lines = text.as_csv(spec, found).splitlines()
     assert len(lines) == 1 + 2 * 3 * 8 and all("QUICK" in line for line in lines[1:])
     assert lines[-3] == 't,QUICK,ours,base,mean,all,1,88.5000,0.2500,-0.0400,-1.2600,0.7000,"89.3(+0.8) (+0.7, +1.1)"'
-    assert picture(grid, found).startswith(b"\x89PNG")
+    drawn = draw_table(spec, found, "svg").decode()
+    cells = ("base", "✓", "88.5 ± 0.2", "(88.5, n/a)", "[-1.3, +0.7]", "96.4 (96.8, 0)")
+    assert [cell for cell in cells if f"<!-- {cell} -->" not in drawn] == []
+    assert draw_table(spec, found).startswith(b"\x89PNG") and draw_table(spec, found) == draw_table(spec, found)

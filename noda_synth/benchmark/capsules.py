@@ -1,7 +1,7 @@
 """Bodies as capsules and triangles in whole numbers, so that what lies under them is the same on every machine.
 
-No sine, no root that is not `math.isqrt`, no sum of floats: a joint is under a figure or it is not, whatever the
-processor, the compiler and the library. The measures are those of the cardboard body (`noda_synth.masks.body_parts`),
+No sine, no root that is not `math.isqrt`, no sum of floats: whether a joint is under a body does not depend on the
+processor, the compiler or the library. The measures are those of the cardboard body (`noda_synth.masks.body_parts`),
 in thousandths of the body size S.
 """
 
@@ -18,7 +18,7 @@ from noda_synth.data.dataset import Person
 from noda_synth.data.skeleton import Skeleton
 
 Integers = NDArray[np.int64]
-Spot = tuple[int, int]
+Pixel = tuple[int, int]
 
 _SIDES = ("left", "right")
 _SHOULDERS, _HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
@@ -36,7 +36,7 @@ _LENGTHS = (
 )  # fmt: skip
 _LONGEST = 3
 
-# Radius of a limb, in the core (None: not part of it), the body and the hull. A hull leaves room for loose clothes.
+# Radius of a limb in the core (None: not part of it), the body and the hull. A hull leaves room for loose clothes.
 _RADII: dict[str, tuple[int | None, int, int]] = {
     "upper_arm": (70, 126, 230),
     "forearm": (None, 111, 220),
@@ -52,7 +52,7 @@ CORE, BODY, HULL = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
+class BodyShape:
     """A union of capsules and triangles in whole pixels.
 
     Attributes:
@@ -64,7 +64,7 @@ class Figure:
     triangles: Integers
 
     def holds(self, points: Integers) -> NDArray[np.bool_]:
-        """(P,) bool: which of the points (P, 2) int64 lie in the figure or on its border."""
+        """(P,) bool: which of the points (P, 2) int64 lie in the shape or on its border."""
         inside = np.zeros(len(points), np.bool_)
         for x1, y1, x2, y2, radius in self.capsules:
             inside |= _in_capsule(points, x1, y1, x2, y2, radius)
@@ -105,31 +105,31 @@ def _in_triangle(points: Integers, corners: Integers) -> NDArray[np.bool_]:
 class Joints:
     """The labelled joints of a person by name, in whole pixels."""
 
-    at: dict[str, Spot]
+    pixels: dict[str, Pixel]
 
-    def spot(self, *names: str) -> Spot | None:
+    def midpoint(self, *names: str) -> Pixel | None:
         """The middle of the named joints that are labelled, rounded down."""
-        known = [self.at[name] for name in names if name in self.at]
+        known = [self.pixels[name] for name in names if name in self.pixels]
         if not known:
             return None
         return sum(x for x, _ in known) // len(known), sum(y for _, y in known) // len(known)
 
-    def scaled(self, center: Spot, factor: int) -> Joints:
+    def scaled(self, center: Pixel, factor: int) -> Joints:
         """The joints about a centre, which becomes (0, 0), in `factor` 256ths of their size, rounded down."""
-        return Joints({
-            name: ((x - center[0]) * factor // 256, (y - center[1]) * factor // 256) for name, (x, y) in self.at.items()
-        })  # fmt: skip
+        left, top = center
+        scaled = {name: ((x - left) * factor // 256, (y - top) * factor // 256) for name, (x, y) in self.pixels.items()}
+        return Joints(scaled)
 
     def box(self) -> tuple[int, int, int, int]:
-        xs, ys = [x for x, _ in self.at.values()], [y for _, y in self.at.values()]
+        xs, ys = [x for x, _ in self.pixels.values()], [y for _, y in self.pixels.values()]
         return min(xs), min(ys), max(xs), max(ys)
 
-    def center(self) -> Spot:
+    def center(self) -> Pixel:
         x1, y1, x2, y2 = self.box()
         return (x1 + x2) // 2, (y1 + y2) // 2
 
 
-def pixels(joints: NDArray[np.float64]) -> Integers:
+def joint_pixels(joints: NDArray[np.float64]) -> Integers:
     """(J, 2) int64: the pixel of each joint, 0-based; anything for NaN.
 
     Rounded at 1/1024 below the half: halves are common in annotations, and no number of the files lies there.
@@ -140,10 +140,10 @@ def pixels(joints: NDArray[np.float64]) -> Integers:
 
 def joints_of(person: Person, skeleton: Skeleton) -> Joints:
     """All labelled joints of a person."""
-    at = pixels(person.joints)
+    pixels = joint_pixels(person.joints)
     return Joints({
         name: (int(x), int(y))
-        for name, (x, y), labelled in zip(skeleton.joints, at, person.labelled, strict=True) if labelled
+        for name, (x, y), labelled in zip(skeleton.joints, pixels, person.labelled, strict=True) if labelled
     })  # fmt: skip
 
 
@@ -151,51 +151,51 @@ def body_size(joints: Joints) -> int:
     """S in whole pixels: the mean of the three largest of length / expected length; 0 with nothing to measure."""
     sizes = []
     for expected, start, end in _LENGTHS:
-        a, b = joints.spot(*start), joints.spot(*end)
+        a, b = joints.midpoint(*start), joints.midpoint(*end)
         if a is not None and b is not None:
             sizes.append(isqrt(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) * 1_000_000) // expected)
     longest = sorted(sizes)[-_LONGEST:]
     return sum(longest) // len(longest) if longest else 0
 
 
-def figure(joints: Joints, size: int, kind: int) -> Figure:
-    """The figure of a body of size S: its CORE, which is body for sure, its BODY, or its HULL, with all it may wear."""
+def body_shape(joints: Joints, size: int, kind: int) -> BodyShape:
+    """The shape of a body of size S: its CORE, which is body for sure, its BODY, or its HULL, with all it may wear."""
     capsules = [
         (*start, *end, radius * size // 1000)
         for start, end, part in _limbs(joints, size)
         if (radius := _RADII[part][kind]) is not None
     ]
-    corners = [joints.at[name] for name in (*_SHOULDERS, *reversed(_HIPS)) if name in joints.at]
+    corners = [joints.pixels[name] for name in (*_SHOULDERS, *reversed(_HIPS)) if name in joints.pixels]
     triangles = [(*corners[0], *corners[n], *corners[n + 1]) for n in range(1, len(corners) - 1)]
     if kind == HULL:  # a skirt, wide trousers
-        hips = [joints.at[name] for name in _HIPS if name in joints.at]
-        knees = [joints.at[f"{side}_knee"] for side in _SIDES if f"{side}_knee" in joints.at]
+        hips = [joints.pixels[name] for name in _HIPS if name in joints.pixels]
+        knees = [joints.pixels[f"{side}_knee"] for side in _SIDES if f"{side}_knee" in joints.pixels]
         legs = [*hips, *reversed(knees)]
         triangles += [(*legs[0], *legs[n], *legs[n + 1]) for n in range(1, len(legs) - 1)]
-    return Figure(np.array(capsules, np.int64).reshape(-1, 5), np.array(triangles, np.int64).reshape(-1, 6))
+    return BodyShape(np.array(capsules, np.int64).reshape(-1, 5), np.array(triangles, np.int64).reshape(-1, 6))
 
 
-def _limbs(joints: Joints, size: int) -> Iterator[tuple[Spot, Spot, str]]:
-    at = joints.at
+def _limbs(joints: Joints, size: int) -> Iterator[tuple[Pixel, Pixel, str]]:
+    pixels = joints.pixels
     for side in _SIDES:
         for a, b, part in (
             ("shoulder", "elbow", "upper_arm"), ("elbow", "wrist", "forearm"), ("hip", "knee", "thigh"),
             ("knee", "ankle", "shin"), ("shoulder", "hip", "torso"),
         ):  # fmt: skip
             start, end = f"{side}_{a}", f"{side}_{b}"
-            if start in at and end in at:
-                yield at[start], at[end], part
+            if start in pixels and end in pixels:
+                yield pixels[start], pixels[end], part
                 if part in ("forearm", "shin"):
                     tip, length = ("hand", _HAND_LENGTH) if part == "forearm" else ("foot", _FOOT_LENGTH)
-                    yield at[end], _beyond(at[start], at[end], length * size // 1000), tip
+                    yield pixels[end], _beyond(pixels[start], pixels[end], length * size // 1000), tip
     for a, b in (_SHOULDERS, _HIPS):
-        if a in at and b in at:
-            yield at[a], at[b], "torso"
+        if a in pixels and b in pixels:
+            yield pixels[a], pixels[b], "torso"
     yield from _head(joints)
 
 
-def _head(joints: Joints) -> Iterator[tuple[Spot, Spot, str]]:
-    neck, top, face = joints.spot(*_NECK), joints.spot("head_top"), joints.spot(*_FACE)
+def _head(joints: Joints) -> Iterator[tuple[Pixel, Pixel, str]]:
+    neck, top, face = joints.midpoint(*_NECK), joints.midpoint("head_top"), joints.midpoint(*_FACE)
     if neck is not None and top is not None:
         low, high = _between(neck, top, 300), _between(neck, top, 700)
         yield low, high, "head"
@@ -203,18 +203,18 @@ def _head(joints: Joints) -> Iterator[tuple[Spot, Spot, str]]:
         yield face, face, "head"
 
 
-def _between(start: Spot, end: Spot, share: int) -> Spot:
+def _between(start: Pixel, end: Pixel, share: int) -> Pixel:
     return start[0] + (end[0] - start[0]) * share // 1000, start[1] + (end[1] - start[1]) * share // 1000
 
 
-def _beyond(start: Spot, end: Spot, length: int) -> Spot:
+def _beyond(start: Pixel, end: Pixel, length: int) -> Pixel:
     """The point that lies a length in pixels beyond the end of a line."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     whole = max(1, isqrt(dx * dx + dy * dy))
     return end[0] + dx * length // whole, end[1] + dy * length // whole
 
 
-def line(start: Spot, end: Spot) -> list[Spot]:
+def line_pixels(start: Pixel, end: Pixel) -> list[Pixel]:
     """Points on a line, no two neighbours more than a pixel apart in x and in y."""
     steps = max(1, abs(end[0] - start[0]), abs(end[1] - start[1]))
     return [

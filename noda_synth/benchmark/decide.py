@@ -1,8 +1,8 @@
 """Who is covered by whom, and where: decided by annotations and image sizes alone, in whole numbers.
 
-A joint counts as covered where it lies in the core of the pasted figure, and as free where it lies outside its hull;
+A joint counts as covered where it lies in the core of the pasted body, and as free where it lies outside its hull;
 a placement that leaves any joint of the target in between is not taken. So the picture that is made later, with a mask
-that knows the pixels, has only to be kept from contradicting what is plain already.
+that knows the pixels, only has to agree with it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.benchmark import capsules
 from noda_synth.benchmark.capsules import (
     BODY,
     CORE,
     HULL,
-    Figure,
+    BodyShape,
     Integers,
     Joints,
+    body_shape,
     body_size,
-    figure,
+    joint_pixels,
     joints_of,
+    line_pixels,
 )
 from noda_synth.benchmark.protocol import (
     MAX_ENLARGE,
@@ -35,11 +36,11 @@ from noda_synth.benchmark.protocol import (
     POSITIONS,
     RESCALE,
     UNCOUNTED,
-    Dice,
+    HashRandom,
     Settings,
     Severity,
 )
-from noda_synth.data.dataset import OCCLUDED, VISIBLE, Dataset, Person
+from noda_synth.data.dataset import VISIBLE, Dataset, Person
 from noda_synth.data.skeleton import Skeleton
 
 WHOLE = tuple(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -53,7 +54,7 @@ class Body:
 
     Attributes:
         image: name of their image.
-        row: their place in `Dataset.persons`.
+        row: their index in `Dataset.persons`.
         joints: their joints in whole pixels of the image.
         size: S in pixels.
     """
@@ -71,14 +72,14 @@ class Body:
         """The joints about the centre of their box, in the size of `factor` 256ths."""
         return self.joints.scaled(self.joints.center(), factor)
 
-    def figure(self, factor: int, kind: int) -> Figure:
-        """A figure about the same centre."""
-        return figure(self.scaled(factor), self.size * factor // 256, kind)
+    def shape(self, factor: int, kind: int) -> BodyShape:
+        """Their CORE, BODY or HULL about the same centre."""
+        return body_shape(self.scaled(factor), self.size * factor // 256, kind)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a body is pasted: `factor` 256ths of its size, the centre of its joint box on the pixel (x, y)."""
+class BodyPosition:
+    """Where a body (by its index) is pasted: `factor` 256ths of its size, the centre of its joints' box on (x, y)."""
 
     body: int
     factor: int
@@ -90,7 +91,7 @@ class Place:
 class Twin:
     """A person to be covered and how; `covered` (J,) bool are the labelled joints in the image under the body."""
 
-    place: Place
+    position: BodyPosition
     covered: NDArray[np.bool_]
 
 
@@ -99,8 +100,8 @@ def bodies_of(dataset: Dataset, sizes: Mapping[str, Size]) -> list[Body]:
 
     Whole people (both shoulders, elbows, wrists, hips, knees and ankles labelled, and the joints of the head that are
     needed), whose body lies inside the frame, of at least MIN_BODY_SIZE, entangled with nobody who is annotated; not
-    from an image that has validation people on it. What is known of visibility plays no part: it depends on the files
-    at hand.
+    from an image that has validation people on it. What is known of visibility plays no part: it depends on the
+    file.
 
     Args:
         dataset: the annotations.
@@ -112,97 +113,96 @@ def bodies_of(dataset: Dataset, sizes: Mapping[str, Size]) -> list[Body]:
     for row, person in enumerate(dataset.persons):
         if not person.duplicate and person.image in sizes and person.image not in kept_out:
             by_image[person.image].append((row, joints_of(person, skeleton)))
-    found = []
+    bodies = []
     for name, people in by_image.items():
         for row, joints in people:
             size = body_size(joints)
             if size < MIN_BODY_SIZE or not _is_whole(joints, skeleton) or not _in_frame(joints, size, sizes[name]):
                 continue
             if not any(_entangled(joints, size, other) for other_row, other in people if other_row != row):
-                found.append(Body(name, row, joints, size))
-    return sorted(found, key=lambda body: (body.size, body.key))
+                bodies.append(Body(name, row, joints, size))
+    return sorted(bodies, key=lambda body: (body.size, body.key))
 
 
 def key_of(image: str, joints: Joints) -> str:
-    """Image and joints: they tell a person from all others, whatever the file that they were read from."""
-    return f"{image} {' '.join(f'{name}:{x},{y}' for name, (x, y) in sorted(joints.at.items()))}"
+    """Image and joints: they tell a person from all others, and do not depend on the file that they were read from."""
+    return f"{image} {' '.join(f'{name}:{x},{y}' for name, (x, y) in sorted(joints.pixels.items()))}"
 
 
 def _is_whole(joints: Joints, skeleton: Skeleton) -> bool:
-    head = sum(name in joints.at for name in skeleton.protected)
-    return all(name in joints.at for name in WHOLE) and head >= skeleton.protected_needed
+    head = sum(name in joints.pixels for name in skeleton.protected)
+    return all(name in joints.pixels for name in WHOLE) and head >= skeleton.protected_needed
 
 
 def _in_frame(joints: Joints, size: int, image: Size) -> bool:
-    x1, y1, x2, y2 = figure(joints, size, BODY).box()
+    x1, y1, x2, y2 = body_shape(joints, size, BODY).box()
     slack = size // 10
     return min(x1, y1) >= -slack and x2 < image[0] + slack and y2 < image[1] + slack
 
 
 def _entangled(joints: Joints, size: int, other: Joints) -> bool:
     """A joint of one lies in the hull of the other."""
-    return _touches(figure(joints, size, HULL), other) or _touches(figure(other, body_size(other), HULL), joints)
+    return _touches(body_shape(joints, size, HULL), other) or _touches(
+        body_shape(other, body_size(other), HULL), joints
+    )
 
 
-def _touches(hull: Figure, joints: Joints) -> bool:
-    return bool(len(joints.at) and hull.holds(np.array(list(joints.at.values()), np.int64)).any())
+def _touches(hull: BodyShape, joints: Joints) -> bool:
+    return bool(len(joints.pixels) and hull.holds(np.array(list(joints.pixels.values()), np.int64)).any())
 
 
-class Target:
-    """A validation person, seen by the rules.
+class ValidationTarget:
+    """A validation person who is to be covered, and what the rules need of them.
 
     Attributes:
         inside: (J,) bool, labelled joints in the image: those that can be covered.
-        before: (J,) int8, what is known of their visibility.
-        refusal: why the person cannot be covered at all, or an empty string.
+        obstacle: why the person cannot be covered at all, or an empty string.
     """
 
     def __init__(self, person: Person, skeleton: Skeleton, size: Size) -> None:
         self.person = person
-        self.points = capsules.pixels(person.joints)
+        self.points = joint_pixels(person.joints)
         self.inside = person.labelled & ((self.points >= 0) & (self.points < np.array(size))).all(axis=1)
-        self.before = person.visible
         self.joints = joints_of(person, skeleton)
         self.size = body_size(self.joints)
         self.key = key_of(person.image, self.joints)
-        counted = np.ones(len(skeleton), np.bool_)
-        counted[skeleton.at(*UNCOUNTED)] = False
-        self.seen = self.inside & counted & (person.visible == VISIBLE)
-        limbs = np.zeros(len(skeleton), np.bool_)
-        limbs[skeleton.limb_joints] = True
-        self.seen_limbs = self.seen & limbs
-        self.refusal = self._refusal(skeleton)
-        if not self.refusal:
-            self.free = _free_points(self.joints, skeleton)
+        self.seen = self.inside & ~skeleton.flags(UNCOUNTED) & (person.visible == VISIBLE)
+        self.seen_limbs = self.seen & skeleton.flags(skeleton.coverable)
+        self.obstacle = self._obstacle(skeleton)
+        if not self.obstacle:
+            self.free_points = _free_points(self.joints, skeleton)
             within = [tuple(point) for point in self.points[self.inside].tolist()]
             self.box = Joints({str(n): (x, y) for n, (x, y) in enumerate(within)})
 
-    def _refusal(self, skeleton: Skeleton) -> str:
+    def _obstacle(self, skeleton: Skeleton) -> str:
         if self.person.duplicate:
             return "duplicate record"
         if self.inside.sum() < 2:
             return "fewer than two joints inside the image"
-        if sum(name in self.joints.at for name in skeleton.protected) < skeleton.protected_needed:
+        if sum(name in self.joints.pixels for name in skeleton.protected) < skeleton.protected_needed:
             return "a protected joint is not labelled"
         if not self.seen_limbs.any():
             return "no limb joint can be seen"
         return "" if self.size else "nothing tells the size"
 
-    def refusal_at(self, severity: Severity) -> str:
+    def obstacle_at(self, severity: Severity) -> str:
         """Why the person cannot be covered at this severity, or an empty string."""
-        if self.refusal:
-            return self.refusal
+        if self.obstacle:
+            return self.obstacle
         few = self.seen.sum() < severity.least
         return f"fewer than {severity.least} joints can be seen" if few else ""
 
 
 def _free_points(joints: Joints, skeleton: Skeleton) -> Integers:
-    """(P, 2) the points that stay free: the protected joints and the lines between them."""
-    points = [joints.at[name] for name in skeleton.protected if name in joints.at]
+    """(P, 2) the points that stay free: the protected joints and the lines between them.
+
+    The rule of `noda_synth.methods.placement`, in whole numbers, so that it is the same on every machine.
+    """
+    points = [joints.pixels[name] for name in skeleton.protected if name in joints.pixels]
     for start, end in skeleton.protected_segments:
-        a, b = joints.spot(*start), joints.spot(*end)
+        a, b = joints.midpoint(*start), joints.midpoint(*end)
         if a is not None and b is not None:
-            points += capsules.line(a, b)
+            points += line_pixels(a, b)
     return np.array(points, np.int64).reshape(-1, 2)
 
 
@@ -217,70 +217,66 @@ class Decider:
     def _sizes(self) -> list[int]:
         return [body.size for body in self.bodies]
 
-    def twin(self, target: Target, severity: Severity) -> tuple[Twin | None, str]:
+    def draw_twin(self, target: ValidationTarget, severity: Severity) -> tuple[Twin | None, str]:
         """The twin of a person at a severity, or None and the reason.
 
-        With each body that is drawn POSITIONS places are tried, of which the first good one is taken.
+        With each body that is drawn POSITIONS positions are tried, of which the first good one is taken.
         """
-        if reason := target.refusal_at(severity):
+        if reason := target.obstacle_at(severity):
             return None, reason
         reason = "no body is large enough"
         for attempt in range(self.settings.tries // POSITIONS):
-            dice = Dice(f"{self.settings.seed} {severity.name} {attempt} {target.key}")
-            rescale = RESCALE[0] + int(dice.roll(RESCALE[1] - RESCALE[0] + 1, 1, "rescale")[0])
+            random = HashRandom(f"{self.settings.seed} {severity.name} {attempt} {target.key}")
+            rescale = RESCALE[0] + int(random.integers(RESCALE[1] - RESCALE[0] + 1, 1, "rescale")[0])
             wanted = target.size * rescale  # 256 times the body's size in the picture
             first = bisect_left(self._sizes, -(-wanted // MAX_ENLARGE))
             if first == len(self.bodies):
                 continue
-            row = first + int(dice.roll(len(self.bodies) - first, 1, "body")[0])
+            row = first + int(random.integers(len(self.bodies) - first, 1, "body")[0])
             body = self.bodies[row]
             reason = f"no placement in {self.settings.tries} tries"
             if body.image == target.person.image:
                 continue
             factor = wanted // body.size
-            centers = _positions(target, dice)
+            centers = _centers(target, random)
             covered, good = _outcomes(target, body, factor, centers, severity)
             if good.any():
-                place = int(np.argmax(good))
-                x, y = (int(value) for value in centers[place])
-                return Twin(Place(row, factor, x, y), covered[place]), ""
+                first_good = int(np.argmax(good))
+                x, y = (int(value) for value in centers[first_good])
+                return Twin(BodyPosition(row, factor, x, y), covered[first_good]), ""
         return None, reason
 
 
-def _positions(target: Target, dice: Dice) -> Integers:
+def _centers(target: ValidationTarget, random: HashRandom) -> Integers:
     """(K, 2) centres within the paper's ring: 1/3 to 1 half diagonals of the target's box from its centre."""
     x1, y1, x2, y2 = target.box.box()
     diagonal2 = max((x2 - x1) ** 2 + (y2 - y1) ** 2, 4)
     reach = isqrt(diagonal2) // 2 + 1
-    offsets = np.stack([dice.roll(2 * reach + 1, POSITIONS, axis) - reach for axis in ("x", "y")], axis=1)
+    offsets = np.stack([random.integers(2 * reach + 1, POSITIONS, axis) - reach for axis in ("x", "y")], axis=1)
     distance2 = (offsets * offsets).sum(axis=1)
     ring = (4 * distance2 <= diagonal2) & (36 * distance2 >= diagonal2)
     return np.asarray(offsets[ring] + np.array(target.box.center()))
 
 
 def _outcomes(
-    target: Target, body: Body, factor: int, centers: Integers, severity: Severity
+    target: ValidationTarget, body: Body, factor: int, centers: Integers, severity: Severity
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(K, J) bool, the joints covered from each centre (K, 2), and (K,) bool, whether it keeps the rules."""
     shape = (len(centers), len(target.points))
     points = (target.points[None] - centers[:, None]).reshape(-1, 2)
-    hull = body.figure(factor, HULL)
-    sure = body.figure(factor, CORE).holds(points).reshape(shape) & target.inside
+    hull = body.shape(factor, HULL)
+    sure = body.shape(factor, CORE).holds(points).reshape(shape) & target.inside
     touched = hull.holds(points).reshape(shape) & target.inside
     plain = (sure == touched).all(axis=1)
     good = plain & severity.admits((sure & target.seen).sum(axis=1)) & (sure & target.seen_limbs).any(axis=1)
-    for place in np.flatnonzero(good):
-        if hull.holds(target.free - centers[place]).any():
-            good[place] = False
+    for index in np.flatnonzero(good):
+        if hull.holds(target.free_points - centers[index]).any():
+            good[index] = False
         else:
-            break  # the first good one is all that is asked for
+            break  # nobody needs more than the first good one
     return sure, good
 
 
-def hidden(twin: Twin, before: NDArray[np.int8]) -> NDArray[np.bool_]:
+def newly_hidden(twin: Twin, before: NDArray[np.int8]) -> NDArray[np.bool_]:
     """(J,) bool: the joints that could be seen before and are under the body now."""
     return np.asarray(twin.covered & (before == VISIBLE))
-
-
-def visible_after(twin: Twin, before: NDArray[np.int8]) -> NDArray[np.int8]:
-    return np.where(twin.covered, OCCLUDED, before).astype(np.int8)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.atomic import read_json, write_text
+from noda_synth.formats.files.atomic import read_json, write_json
 from noda_synth.formats.files.matlab import load_mat
 
 HASHES = "hashes.json"
@@ -47,7 +47,7 @@ def digest(labels: Mapping[str, str]) -> str:
 
 
 def write_hashes(path: Path, hashes: Hashes) -> None:
-    write_text(path, json.dumps(hashes, indent=1, sort_keys=True) + "\n")
+    write_json(path, hashes, sort_keys=True)
 
 
 def read_hashes(folder: Path) -> Hashes:

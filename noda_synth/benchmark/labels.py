@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import OCCLUDED, Dataset, Person
 from noda_synth.errors import Problem
 from noda_synth.formats import coco_annotation, coco_image, mpii_record, write_coco, write_gt_valid
-from noda_synth.formats.files.atomic import json_list, read_bytes, write_bytes, write_text
+from noda_synth.formats.files.atomic import read_bytes, write_bytes, write_json_list
 from noda_synth.formats.files.matlab import load_mat, save_mat
 from noda_synth.formats.layout import SKELETON_NAME
 
@@ -26,7 +26,7 @@ class Labelled:
 
     Attributes:
         person: with the image and the visibility that they have there.
-        row: their place in the clean list, from 0.
+        row: their index in the clean list, 0-based.
         covered: (J,) bool, the joints under the pasted body.
         line: of the manifest, or None for a clean image.
     """
@@ -38,14 +38,13 @@ class Labelled:
 
 
 def clean_people(dataset: Dataset) -> list[Labelled]:
-    return [Labelled(p, row, np.zeros(len(dataset.skeleton), np.bool_)) for row, p in enumerate(dataset.valid)]
+    return [Labelled(p, row, dataset.skeleton.flags(())) for row, p in enumerate(dataset.valid)]
 
 
 def covered_person(dataset: Dataset, line: Mapping[str, Any]) -> Labelled:
     """The person of a line of the manifest, on the twin's image and with the twin's visibility."""
     person = dataset.valid[line["row"]]
-    covered = np.zeros(len(dataset.skeleton), np.bool_)
-    covered[dataset.skeleton.at(*line["covered"])] = True
+    covered = dataset.skeleton.flags(line["covered"])
     visible = np.where(covered, OCCLUDED, person.visible).astype(np.int8)
     return Labelled(replace(person, image=line["file"], visible=visible), line["row"], covered, line)
 
@@ -67,7 +66,7 @@ def write_labels(
         write_bytes(annot / SKELETON_NAME, read_bytes(skeleton))
     problems: list[Problem] = []
     if dataset.source != "coco":
-        write_text(annot / "valid.json", json_list(_record(labelled) for labelled in people) + "\n")
+        write_json_list(annot / "valid.json", (_record(labelled) for labelled in people))
         problems = write_gt_valid(annot / "gt_valid.mat", [labelled.person for labelled in people])
         truth = load_mat(annot / "gt_valid.mat")
         covered = np.array([labelled.covered for labelled in people], np.uint8).reshape(-1, len(dataset.skeleton))
@@ -83,13 +82,13 @@ def _record(labelled: Labelled) -> dict[str, Any]:
     record = mpii_record(labelled.person)
     if labelled.line is None:
         return record
-    own = {key: labelled.line[key] for key in ("id", "severity", "source", "row")}
+    twin = {key: labelled.line[key] for key in ("id", "severity", "source", "row")}
     covered = [int(hit) for hit in labelled.covered]
-    return {**record, "image": labelled.person.image, "joints_covered": covered, "twin": own}
+    return {**record, "image": labelled.person.image, "joints_covered": covered, "twin": twin}
 
 
 def _coco_images(dataset: Dataset, people: Sequence[Labelled], sizes: Mapping[str, Size]) -> list[dict[str, Any]]:
-    """One entry an image, numbered from 1 in the order of the list."""
+    """One entry per image, numbered from 1 in the order of the list."""
     sources = {labelled.person.image: dataset.valid[labelled.row].image for labelled in people}
     return [
         coco_image(name, number, sizes[source])
@@ -102,12 +101,12 @@ def _annotation(
     dataset: Dataset, labelled: Labelled, ids: Mapping[str, int], sizes: Mapping[str, Size]
 ) -> dict[str, Any]:
     person, line = labelled.person, labelled.line
-    own = {} if line is None else {key: line[key] for key in ("severity", "source", "row", "covered")}
+    twin = {} if line is None else {key: line[key] for key in ("severity", "source", "row", "covered")}
     return coco_annotation(
-        person, annotation_id=_number(dataset, labelled), image_id=ids[person.image],
-        size=sizes[dataset.valid[labelled.row].image], extra={"person_id": person.person_id, **own},
+        person, annotation_id=_annotation_id(dataset, labelled), image_id=ids[person.image],
+        size=sizes[dataset.valid[labelled.row].image], extra={"person_id": person.person_id, **twin},
     )  # fmt: skip
 
 
-def _number(dataset: Dataset, labelled: Labelled) -> Any:
+def _annotation_id(dataset: Dataset, labelled: Labelled) -> Any:
     return labelled.person.record["id"] if dataset.source == "coco" else labelled.row + 1

@@ -6,7 +6,7 @@ the mask says otherwise at a joint than the decision, it is filled or cleared th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.benchmark.decide import Body, Place, Target
+from noda_synth.benchmark.decide import Body, BodyPosition, ValidationTarget
 from noda_synth.data.dataset import Person
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.imaging.compositing import paste, resize_alpha, resize_crop, rim_colours
+from noda_synth.imaging.compositing import Overlay, paste, resize_alpha, resize_crop, rim_colours
 from noda_synth.imaging.images import BGRImage
 from noda_synth.masks import MaskSettings, mask_functions
 from noda_synth.pool.build import PoolSettings
@@ -32,21 +32,35 @@ _DISC, _LEAST = 0.10, 4
 
 
 @dataclass(frozen=True, eq=False)
-class Stamp:
+class BodyOverlay(Overlay):
     """A body as it is pasted.
 
     Attributes:
         colours: (h, w, 3) uint8 BGR.
-        alpha: (h, w) uint8.
-        left, top: pixel of the picture under its top-left pixel.
-        mended: points at which the mask had to be filled or cleared.
+        mended: number of points at which the mask had to be filled or cleared.
     """
 
     colours: NDArray[np.uint8]
-    alpha: NDArray[np.uint8]
-    left: int
-    top: int
     mended: int
+
+
+@dataclass(frozen=True, eq=False)
+class TwinSpec:
+    """A twin to be painted.
+
+    Attributes:
+        line: its line of the manifest.
+        target: the validation person who is covered.
+        body: the occluder in whole numbers.
+        occluder: the occluder as annotated.
+        others: the other people of the occluder's image.
+    """
+
+    line: dict[str, Any]
+    target: Person
+    body: Body
+    occluder: Person
+    others: tuple[Person, ...]
 
 
 def cut_body(image: BGRImage, person: Person, others: Sequence[Person], skeleton: Skeleton) -> Cutout:
@@ -62,43 +76,45 @@ def cut_body(image: BGRImage, person: Person, others: Sequence[Person], skeleton
     )  # fmt: skip
 
 
-def stamp(cutout: Cutout, body: Body, place: Place, target: Target, covered: NDArray[np.bool_]) -> Stamp:
-    """The body at its place over the target, with `covered` (J,) of its joints under it."""
-    scale = place.factor / 256
+def body_overlay(
+    cutout: Cutout, body: Body, position: BodyPosition, target: ValidationTarget, covered: NDArray[np.bool_]
+) -> BodyOverlay:
+    """The body at its position over the target, with `covered` (J,) of its joints under it."""
+    scale = position.factor / 256
     height, width = cutout.image.shape[:2]
     size = tuple(max(1, int(side * scale / f + 0.5)) for side, f in zip((width, height), cutout.factor, strict=True))
-    corner = np.array([place.x, place.y]) + scale * (cutout.origin - np.array(body.joints.center()) - 0.5)
+    corner = np.array([position.x, position.y]) + scale * (cutout.origin - np.array(body.joints.center()) - 0.5)
     left, top = (int(value) for value in np.floor(corner + 1))
     alpha = resize_alpha(cutout.masks[_LEVEL].opacity, (size[0], size[1]), _SMOOTH)
     colours = rim_colours(resize_crop(cutout.image, (size[0], size[1])), alpha)
     joints = np.floor(target.person.joints[target.inside] + 0.5).astype(np.int64)
     hit, corner_px = covered[target.inside], np.array([left, top], np.int64)
     radius = max(_LEAST, _DISC * body.size * scale)
-    rim = _missing(joints[hit] - corner_px, (size[0], size[1]), int(radius) + 1)
+    rim = _missing_rim(joints[hit] - corner_px, (size[0], size[1]), int(radius) + 1)
     if rim:
         colours = np.asarray(cv2.copyMakeBorder(colours, rim, rim, rim, rim, cv2.BORDER_REPLICATE), np.uint8)
         alpha, corner_px = np.pad(alpha, rim), corner_px - rim
-    free = np.concatenate([joints[~hit], target.free])
-    alpha, mended = agreed(alpha, joints[hit] - corner_px, free - corner_px, radius)
-    return Stamp(colours, alpha, int(corner_px[0]), int(corner_px[1]), mended)
+    free = np.concatenate([joints[~hit], target.free_points])
+    alpha, mended = agreeing_alpha(alpha, joints[hit] - corner_px, free - corner_px, radius)
+    return BodyOverlay(alpha, int(corner_px[0]), int(corner_px[1]), colours, mended)
 
 
-def _missing(points: NDArray[np.int64], size: tuple[int, int], radius: int) -> int:
-    """By how many pixels a stamp has to grow to hold all the points (P, 2), with the radius where one lies outside."""
+def _missing_rim(points: NDArray[np.int64], size: tuple[int, int], radius: int) -> int:
+    """By how many pixels an overlay has to grow to hold all points (P, 2), with the radius where one lies outside."""
     if not len(points):
         return 0
     beyond = int(max(-points.min(), (points - np.array(size) + 1).max()))
     return beyond + radius if beyond > 0 else 0
 
 
-def agreed(
+def agreeing_alpha(
     alpha: NDArray[np.uint8], covered: NDArray[np.int64], free: NDArray[np.int64], radius: float
 ) -> tuple[NDArray[np.uint8], int]:
     """An alpha that is opaque at the covered points and transparent at the free ones, and how many had to be mended.
 
     Args:
         alpha: (h, w) uint8.
-        covered: (P, 2) int64 pixels of the stamp.
+        covered: (P, 2) int64 pixels of the alpha.
         free: (P, 2) int64; may lie beside it.
         radius: of the disc in pixels; full to one half of it, from there it fades.
     """
@@ -119,31 +135,18 @@ def agreed(
     return np.floor(mended + 0.5).astype(np.uint8), count
 
 
-def twin(
-    picture: BGRImage,
-    source: BGRImage,
-    line: Mapping[str, Any],
-    person: Person,
-    body: Body,
-    occluder: Person,
-    others: Sequence[Person],
-    skeleton: Skeleton,
-) -> int:
-    """Cover a person in a picture, in place, as a line of the manifest has it; how many joints had to be mended.
+def paint_twin(picture: BGRImage, source: BGRImage, spec: TwinSpec, skeleton: Skeleton) -> int:
+    """Cover a person in a picture, in place; returns at how many points the mask had to be mended.
 
     Args:
         picture: (H, W, 3) uint8 BGR, the validation image.
-        source: the training image that the body comes from.
-        line: of the manifest.
-        person: the target.
-        body: the occluder in whole numbers.
-        occluder: the occluder as annotated.
-        others: the other people of the training image.
+        source: (h, w, 3) uint8 BGR, the training image that the body comes from.
+        spec: whom to cover, by whom and where.
         skeleton: the joints of all.
     """
-    covered = np.zeros(len(skeleton), np.bool_)
-    covered[skeleton.at(*line["covered"])] = True
-    target = Target(person, skeleton, (picture.shape[1], picture.shape[0]))
-    stamped = stamp(cut_body(source, occluder, others, skeleton), body, Place(body=0, **line["place"]), target, covered)
-    paste(picture, stamped.colours, stamped.alpha, stamped.left, stamped.top)
-    return stamped.mended
+    cutout = cut_body(source, spec.occluder, spec.others, skeleton)
+    position = BodyPosition(body=0, **spec.line["place"])
+    target = ValidationTarget(spec.target, skeleton, (picture.shape[1], picture.shape[0]))
+    overlay = body_overlay(cutout, spec.body, position, target, skeleton.flags(spec.line["covered"]))
+    paste(picture, overlay.colours, overlay.alpha, overlay.left, overlay.top)
+    return overlay.mended

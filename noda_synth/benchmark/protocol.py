@@ -64,13 +64,13 @@ MIN_BODY_SIZE = 50
 """Bodies have at least this size S in pixels: people of about 170 pixels."""
 
 
-class Dice:
+class HashRandom:
     """Whole numbers from a text, by SHAKE-256: numpy does not promise the same numbers from a seed for all versions."""
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
 
-    def roll(self, sides: int, count: int, name: str) -> Integers:
-        """(count,) int64 from 0 to sides - 1, for a purpose that has a name."""
+    def integers(self, end: int, count: int, name: str) -> Integers:
+        """(count,) int64 from 0 to end - 1, for a purpose that has a name."""
         data = hashlib.shake_256(name.encode() + b"\0" + self._key).digest(4 * count)
-        return np.asarray((np.frombuffer(data, "<u4").astype(np.uint64) * np.uint64(sides)) >> np.uint64(32), np.int64)
+        return np.asarray((np.frombuffer(data, "<u4").astype(np.uint64) * np.uint64(end)) >> np.uint64(32), np.int64)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from noda_synth.benchmark.folder import BENCHMARK, read_benchmark
 from noda_synth.benchmark.hashes import differences, digest, hashes_of, read_hashes
 from noda_synth.benchmark.protocol import Settings
+from noda_synth.benchmark.shards import BenchmarkRun
 from noda_synth.benchmark.write import write_benchmark
-from noda_synth.data.dataset import Dataset
-from noda_synth.formats import Layout
 
 Differences = dict[str, list[str]]
 
 
 def verify_stored(out: Path) -> Differences:
-    """The files of a benchmark that are not as its hashes say, labels and pictures apart.
+    """The files of a benchmark that differ from its hashes, labels and pictures apart.
 
     The hashes of the labels have to be those of the digest in benchmark.json, which is what people compare.
     """
@@ -29,31 +28,19 @@ def verify_stored(out: Path) -> Differences:
     return found
 
 
-def verify_again(
-    dataset: Dataset,
-    layout: Layout,
-    out: Path,
-    inputs: Mapping[str, str],
-    *,
-    workers: int,
-    max_pixels: int,
-    quiet: bool,
-) -> Differences:
-    """Make the benchmark again, with the settings of the one that is there, and compare the two.
+def verify_again(run: BenchmarkRun) -> Differences:
+    """Make the benchmark in `run.out` again, with its own settings and not the run's, and compare the two.
 
     Pictures differ where OpenCV's version is another; labels never do, unless the inputs do.
     """
-    content = read_benchmark(out)
+    content = read_benchmark(run.out)
     settings = Settings(content["settings"]["seed"], content["settings"]["tries"])
     originals = "none" if content["settings"]["originals"] == "none" else "symlink"
-    with TemporaryDirectory(dir=out.resolve().parent, prefix=f".{out.name}.verify") as folder:
+    with TemporaryDirectory(dir=run.out.resolve().parent, prefix=f".{run.out.name}.verify") as folder:
         again = Path(folder) / "again"
-        report = write_benchmark(
-            dataset, layout, again, settings, inputs, workers=workers, originals=originals, max_pixels=max_pixels,
-            quiet=quiet,
-        )  # fmt: skip
+        report = write_benchmark(replace(run, out=again, settings=settings, originals=originals))
         assert report is not None
-        found = differences(hashes_of(again), hashes_of(out))
+        found = differences(hashes_of(again), hashes_of(run.out))
     if report.content["inputs"] != content["inputs"]:
         found["labels"].append("the annotations or image sizes are others than those it was made from")
     theirs = content["versions"]["opencv"]

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from noda_synth.benchmark.capsules import joints_of
 from noda_synth.benchmark.decide import WHOLE, Size, bodies_of, key_of
 from noda_synth.benchmark.folder import BENCHMARK
 from noda_synth.benchmark.hashes import HASHES, digest, hashes_of, write_hashes
 from noda_synth.benchmark.labels import clean_people, covered_person, write_labels
-from noda_synth.benchmark.protocol import CLEAN, SEVERITIES, UNCOUNTED, VERSION, Settings
-from noda_synth.benchmark.work import Line, decided, painted
+from noda_synth.benchmark.protocol import CLEAN, SEVERITIES, UNCOUNTED, VERSION, Severity
+from noda_synth.benchmark.shards import BenchmarkRun, Line, decide_all, paint_all
 from noda_synth.data.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
-from noda_synth.formats.files.atomic import write_atomically, write_text
+from noda_synth.formats.files.atomic import write_json, write_json_lines, write_problems
 from noda_synth.imaging.images import image_path, image_size
-from noda_synth.render.output import link_originals, write_problems
-from noda_synth.runs.staging import Staging, check_output, remove
-from noda_synth.version import __version__
+from noda_synth.render.output import link_originals
+from noda_synth.runs.staging import Staging, read_settings, remove
+from noda_synth.version import __version__, versions
 
 
 @dataclass(frozen=True)
@@ -39,57 +34,40 @@ class Report:
     problems: list[Problem]
 
 
-def write_benchmark(
-    dataset: Dataset,
-    layout: Layout,
-    out: Path,
-    settings: Settings,
-    inputs: Mapping[str, str],
-    *,
-    workers: int,
-    originals: str = "symlink",
-    max_pixels: int = 100_000_000,
-    overwrite: bool = False,
-    quiet: bool = False,
-) -> Report | None:
-    """Write the benchmark of a data set's validation part into the folder `out`.
+def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | None:
+    """Write the benchmark of a data set's validation part into the folder `run.out`, which appears when it is whole.
 
     Args:
-        dataset: the annotations.
-        layout: where its files lie.
-        out: the folder; it appears when it is whole.
-        settings: what makes it another benchmark.
-        inputs: names and hashes of the annotation files.
-        workers: worker processes, or jobs.CLUSTER.
-        originals: how the clean images get there: "symlink", "hardlink", "copy" or "none".
-        max_pixels: larger images are refused by their header.
+        run: what to make it of, and how.
         overwrite: replace what is there, and start anew where a run was interrupted.
-        quiet: no progress.
 
     Returns:
-        What was done, or None if `out` was there already, made with the same settings.
+        What was done, or None if the folder was there already, made with the same settings.
 
     Raises:
-        NodaError: no validation part, or its visibility is not known; nobody to paste; another run writes `out` or was
-            begun there with other settings.
+        NodaError: no validation part, or its visibility is not known; nobody to paste; another run writes the folder
+            or was begun there with other settings.
     """
+    dataset, layout, out = run.dataset, run.layout, run.out
     _check(dataset, layout)
-    every = {"version": __version__, "protocol": VERSION, **asdict(settings), "originals": originals, "inputs": inputs}
+    all_settings = {
+        "version": __version__, "protocol": VERSION, **asdict(run.settings), "originals": run.originals,
+        "inputs": run.inputs,
+    }  # fmt: skip
     staging = Staging(out)
-    if check_output(out, _made_with(out), every, overwrite):
-        staging.leftover()
+    held = staging.start(all_settings, read_settings(out / BENCHMARK), overwrite=overwrite)
+    if held is None:
         return None
-    with staging.opened(every, overwrite):
-        valid_images = layout.valid_images or layout.images
-        sizes, problems = _sizes(layout.images, dataset.images, max_pixels)
-        valid_sizes, faults = _sizes(valid_images, (person.image for person in dataset.valid), max_pixels)
+    with held:
+        sizes, problems = _sizes(layout.images, dataset.images, run.max_pixels)
+        valid_sizes, faults = _sizes(run.valid_images, (person.image for person in dataset.valid), run.max_pixels)
         problems += [*dataset.problems, *faults]
         bodies = bodies_of(dataset, sizes)
         if not bodies:
             raise NodaError(f"{layout.annotations}: nobody in the training part is whole, free and large enough")
-        lines = decided(dataset, valid_sizes, bodies, settings, staging, workers, quiet)
+        lines = decide_all(run, valid_sizes, bodies, staging)
         twins = [line for line in lines if "reason" not in line]
-        faults, mended = painted(dataset, twins, bodies, layout, valid_images, staging, max_pixels, workers, quiet)
+        faults, mended = paint_all(run, twins, bodies, staging)
         problems += faults
         lost = {fault.item for fault in faults}
         passed = [line for line in lines if "reason" in line]
@@ -97,20 +75,29 @@ def write_benchmark(
         twins = [line for line in twins if line["id"] not in lost]
         result = _cleared(staging.result)
         only_valid = replace(dataset, images=Images())
-        problems += link_originals(only_valid, layout, result / CLEAN, out / CLEAN, originals)
+        problems += link_originals(only_valid, layout, result / CLEAN, out / CLEAN, run.originals)
         problems += write_labels(dataset, clean_people(dataset), valid_sizes, result / CLEAN / "annot", layout.skeleton)
         for severity in SEVERITIES:
             people = [covered_person(dataset, line) for line in twins if line["severity"] == severity.name]
             (result / severity.name / "images").mkdir(parents=True, exist_ok=True)
             write_labels(dataset, people, valid_sizes, result / severity.name / "annot", layout.skeleton)
         for name, rows in (("manifest.jsonl", twins), ("passed_over.jsonl", passed)):
-            write_text(result / name, "".join(json.dumps(line) + "\n" for line in rows))
-        found = hashes_of(result, out)
-        write_hashes(result / HASHES, found)
+            write_json_lines(result / name, rows)
+        hashes = hashes_of(result, out)
+        write_hashes(result / HASHES, hashes)
         write_problems(result / "errors.jsonl", problems)
-        content = _content(dataset, twins, passed, settings, every, len(bodies), mended)
-        content |= {"inputs": _inputs_digest(dataset, sizes, valid_sizes), "labels": digest(found["labels"])}
-        write_atomically(result / BENCHMARK, json.dumps(content, indent=1) + "\n")
+        content = {
+            "name": run.settings.name,
+            "settings": all_settings,
+            "versions": versions(),
+            "people": len(dataset.valid),
+            "bodies": len(bodies),
+            "mended_joints": mended,
+            "severities": {severity.name: _counts(severity, twins, passed) for severity in SEVERITIES},
+            "inputs": _inputs_digest(dataset, sizes, valid_sizes),
+            "labels": digest(hashes["labels"]),
+        }
+        write_json(result / BENCHMARK, content)
         staging.finish(result)
     return Report(content, problems)
 
@@ -137,14 +124,6 @@ def _cleared(result: Path) -> Path:
     return result
 
 
-def _made_with(out: Path) -> dict[str, Any] | None:
-    try:
-        settings: dict[str, Any] = json.loads((out / BENCHMARK).read_text())["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return settings
-
-
 def _sizes(folder: Path, names: Iterable[str], max_pixels: int) -> tuple[dict[str, Size], list[Problem]]:
     """Image name -> (width, height), by the files' headers."""
     sizes: dict[str, Size] = {}
@@ -168,43 +147,16 @@ def _inputs_digest(dataset: Dataset, sizes: Mapping[str, Size], valid_sizes: Map
 
 
 def _who(line: Line) -> Line:
+    """The part of a line that says which person it is about."""
     return {key: line[key] for key in ("severity", "row", "person", "source")}
 
 
-def _content(
-    dataset: Dataset,
-    twins: Sequence[Line],
-    passed: Sequence[Line],
-    settings: Settings,
-    every: Mapping[str, Any],
-    bodies: int,
-    mended: int,
-) -> dict[str, Any]:
-    """benchmark.json but for the digests."""
+def _counts(severity: Severity, twins: Sequence[Line], passed: Sequence[Line]) -> dict[str, Any]:
+    """What benchmark.json says of a severity."""
+    twins = [line for line in twins if line["severity"] == severity.name]
     return {
-        "name": settings.name,
-        "settings": every,
-        "versions": {
-            "noda-synth": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        },
-        "people": len(dataset.valid),
-        "bodies": bodies,
-        "mended_joints": mended,
-        "severities": {
-            severity.name: {
-                "newly_hidden": str(severity),
-                "people": sum(line["severity"] == severity.name for line in twins),
-                "joints": sum(
-                    joint not in UNCOUNTED
-                    for line in twins
-                    if line["severity"] == severity.name
-                    for joint in line["newly_hidden"]
-                ),
-                "passed_over": dict(Counter(line["reason"] for line in passed if line["severity"] == severity.name)),
-            }
-            for severity in SEVERITIES
-        },
+        "newly_hidden": str(severity),
+        "people": len(twins),
+        "joints": sum(joint not in UNCOUNTED for line in twins for joint in line["newly_hidden"]),
+        "passed_over": dict(Counter(line["reason"] for line in passed if line["severity"] == severity.name)),
     }

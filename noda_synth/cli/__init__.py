@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Any
 
 import click
 
+from noda_synth.cli.errors import UNUSABLE, exits
 from noda_synth.version import __version__
 
 COMMANDS = {
@@ -25,16 +30,45 @@ COMMANDS = {
 }
 
 
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
 class LazyGroup(click.Group):
-    """Lists its commands without importing them, so that --help answers at once."""
+    """Lists its commands without importing them, so that --help answers at once, and ends as `exits` has it.
+
+    `summaries` has a line about each command. Its module in `package` has the same name, with underscores, or the one
+    that `modules` says.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        package: str,
+        summaries: Mapping[str, str],
+        modules: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.package, self.summaries, self.modules = package, summaries, modules or {}
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return exits(super().invoke)(ctx)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """On Windows say how to run it: locks of files, and reads at an offset, are those of Linux and macOS."""
+        if os.name == "nt":
+            click.echo("Error: noda-synth runs on Linux and macOS; on Windows install and run it in WSL.", err=True)
+            sys.exit(UNUSABLE)
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.summaries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.summaries:
             return None
-        module = importlib.import_module(f"noda_synth.cli.{cmd_name.replace('-', '_')}")
+        name = self.modules.get(cmd_name, cmd_name.replace("-", "_"))
+        module = importlib.import_module(f"{self.package}.{name}")
         command: click.Command = module.command
         return command
 
@@ -44,16 +78,16 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            if not (near := get_close_matches(args[0], COMMANDS, n=1)):
+            if not (near := get_close_matches(args[0], self.summaries, n=1)):
                 raise
             raise click.UsageError(f"{error.format_message()} Did you mean {near[0]!r}?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.summaries.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=LazyGroup, package=__name__, summaries=COMMANDS, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="noda-synth")
 def main() -> None:
     """Occlusion-augmented copies of human pose data sets, made from their own people (NODA).

@@ -8,15 +8,12 @@ from typing import Any
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import FAILED_SOME, echo_problems, echo_some, echo_unchanged, exit_with, exits
 from noda_synth.cli.options import (
-    FAILED_SOME,
-    going_on,
-    leave,
-    open_data,
+    DataOptions,
     path_option,
+    resumable,
     seed_option,
-    tell_problems,
     workers,
 )
 from noda_synth.errors import NodaError
@@ -49,10 +46,22 @@ from noda_synth.errors import NodaError
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
 @exits
 def command(
-    data: Path, out: Path | None, verify: bool, images: Path | None, annotations: Path | None, split: Path | None,
-    follow_links: bool, originals: str, seed: int, tries: int, jobs: int | None, max_pixels: int, overwrite: bool,
-    verbose: bool, quiet: bool,
-) -> None:  # fmt: skip
+    data: Path,
+    out: Path | None,
+    verify: bool,
+    images: Path | None,
+    annotations: Path | None,
+    split: Path | None,
+    follow_links: bool,
+    originals: str,
+    seed: int,
+    tries: int,
+    jobs: int | None,
+    max_pixels: int,
+    overwrite: bool,
+    verbose: bool,
+    quiet: bool,
+) -> None:
     """Write the occluded benchmark of the validation part of DATA into OUT: twins at three severities.
 
     \b
@@ -69,6 +78,7 @@ def command(
       noda-train eval --data data/mpii_twins
     """
     from noda_synth.benchmark.protocol import Settings
+    from noda_synth.benchmark.shards import BenchmarkRun
     from noda_synth.benchmark.verify import verify_again, verify_stored
     from noda_synth.benchmark.write import write_benchmark
 
@@ -77,27 +87,23 @@ def command(
             raise NodaError("name the folder to write: noda-synth benchmark DATA OUT")
         _tell_differences(verify_stored(data), verbose)
         return
-    layout, dataset, inputs = open_data(data, images, annotations, split, False, follow_links)
-    settings = Settings(seed, tries)
-    options: dict[str, Any] = {"workers": workers(jobs), "max_pixels": max_pixels, "quiet": quiet}
+    layout, dataset, inputs = DataOptions(data, images, annotations, None, split, False, follow_links).open()
+    run = BenchmarkRun(dataset, layout, out, Settings(seed, tries), inputs, originals, max_pixels, workers(jobs), quiet)
     if verify:
         stored = verify_stored(out)
-        again = verify_again(dataset, layout, out, inputs, **options)
+        again = verify_again(run)
         _tell_differences({kind: [*stored[kind], *again[kind]] for kind in stored}, verbose)
         return
-    with going_on(out):
+    with resumable(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        report = write_benchmark(
-            dataset, layout, out, settings, inputs, originals=originals, overwrite=overwrite, **options
-        )
+        report = write_benchmark(run, overwrite=overwrite)
     if report is None:
-        if not quiet:
-            click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+        echo_unchanged(out, quiet)
         return
     if not quiet:
         _tell(report.content, out)
-    tell_problems(report.problems, verbose, out / "errors.jsonl")
-    leave(report.problems)
+    echo_problems(report.problems, verbose, out / "errors.jsonl")
+    exit_with(report.problems)
 
 
 def _tell(content: dict[str, Any], out: Path) -> None:
@@ -114,9 +120,6 @@ def _tell_differences(found: dict[str, list[str]], verbose: bool) -> None:
     words = {"labels": "labels", "bytes": "pictures"}
     for kind, names in found.items():
         click.echo(f"{words[kind]}: {f'{len(names)} differ' if names else 'as they should be'}")
-        for name in names if verbose else names[:5]:
-            click.echo(f"  {name}")
-        if len(names) > 5 and not verbose:
-            click.echo(f"  ... and {len(names) - 5} more; -v names all")
+        echo_some([f"  {name}" for name in (names if verbose else names[:5])], len(names))
     if any(found.values()):
         sys.exit(FAILED_SOME)

@@ -5,28 +5,22 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_problems, echo_unchanged, exit_with, exits
 from noda_synth.cli.merge import end_part
 from noda_synth.cli.options import (
+    DataOptions,
     NumberRange,
-    crew,
+    RunOptions,
     data_options,
-    going_on,
-    leave,
-    open_data,
     path_option,
+    resumable,
     run_options,
     seed_option,
-    tell_problems,
 )
 from noda_synth.errors import NodaError
-
-if TYPE_CHECKING:
-    from noda_synth.runs.staging import Part
 
 LEVELS = ("box", "cardboard", "grabcut", "posecut")
 
@@ -100,14 +94,23 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 @run_options
 @exits
 def command(
-    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool,
-    follow_links: bool, out: Path,
-    levels: str, min_joints: int | None, min_height: float, truncated: bool, min_visible: float,
-    max_shared: int, max_border: float, everyone: bool,
+    data: DataOptions,
+    out: Path,
+    levels: str,
+    min_joints: int | None,
+    min_height: float,
+    truncated: bool,
+    min_visible: float,
+    max_shared: int,
+    max_border: float,
+    everyone: bool,
     box_expand: float,
-    grabcut_size: int, grabcut_iterations: int, max_side: int, seed: int, jobs: int | None, backend: str,
-    scheduler: str | None, part: Part | None, max_pixels: int, overwrite: bool, verbose: bool, quiet: bool,
-) -> None:  # fmt: skip
+    grabcut_size: int,
+    grabcut_iterations: int,
+    max_side: int,
+    seed: int,
+    run: RunOptions,
+) -> None:
     """Cut the people of a data set out into a pool of bodies, each with its masks.
 
     \b
@@ -117,12 +120,12 @@ def command(
       noda-synth build-pool --levels posecut --out data/quick_pool.h5
       noda-synth build-pool --images pictures --annotations annot/train.json --everyone
     """
+    from noda_synth.formats.files.atomic import write_problems
     from noda_synth.masks import MaskSettings
     from noda_synth.pool.build import BodyRules, PoolSettings, build_pool
-    from noda_synth.render.output import write_problems
 
     start = time.perf_counter()
-    layout, dataset, inputs = open_data(data, images, annotations, split, all_train, follow_links)
+    layout, dataset, inputs = data.open()
     rules = (
         BodyRules.everyone()
         if everyone
@@ -133,27 +136,23 @@ def command(
     if not chosen or len(chosen) < len(levels.split(",")):
         raise NodaError(f"--levels {levels}: each has to be one of {', '.join(LEVELS)}")
     settings = PoolSettings(
-        levels=chosen, rules=rules, masks=masks, max_side=max_side, max_pixels=max_pixels, seed=seed
+        levels=chosen, rules=rules, masks=masks, max_side=max_side, max_pixels=run.max_pixels, seed=seed
     )
-    with going_on(out), crew(jobs, backend, scheduler) as workers:
+    with resumable(out), run.execution() as execution:
         out.parent.mkdir(parents=True, exist_ok=True)
-        report = build_pool(
-            dataset, layout.images, out, settings, inputs,
-            workers=workers, part=part, overwrite=overwrite, quiet=quiet,
-        )  # fmt: skip
+        report = build_pool(dataset, layout.images, out, settings, inputs, execution)
         if report is None:
-            if not quiet:
-                click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+            echo_unchanged(out, run.quiet)
             return
-        if part:
-            end_part(out, part, report.problems, verbose, quiet)
+        if run.part:
+            end_part(out, run.part, report.problems, run)
             return
         errors, log = (out.with_name(out.name + suffix) for suffix in (".errors.jsonl", ".run_log.json"))
         errors.unlink(missing_ok=True)
         write_problems(errors, report.problems)
         elapsed = time.perf_counter() - start
-        log.write_text(json.dumps({"workers": workers, "seconds": {**report.seconds, "all": elapsed}}) + "\n")
-    if not quiet:
+        log.write_text(json.dumps({"workers": execution.workers, "seconds": {**report.seconds, "all": elapsed}}) + "\n")
+    if not run.quiet:
         size = out.stat().st_size / 1e6
         click.echo(f"{report.bodies} of {report.people} people in {out} ({size:.1f} MB, {elapsed:.1f} s)")
         for reason, count in report.left_out.items():
@@ -161,5 +160,5 @@ def command(
         for level, count in report.fallbacks.items():
             if count:
                 click.echo(f"  {count:>6} have the cardboard mask for their {level} mask, which could not be made")
-    tell_problems(report.problems, verbose, errors)
-    leave(report.problems)
+    echo_problems(report.problems, run.verbose, errors)
+    exit_with(report.problems)

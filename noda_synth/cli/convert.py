@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from noda_synth.cli.errors import exits
-from noda_synth.cli.options import leave, path_option, seed_option, skeleton_option
+from noda_synth.cli.errors import echo_some, exit_with, exits
+from noda_synth.cli.options import path_option, seed_option, skeleton_option
 from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError, Problem
 
@@ -70,29 +70,33 @@ def command(
         raise NodaError("--split, --holdout and --all-train exclude each other; give one of them.")
     target = to or ("gt-valid" if output.suffix == ".mat" else "mpii-json")
     read = conversion.read_source(
-        source, split=split, holdout=holdout, seed=seed, all_train=all_train, visibility_from=visibility_from,
+        source,
+        split=split,
+        holdout=holdout,
+        seed=seed,
+        all_train=all_train,
+        visibility_from=visibility_from,
         skeleton=None if skeleton is None else skeleton_file(skeleton),
-    )  # fmt: skip
+    )
     result = conversion.convert(read, output, target, images=images, overwrite=overwrite)
     if not quiet:
-        for file, word in result.written:
-            click.echo(f"{file}: {word}")
+        for file, summary in result.written:
+            click.echo(f"{file}: {summary}")
         for what in result.lost:
             click.echo(f"Lost: {what}")
-    _tell(result.problems, verbose, quiet, None if output.suffix in (".json", ".mat") else output)
-    leave(result.problems)
+    _print_problems(result.problems, verbose, quiet, None if output.suffix in (".json", ".mat") else output)
+    exit_with(result.problems)
 
 
-def _tell(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path | None) -> None:
+def _print_problems(problems: Sequence[Problem], verbose: bool, quiet: bool, folder: Path | None) -> None:
     """Failures before notes, the first few of each or all; every failure goes to errors.jsonl if there is a folder."""
     failed = [problem for problem in problems if problem.failed]
     notes = [problem for problem in problems if not problem.failed and not quiet]
     for word, items in (("failed", failed), ("note", notes)):
-        for problem in items if verbose else items[:_SHOWN]:
-            click.echo(f"{word}: {problem.item}: {problem.reason}", err=True)
-        if len(items) > _SHOWN and not verbose:
-            click.echo(f"... and {len(items) - _SHOWN} more; -v names them all", err=True)
+        lines = [f"{word}: {problem.item}: {problem.reason}" for problem in (items if verbose else items[:_SHOWN])]
+        echo_some(lines, len(items), err=True)
     if failed and folder is not None:
-        from noda_synth.formats.convert import write_errors
+        from noda_synth.formats.files.atomic import write_problems
 
-        click.echo(f"All failures: {write_errors(folder, failed)}", err=True)
+        write_problems(folder / "errors.jsonl", failed)
+        click.echo(f"All failures: {folder / 'errors.jsonl'}", err=True)

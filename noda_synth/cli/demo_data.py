@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_unchanged, exits
 from noda_synth.cli.options import workers
 
 
@@ -16,7 +16,7 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
         return None
     match = re.fullmatch(r"(\d+)x(\d+)", value)
     if not match or not all(64 <= int(side) <= 4096 for side in match.groups()):
-        raise click.BadParameter(f"{value!r} is not WIDTHxHEIGHT with sides of 64 to 4096 pixels, such as 960x720.")
+        raise click.BadParameter(f"{value!r} is not WIDTHxHEIGHT with sides of 64 to 4096 pixels, for example 960x720.")
     return int(match[1]), int(match[2])
 
 
@@ -53,15 +53,14 @@ def command(
       noda-synth demo-data data/demo
       noda-synth demo-data data/few --images 6 --valid-images 2 --size 640x480 --seed 7
     """
-    from noda_synth.demo.dataset import Order, write_demo
-    from noda_synth.runs.jobs import Progress
+    from noda_synth.demo.dataset import DemoSettings, write_demo
+    from noda_synth.runs.progress import Progress
 
-    order = Order(images, valid_images, size, seed)
+    settings = DemoSettings(images, valid_images, size, seed)
     with Progress(images + valid_images, "demo-data", "image", quiet=quiet) as progress:
-        people = write_demo(out, order, jobs=workers(jobs), overwrite=overwrite, told=progress.add)
+        people = write_demo(out, settings, workers=workers(jobs), overwrite=overwrite, on_image=progress.add)
     if people is None:
-        if not quiet:
-            click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+        echo_unchanged(out, quiet)
         return
     train, valid = people
     if not quiet:

@@ -1,17 +1,18 @@
-"""How a command ends: exit codes and the last word on stderr."""
+"""How a command ends: exit codes, and the last words on stderr. It imports nothing heavy."""
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
 
-from noda_synth.errors import NodaError
+from noda_synth.errors import NodaError, Problem
 
-UNUSABLE, INTERRUPTED = 2, 130
+FAILED_SOME, UNUSABLE, INTERRUPTED = 1, 2, 130
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -26,8 +27,36 @@ def exits(function: Callable[P, R]) -> Callable[P, R]:
         except NodaError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(UNUSABLE)
-        except KeyboardInterrupt:
+        except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             sys.exit(INTERRUPTED)
 
     return guarded
+
+
+def exit_with(problems: Sequence[Problem]) -> None:
+    """Exit code 1 if some items failed."""
+    if any(problem.failed for problem in problems):
+        sys.exit(FAILED_SOME)
+
+
+def echo_problems(problems: Sequence[Problem], verbose: bool, where: Path) -> None:
+    """Name the first problems (all if verbose) on stderr, and the file that has them all."""
+    shown = problems if verbose else problems[:5]
+    lines = [f"{'failed' if problem.failed else 'note'}: {problem.item}: {problem.reason}" for problem in shown]
+    echo_some(lines, len(problems), f"all in {where}", err=True)
+
+
+def echo_some(lines: Sequence[str], count: int, hint: str = "-v names all", *, err: bool = False) -> None:
+    """Print the lines, which are the first of so many, and how many more there are."""
+    for line in lines:
+        click.echo(line, err=err)
+    if count > len(lines):
+        indent = " " * (len(lines[0]) - len(lines[0].lstrip())) if lines else ""
+        click.echo(f"{indent}... and {count - len(lines)} more; {hint}", err=err)
+
+
+def echo_unchanged(out: Path, quiet: bool) -> None:
+    """Say that there is nothing to do."""
+    if not quiet:
+        click.echo(f"{out} is there already, made with the same settings; nothing to do.")

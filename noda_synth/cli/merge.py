@@ -1,4 +1,4 @@
-"""noda-synth merge, and what a run with --shard leaves for it"""
+"""noda-synth merge, and the note that a run with --shard writes for it"""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from noda_synth.cli.errors import exits
-from noda_synth.cli.options import leave, tell_problems
+from noda_synth.cli.errors import echo_problems, exit_with, exits
+from noda_synth.cli.options import RunOptions
 from noda_synth.errors import NodaError, Problem
 
 if TYPE_CHECKING:
@@ -35,31 +35,31 @@ def command(out: Path, jobs: int | None, quiet: bool) -> None:
       noda-synth build-pool --shard 1/2 && noda-synth build-pool --shard 2/2 && noda-synth merge data/pool.h5
       noda-synth merge data/mpii_noda
     """
-    name, words = _command_of(out)
+    name, argv = _command_of(out)
     if jobs:
-        words += ["--jobs", str(jobs)]
+        argv += ["--jobs", str(jobs)]
     if quiet:
-        words += ["--quiet"]
+        argv += ["--quiet"]
     module = import_module(f"noda_synth.cli.{name.replace('-', '_')}")
-    module.command.main(words, prog_name=f"noda-synth {name}")
+    module.command.main(argv, prog_name=f"noda-synth {name}")
 
 
-def end_part(out: Path, part: Part, problems: Sequence[Problem], verbose: bool, quiet: bool) -> None:
-    """Leave word of a part that is done, so that it can be merged, and say how to go on."""
+def end_part(out: Path, part: Part, problems: Sequence[Problem], run: RunOptions) -> None:
+    """Note that a part is done, so that it can be merged, and say how to go on."""
     from noda_synth.formats.files.atomic import write_atomically
     from noda_synth.runs.staging import Staging
 
     folder = Staging(out, part).folder
     context = click.get_current_context()
-    words = {"command": context.command.name, "words": list(_words(context))}
-    write_atomically(folder / _COMMAND, json.dumps(words))
-    if not quiet:
+    note = {"command": context.command.name, "words": list(_argv(context))}
+    write_atomically(folder / _COMMAND, json.dumps(note))
+    if not run.quiet:
         click.echo(f"part {part.number} of {part.of} is done, in {folder}; with all of them: noda-synth merge {out}")
-    tell_problems(problems, verbose, folder)
-    leave(problems)
+    echo_problems(problems, run.verbose, folder)
+    exit_with(problems)
 
 
-def _words(context: click.Context) -> Iterator[str]:
+def _argv(context: click.Context) -> Iterator[str]:
     """The words of the command line that decide what is made."""
     for parameter in context.command.params:
         name = parameter.name or ""
@@ -75,7 +75,7 @@ def _words(context: click.Context) -> Iterator[str]:
 
 
 def _command_of(out: Path) -> tuple[str, list[str]]:
-    """The command whose parts lie beside `out`, with its words. Raises NodaError if they are not all there."""
+    """The command whose parts lie beside `out`, with its arguments. Raises NodaError if they are not all there."""
     from noda_synth.runs.staging import part_folders
 
     folders = part_folders(out)

@@ -12,9 +12,9 @@ from noda_synth.cli.options import path_option, seed_option
 
 @click.command("preview")
 @click.argument("source", type=click.Path(path_type=Path))
-@path_option("--out", required=True, help="The PNG to write.")
+@path_option("--out", required=True, help="The sheet to write: .png or .jpg.")
 @click.option("--number", type=click.IntRange(1), default=24, show_default=True, help="How many bodies or renders.")
-@click.option("--side", type=click.IntRange(32, 2048), default=220, show_default=True, help="Pixels a picture.")
+@click.option("--side", type=click.IntRange(32, 2048), default=220, show_default=True, help="Pixels per picture.")
 @click.option("--columns", type=click.IntRange(1), help="Columns.  [default: 3 for a pool, 2 for a data set]")
 @click.option("--id", "wanted", multiple=True, help="Show these: person ids of a pool, ids or files of a manifest.")
 @seed_option
@@ -22,7 +22,7 @@ from noda_synth.cli.options import path_option, seed_option
 def command(
     source: Path, out: Path, number: int, side: int, columns: int | None, wanted: tuple[str, ...], seed: int
 ) -> None:
-    """Draw a contact sheet of SOURCE, a pool or a rendered data set, as a PNG.
+    """Draw a contact sheet of SOURCE, a pool or a rendered data set.
 
     \b
     Of a pool: crop and mask levels side by side. Of a data set: people before and after, with

@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_problems, echo_unchanged, exit_with, exits
 from noda_synth.cli.merge import end_part
 from noda_synth.cli.options import (
+    DataOptions,
     NumberRange,
-    crew,
+    ObjectsOptions,
+    RunOptions,
     data_options,
-    going_on,
-    leave,
     objects_options,
-    open_data,
     path_option,
+    resumable,
     run_options,
     seed_option,
-    tell_problems,
 )
 from noda_synth.errors import NodaError
-from noda_synth.methods import METHODS
+from noda_synth.methods import METHODS, method_class
+from noda_synth.methods.placement_settings import (
+    MASKS,
+    NO_GROUND,
+    PLACES,
+    PRESETS,
+    PROTECTIONS,
+    SMOOTHINGS,
+    PlacementSettings,
+)
+from noda_synth.settings import apply_overrides
 
 if TYPE_CHECKING:
-    from noda_synth.runs.staging import Part
+    from noda_synth.data.skeleton import Skeleton
+    from noda_synth.render.settings import RenderRun
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Callable[[Command], Command]:
+    """An option for a field of PlacementSettings; one that is not given leaves the field as the preset has it."""
+    values = [getattr(preset, name.removeprefix("--").replace("-", "_")) for preset in PRESETS.values()]
+    if len(set(values)) > 1:
+        default = "the preset's"
+    elif not default:
+        numbers = values[0] if isinstance(values[0], tuple) else values[:1]
+        default = " ".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in numbers)
+    return click.option(name, help=f"{help}  [default: {default}]", **kwargs)
 
 
 @click.command("render")
@@ -45,7 +69,7 @@ if TYPE_CHECKING:
     "changes",
     metavar="KEY=VALUE",
     multiple=True,
-    help="A parameter of a method other than noda; again for more.",
+    help="A parameter of the method; again for more. Those of noda have options, too.",
 )
 @path_option(
     "--pool", default=Path("data/pool.h5"), show_default=True, help="The pool of bodies; not for every method."
@@ -61,70 +85,54 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--preset",
-    type=click.Choice(["paper", "best", "ground"]),
+    type=click.Choice(list(PRESETS)),
     default="paper",
     show_default=True,
-    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies.",
+    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies, on the target's ground.",
 )
-@click.option(
-    "--mask",
-    type=click.Choice(["box", "cardboard", "grabcut", "posecut", "mixed"]),
-    help="Mask of the pasted bodies; mixed draws one of the paper's three.  [default: the preset's]",
+@noda_option(
+    "--mask", type=click.Choice(MASKS), help="Mask of the pasted bodies; mixed draws one of the paper's three."
 )
-@click.option(
-    "--smooth",
-    type=click.Choice(["ring", "feather", "matte", "none"]),
-    help="Edge smoothing; matte is posecut's own.  [default: the preset's]",
-)
-@click.option(
+@noda_option("--smooth", type=click.Choice(SMOOTHINGS), help="Edge smoothing; matte is posecut's own.")
+@noda_option(
     "--body-quality",
     type=NumberRange(0, 1, min_open=True),
-    help="Share of the bodies to draw from, those with the best masks.  [default: the preset's]",
+    help="Share of the bodies to draw from, those with the best masks.",
 )
-@click.option(
-    "--radius",
-    type=NumberRange(0),
-    nargs=2,
-    default=(1 / 3, 1.0),
-    show_default="0.333 1",
-    help="Distance of the box centres, in half diagonals of the target's box.",
+@noda_option(
+    "--place",
+    type=click.Choice(PLACES),
+    help="Where bodies go: anywhere around the target, or standing on the target's ground, complete and of its tone.",
 )
-@click.option(
+@noda_option(
+    "--no-ground",
+    type=click.Choice(NO_GROUND),
+    help="With --place ground: targets that stand on no ground get the ring, or are passed over.",
+)
+@noda_option(
+    "--candidates",
+    type=click.IntRange(1),
+    help="With --place ground: bodies drawn at a time; the one whose tone fits best is tried first.",
+)
+@noda_option(
+    "--radius", type=NumberRange(0), nargs=2, help="Distance of the box centres, in half diagonals of the target's box."
+)
+@noda_option(
     "--rescale",
     type=NumberRange(0, min_open=True),
     nargs=2,
-    default=(0.8, 1.2),
-    show_default="0.8 1.2",
     help="Rescaling of the body, once it has the target's size.",
 )
-@click.option(
+@noda_option(
     "--protect",
-    type=click.Choice(["segment", "points"]),
-    default="segment",
-    show_default=True,
+    type=click.Choice(PROTECTIONS),
     help="Keep the whole line between the protected joints free, or only the joints.",
 )
-@click.option("--protect-joints", metavar="NAMES", help="Protected joints, comma-separated.  [default: head and neck]")
-@click.option(
-    "--min-covered", type=click.IntRange(0), default=1, show_default=True, help="Limb joints that have to be covered."
-)
-@click.option(
-    "--max-covered", type=click.IntRange(0), help="Joints that may be covered at most.  [default: any number]"
-)
-@click.option(
-    "--tries",
-    type=click.IntRange(1),
-    default=200,
-    show_default=True,
-    help="Placements tried before a person is passed over.",
-)
-@click.option(
-    "--max-enlarge",
-    type=NumberRange(0, min_open=True),
-    default=2.0,
-    show_default=True,
-    help="Bodies are not enlarged more than this.",
-)
+@noda_option("--protect-joints", metavar="NAMES", default="head and neck", help="Protected joints, comma-separated.")
+@noda_option("--min-covered", type=click.IntRange(0), help="Limb joints that have to be covered.")
+@noda_option("--max-covered", type=click.IntRange(0), default="any number", help="Joints that may be covered at most.")
+@noda_option("--tries", type=click.IntRange(1), help="Placements tried before a person is passed over.")
+@noda_option("--max-enlarge", type=NumberRange(0, min_open=True), help="Bodies are not enlarged more than this.")
 @click.option(
     "--copies",
     type=click.IntRange(1),
@@ -148,23 +156,32 @@ if TYPE_CHECKING:
     show_default=True,
     help="How the original images get beside the copies.",
 )
-@click.option("--coco", is_flag=True, help="Write COCO files too: whole scenes, and one record a sample.")
+@click.option("--coco", is_flag=True, help="Write COCO files too: whole scenes, and one record per sample.")
 @click.option("--limit", type=click.IntRange(1), help="Render at most so many people, to have a look.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and the disk it needs, and do nothing.")
 @seed_option
 @run_options
 @exits
 def command(
-    data: Path, images: Path | None, annotations: Path | None, split: Path | None, all_train: bool,
-    follow_links: bool, method: str, changes: tuple[str, ...], pool: Path,
-    objects: Path | None, objects_images: Path | None,
-    out: Path, ratio: float, preset: str, mask: str | None, smooth: str | None, body_quality: float | None,
-    radius: tuple[float, float], rescale: tuple[float, float],
-    protect: str, protect_joints: str | None, min_covered: int, max_covered: int | None, tries: int,
-    max_enlarge: float, copies: int, append: bool, suffix: str, originals: str, coco: bool, limit: int | None,
-    dry_run: bool, seed: int, jobs: int | None, backend: str, scheduler: str | None, part: Part | None,
-    max_pixels: int, overwrite: bool, verbose: bool, quiet: bool,
-) -> None:  # fmt: skip
+    data: DataOptions,
+    method: str,
+    changes: tuple[str, ...],
+    pool: Path,
+    objects: ObjectsOptions,
+    out: Path,
+    ratio: float,
+    preset: str,
+    copies: int,
+    append: bool,
+    suffix: str,
+    originals: str,
+    coco: bool,
+    limit: int | None,
+    dry_run: bool,
+    seed: int,
+    run: RunOptions,
+    **placement: Any,
+) -> None:
     """Write an occluded copy of a data set: bodies of the pool pasted over the limbs of other people, or what else
     --method says.
 
@@ -176,102 +193,115 @@ def command(
       noda-synth render --mask box --smooth none --rescale 1 1 --out data/mpii_box
       noda-synth render --method cutout --set side=0.4 --out data/mpii_cutout
     """
-    from noda_synth.methods import Sources, method_class
-    from noda_synth.methods.options import changed
-    from noda_synth.methods.placement import PRESETS
-    from noda_synth.render.occluded_copies import RenderSettings
-    from noda_synth.render.run import disk_needed, plan_copies, recipe_of, render
+    from noda_synth.render.run import render
+    from noda_synth.render.settings import RenderRun, RenderSettings
 
     start = time.perf_counter()
-    for name, (low, high) in (("--radius", radius), ("--rescale", rescale)):
-        if low > high:
-            raise click.BadParameter(f"{low:g} is larger than {high:g}", param_hint=name)
-    _check_options(method, changes)
-    layout, dataset, inputs = open_data(data, images, annotations, split, all_train, follow_links)
-    sources = Sources(pool, objects, objects_images)
-    placement: Any
+    _check_options(method)
+    chosen = (
+        _noda_settings(preset, placement, changes)
+        if method == "noda"
+        else apply_overrides(method_class(method).settings_type(), changes, f"--method {method} --set")
+    )
+    layout, dataset, inputs = data.open()
     if method == "noda":
-        basis = PRESETS[preset]
-        placement = replace(
-            basis, mask=mask or basis.mask, smooth=smooth or basis.smooth,
-            body_quality=body_quality or basis.body_quality, radius=radius, rescale=rescale, protect=protect,
-            protect_joints=_joints(protect_joints, dataset.skeleton), min_covered=min_covered,
-            max_covered=max_covered, tries=tries, max_enlarge=max_enlarge,
-        )  # fmt: skip
-    else:
-        placement = changed(method_class(method).settings_type(), changes, method)
+        _check_joints(chosen, dataset.skeleton)
     settings = RenderSettings(
-        ratio=ratio, method=method, placement=placement, copies=copies, append=append, format=suffix,
-        originals=originals, coco=coco, limit=limit, max_pixels=max_pixels, seed=seed,
-    )  # fmt: skip
+        ratio=ratio,
+        method=method,
+        placement=chosen,
+        copies=copies,
+        append=append,
+        format=suffix,
+        originals=originals,
+        coco=coco,
+        limit=limit,
+        max_pixels=run.max_pixels,
+        seed=seed,
+    )
+    sources = objects.sources(pool)
     if dry_run:
-        with crew(jobs, backend, scheduler) as workers:
-            recipe = recipe_of(settings, sources, dataset)
-            plan = plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=quiet)
-        size = disk_needed(dataset, layout.images, plan, settings) / 1e6
-        click.echo(f"{len(plan.chosen)} of {len(dataset.samples)} people would be covered, {copies} time(s) each")
-        click.echo(f"about {size:.1f} MB of copies would be written to {out}; originals: {originals}")
-        _tell_passed_over(plan.passed_over)
+        with run.execution() as execution:
+            _echo_plan(RenderRun(dataset, layout, sources, out, settings, inputs, execution))
         return
-    with going_on(out), crew(jobs, backend, scheduler) as workers:
+    with resumable(out), run.execution() as execution:
         out.parent.mkdir(parents=True, exist_ok=True)
-        report = render(
-            dataset, layout, sources, out, settings, inputs,
-            workers=workers, part=part, overwrite=overwrite, quiet=quiet,
-        )  # fmt: skip
+        report = render(RenderRun(dataset, layout, sources, out, settings, inputs, execution))
     if report is None:
-        if not quiet:
-            click.echo(f"{out} is there already, made with the same settings; nothing to do.")
+        echo_unchanged(out, run.quiet)
         return
-    if part:
-        end_part(out, part, report.problems, verbose, quiet)
+    if run.part:
+        end_part(out, run.part, report.problems, run)
         return
-    if not quiet:
-        _tell(report.content, out, time.perf_counter() - start)
-    tell_problems(report.problems, verbose, out / "errors.jsonl")
-    leave(report.problems)
+    if not run.quiet:
+        _echo_report(report.content, out, time.perf_counter() - start)
+    echo_problems(report.problems, run.verbose, out / "errors.jsonl")
+    exit_with(report.problems)
 
 
-_NODA_ONLY = (
-    "preset", "mask", "smooth", "body_quality", "radius", "rescale", "protect", "protect_joints", "min_covered",
-    "max_covered", "tries", "max_enlarge",
-)  # fmt: skip
+_FIELDS = [field.name for field in fields(PlacementSettings)]
 
 
-def _check_options(method: str, changes: tuple[str, ...]) -> None:
-    """Raises NodaError for options of another method, which would decide nothing."""
+def _given() -> dict[str, str]:
+    """The options for noda alone that are on the command line: parameter -> how the option is written."""
     context = click.get_current_context()
-    given = [
-        option.opts[0]
+    return {
+        option.name: option.opts[0]
         for option in context.command.params
-        if option.name in _NODA_ONLY
+        if option.name in ("preset", *_FIELDS)
         and context.get_parameter_source(option.name) == click.core.ParameterSource.COMMANDLINE
-    ]
-    if method != "noda" and given:
+    }
+
+
+def _check_options(method: str) -> None:
+    """Raises NodaError for options of another method, which would decide nothing."""
+    if method != "noda" and (given := list(_given().values())):
         raise NodaError(f"{given[0]} is for --method noda; the parameters of {method} are changed with --set KEY=VALUE")
-    if method == "noda" and changes:
-        raise NodaError(f"--set {changes[0]}: the parameters of noda have options of their own, see --help")
 
 
-def _joints(names: str | None, skeleton: Any) -> tuple[str, ...] | None:
-    """The joints named by --protect-joints."""
-    if names is None:
-        return None
-    chosen = tuple(name.strip() for name in names.split(",") if name.strip())
-    if unknown := [name for name in chosen if name not in skeleton.index]:
+def _noda_settings(preset: str, options: dict[str, Any], changes: tuple[str, ...]) -> PlacementSettings:
+    """The preset, changed by the options and by --set. Raises NodaError where an option and --set disagree."""
+    names = options["protect_joints"]
+    options["protect_joints"] = names and tuple(name.strip() for name in names.split(",") if name.strip())
+    given = _given()
+    settings = apply_overrides(PRESETS[preset], changes, "--method noda --set")
+    for word in changes:
+        key = word.partition("=")[0].strip().replace("-", "_")
+        if key in given and getattr(settings, key) != options[key]:
+            raise NodaError(f"{given[key]} and --set {word} contradict each other; give one of them")
+    try:
+        return replace(settings, **{key: options[key] for key in _FIELDS if key in given})
+    except ValueError as error:
+        raise NodaError(f"{', '.join(given[key] for key in _FIELDS if key in given)}: {error}") from error
+
+
+def _check_joints(settings: PlacementSettings, skeleton: Skeleton) -> None:
+    """Raises NodaError for protected joints that the data set does not have."""
+    if unknown := [name for name in settings.protect_joints or () if name not in skeleton.index]:
         raise NodaError(f"--protect-joints: no joint {unknown[0]!r}; there are {', '.join(skeleton.joints)}")
-    return chosen
 
 
-def _tell(content: dict[str, Any], out: Path, elapsed: float) -> None:
+def _echo_plan(run: RenderRun) -> None:
+    """What --dry-run is for."""
+    from noda_synth.render.plan import draw_plan
+    from noda_synth.render.run import disk_needed
+
+    plan = draw_plan(run)
+    size, copies, people = disk_needed(run, plan) / 1e6, run.settings.copies, len(run.dataset.samples)
+    click.echo(f"{len(plan.chosen)} of {people} people would be covered, {copies} time(s) each")
+    click.echo(f"about {size:.1f} MB of copies would be written to {run.out}; originals: {run.settings.originals}")
+    _echo_passed_over(plan.passed_over)
+
+
+def _echo_report(content: dict[str, Any], out: Path, elapsed: float) -> None:
     counts, joints = content["counts"], content["joints"]
     click.echo(
-        f"{counts['covered_people']} of {counts['people']} people {_done(content)}, {counts['copies']} images in {out} "
+        f"{counts['covered_people']} of {counts['people']} people {_verb(content)}, {counts['copies']} images in {out} "
         f"({elapsed:.1f} s)"
     )
     if counts["covered_people"] < counts["wanted"]:
         click.echo(f"  {counts['wanted']} were asked for, but no more admit a placement or could be rendered")
-    _tell_passed_over(content["passed_over"])
+    _echo_passed_over(content["passed_over"])
     before, after = (100 * joints[when]["occluded_share"] for when in ("before", "after"))
     if (quality := content["settings"]["placement"].get("body_quality", 1)) < 1:
         click.echo(
@@ -280,10 +310,10 @@ def _tell(content: dict[str, Any], out: Path, elapsed: float) -> None:
     click.echo(f"  joints known to be occluded: {before:.1f} % before, {after:.1f} % after")
 
 
-def _done(content: dict[str, Any]) -> str:
+def _verb(content: dict[str, Any]) -> str:
     return "covered" if content["settings"]["method"] != "recompress" else "encoded again"
 
 
-def _tell_passed_over(reasons: dict[str, int]) -> None:
+def _echo_passed_over(reasons: dict[str, int]) -> None:
     for reason, count in reasons.items():
         click.echo(f"  {count:>6} passed over: {reason}")

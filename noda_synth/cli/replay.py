@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import objects_options, path_option
+from noda_synth.cli.options import ObjectsOptions, objects_options, path_option
 
 
 @click.command("replay")
@@ -20,14 +20,7 @@ from noda_synth.cli.options import objects_options, path_option
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @exits
 def command(
-    manifest: Path,
-    wanted: str,
-    images: Path,
-    pool: Path | None,
-    objects: Path | None,
-    objects_images: Path | None,
-    out: Path,
-    overwrite: bool,
+    manifest: Path, wanted: str, images: Path, pool: Path | None, objects: ObjectsOptions, out: Path, overwrite: bool
 ) -> None:
     """Render one image again from its line in MANIFEST, or in that of the data set MANIFEST, byte for byte.
 
@@ -36,8 +29,7 @@ def command(
       noda-synth replay data/mpii_noda/manifest.jsonl --id 015601864_noda000004 \\
         --images data/mpii/images --pool data/pool.h5 --out again.jpg
     """
-    from noda_synth.methods import Sources
     from noda_synth.render.replay import find_line, replay
 
-    replay(find_line(manifest, wanted), images, Sources(pool, objects, objects_images), out, overwrite=overwrite)
+    replay(find_line(manifest, wanted), images, objects.sources(pool), out, overwrite=overwrite)
     click.echo(f"{out} written")

@@ -10,6 +10,7 @@ import click
 
 from noda_synth.cli.errors import exits
 from noda_synth.cli.options import path_option, skeleton_option
+from noda_synth.figures.style import FORMATS
 
 if TYPE_CHECKING:
     from noda_synth.data.dataset import Dataset
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 @click.command("stats")
 @click.argument("data", type=click.Path(path_type=Path))
-@path_option("--against", metavar="DATA2", help="Compare with another set, such as the one that was rendered.")
+@path_option("--against", metavar="DATA2", help="Compare with another set, for instance the one that was rendered.")
 @path_option("--scores", help="Accuracy beside the counts: the JSON of `noda-train eval --json`.")
 @path_option("--pool", help="The pool DATA was rendered from: bodies are measured by their joints, not their crops.")
-@path_option("--out", help="Write figures (PNG) and numbers (stats.json) into this folder.")
+@path_option("--out", help="A folder for figures and numbers (stats.json); or FILE.png, .pdf, .svg: Fig. 1 alone.")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), default="png", show_default=True,
+              help="Format of the figures in a folder.")  # fmt: skip
 @skeleton_option()
 @path_option("--split", help="For the .mat: who is for validation.")
 @exits
@@ -30,6 +33,7 @@ def command(
     scores: Path | None,
     pool: Path | None,
     out: Path | None,
+    file_format: str,
     skeleton: str | None,
     split: Path | None,
 ) -> None:
@@ -43,18 +47,19 @@ def command(
     \b
     Examples:
       noda-synth stats data/mpii
-      noda-synth stats data/mpii_noda --out stats
+      noda-synth stats data/mpii_noda --out stats --format pdf
       noda-synth stats data/mpii_noda --against data/mpii --out stats
+      noda-synth stats data/mpii --scores eval.json --out fig1.pdf
     """
-    import json
 
     from noda_synth.data.joint_counts import kinds
-    from noda_synth.formats.files.atomic import write_bytes, write_text
+    from noda_synth.formats.files.atomic import write_bytes, write_json
     from noda_synth.pool.reader import Pool
-    from noda_synth.stats.charts import figures
+    from noda_synth.stats.charts import draw_all, draw_joints
     from noda_synth.stats.scores import read_scores
-    from noda_synth.stats.summary import as_json, summarise, words
+    from noda_synth.stats.summary import as_json, describe, summarise
 
+    alone = None if out is None else _format_of_file(out)
     dataset = _read(data, skeleton, split)
     summary = summarise(
         data,
@@ -63,15 +68,26 @@ def command(
         None if scores is None else read_scores(scores, kinds(dataset.skeleton)),
         None if pool is None else Pool(pool),
     )
-    for line in words(summary):
+    for line in describe(summary):
         click.echo(line)
     if out is None:
         return
-    pictures = figures(summary)
-    for name, picture in pictures.items():
-        write_bytes(out / name, picture)
-    write_text(out / "stats.json", json.dumps(as_json(summary), indent=1) + "\n")
-    click.echo(f"{', '.join(pictures)} and stats.json in {out}")
+    if alone is not None:
+        write_bytes(out, draw_joints(summary, alone))
+        click.echo(f"the joints by kind in {out}")
+        return
+    figures = draw_all(summary, file_format)
+    for name, figure in figures.items():
+        write_bytes(out / name, figure)
+    write_json(out / "stats.json", as_json(summary))
+    click.echo(f"{', '.join(figures)} and stats.json in {out}")
+
+
+def _format_of_file(out: Path) -> str | None:
+    """The format of a single figure; None where --out is a folder, whose name may end in .5 or .v2, but not in .jpg."""
+    from noda_synth.figures.style import figure_format
+
+    return figure_format(out) if out.suffix[1:].isalpha() and not out.is_dir() else None
 
 
 def _read(data: Path, skeleton: str | None, split: Path | None) -> Dataset:

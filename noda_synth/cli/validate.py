@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_some, exits
 from noda_synth.cli.options import path_option, skeleton_option, workers
 
 if TYPE_CHECKING:
     from noda_synth.validate.findings import Finding
 
 _SHOWN = 3
-_FOUND = 1
+_HAS_ERRORS = 1
 
 
 @click.command("validate")
@@ -60,12 +60,11 @@ def command(
       noda-synth validate data/mpii
       noda-synth validate data/mpii_noda --headers --json findings.json
     """
-    import json
-
     from noda_synth.data.skeleton import skeleton_file
-    from noda_synth.formats.files.atomic import write_text
+    from noda_synth.formats.files.atomic import write_json
     from noda_synth.formats.layout import find_layout
     from noda_synth.validate.findings import ERROR, WARNING, as_json, count
+    from noda_synth.validate.pictures import ImageChecks
     from noda_synth.validate.run import validate
 
     layout = find_layout(data, images) if data.is_dir() else find_layout(None, images, data)
@@ -73,14 +72,13 @@ def command(
         layout = replace(layout, skeleton=skeleton_file(skeleton))
     if layout.kind != "mpii_mat":
         split = None
-    result = validate(
-        data, layout, split=split, all_train=layout.kind == "mpii_mat" and not (split or layout.valid),
-        decode=not headers, max_pixels=max_pixels, workers=workers(jobs), quiet=quiet,
-    )  # fmt: skip
+    all_train = layout.kind == "mpii_mat" and not (split or layout.valid)
+    checks = ImageChecks(not headers, max_pixels, workers(jobs))
+    result = validate(data, layout, checks, split=split, all_train=all_train, quiet=quiet)
     if report is not None:
-        write_text(report, json.dumps(as_json(result.findings, result.checked), indent=1) + "\n")
+        write_json(report, as_json(result.findings, result.checked))
     errors, warnings = (count(result.findings, severity) for severity in (ERROR, WARNING))
-    _tell(result.findings, verbose, quiet)
+    _print_findings(result.findings, verbose, quiet)
     if not quiet:
         checked = result.checked
         click.echo(
@@ -88,10 +86,10 @@ def command(
             f"validation part, {checked['images']:,} images{'' if headers else ' decoded'}: "
             f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
         )
-    sys.exit(_FOUND if errors or (strict and warnings) else 0)
+    sys.exit(_HAS_ERRORS if errors or (strict and warnings) else 0)
 
 
-def _tell(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
+def _print_findings(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
     """Findings by kind, the first few of each by name."""
     from noda_synth.validate.findings import ERROR, KINDS, by_kind
 
@@ -101,11 +99,11 @@ def _tell(findings: Sequence[Finding], verbose: bool, quiet: bool) -> None:
             continue
         click.echo(f"{kind.severity}: {len(group)} {kind.title}")
         shown = group if verbose else group[:_SHOWN]
+        lines = []
         for finding in shown:
             person = f", person {finding.person}" if finding.person and finding.person not in finding.where else ""
-            click.echo(f"  {finding.where}{person}: {finding.what}")
-        if len(group) > len(shown):
-            click.echo(f"  ... and {len(group) - len(shown)} more; -v names all")
+            lines.append(f"  {finding.where}{person}: {finding.what}")
+        echo_some(lines, len(group))
         click.echo(f"  way out: {kind.way_out}")
 
 

@@ -7,24 +7,21 @@ in `noda_synth.formats` convert at the edge of MPII's 1-based files.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.disk_list import HELD, DiskList, Index, Subset, key_hash
+from noda_synth.data.disk_list import MAX_IN_MEMORY, DiskList, Subset
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import Problem
 
 VISIBLE, OCCLUDED, UNKNOWN = 1, 0, -1
 """What is known of a joint. *Unknown* is a state of its own; a joint without label is always unknown."""
-
-BOX_MARGIN = 0.15
-"""Added on every side of the joint box, as a share of its longer side, where the input has no box of the person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +65,9 @@ def _person(
 ) -> Person:
     joints, labelled, visible, *boxes = arrays
     center, head_box = (None if box is None else np.frombuffer(box, np.float64) for box in boxes)
-    return Person(
-        image, person_id, np.frombuffer(joints, np.float64).reshape(-1, 2), np.frombuffer(labelled, np.bool_),
-        np.frombuffer(visible, np.int8), center, scale, head_box, record, duplicate,
-    )  # fmt: skip
+    known = np.frombuffer(labelled, np.bool_), np.frombuffer(visible, np.int8)
+    points = np.frombuffer(joints, np.float64).reshape(-1, 2)
+    return Person(image, person_id, points, *known, center, scale, head_box, record, duplicate)
 
 
 @dataclass(frozen=True)
@@ -84,23 +80,44 @@ class Image:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-class People(DiskList[Person]):
+class People(Sequence[Person]):
     """Persons, with what is asked of all of them at once: on which images they are, and who has a labelled joint."""
 
-    def __init__(self, persons: Iterable[Person] = (), *, held: int = HELD) -> None:
-        self._image_hashes = array("Q")
+    def __init__(self, persons: Iterable[Person] = (), *, max_in_memory: int = MAX_IN_MEMORY) -> None:
+        self._persons: DiskList[Person] = DiskList(max_in_memory=max_in_memory)
+        self._image_numbers: dict[str, int] = {}
+        self._numbers = array("I")
         self._labelled = bytearray()
-        super().__init__(persons, held=held)
+        for person in persons:
+            self.append(person)
 
     def append(self, person: Person) -> None:
-        self._image_hashes.append(key_hash(person.image))
+        self._numbers.append(self._image_numbers.setdefault(person.image, len(self._image_numbers)))
         self._labelled.append(bool(person.labelled.any()))
-        super().append(person)
+        self._persons.append(person)
+
+    def __len__(self) -> int:
+        return len(self._persons)
+
+    @overload
+    def __getitem__(self, index: int) -> Person: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Person]: ...
+    def __getitem__(self, index: int | slice) -> Person | list[Person]:
+        return self._persons[index]
+
+    def __iter__(self) -> Iterator[Person]:
+        return iter(self._persons)
 
     @property
-    def image_hashes(self) -> NDArray[np.uint64]:
-        """(N,) uint64, the hash of each one's image name."""
-        return np.array(self._image_hashes, np.uint64)
+    def image_names(self) -> Collection[str]:
+        """The names of the images that they are on, each once, in the order in which they come first."""
+        return self._image_numbers.keys()
+
+    @property
+    def image_indices(self) -> NDArray[np.intp]:
+        """(N,) intp, the position of each one's image in `image_names`."""
+        return np.array(self._numbers, np.intp)
 
     @property
     def samples(self) -> NDArray[np.intp]:
@@ -113,64 +130,54 @@ class Images(Mapping[str, Image]):
 
     def __init__(self, images: Iterable[Image] = ()) -> None:
         self._images: DiskList[Image] = DiskList()
-        self._later: dict[int, Image] = {}
-        self._numbers = Index()
-        self._hashes = array("Q")
+        self._replaced: dict[int, Image] = {}
+        self._indices: dict[str, int] = {}
         for image in images:
             self.add(image)
 
     def add(self, image: Image) -> int:
-        """The image's number, counted from 0."""
-        number = self._numbers.setdefault(image.name, len(self))
-        if number < len(self):
-            self._later[number] = image
+        """Add an image, or replace the one of its name. Returns its index."""
+        index = self._indices.setdefault(image.name, len(self))
+        if index < len(self):
+            self._replaced[index] = image
         else:
             self._images.append(image)
-            self._hashes.append(key_hash(image.name))
-        return number
+        return index
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __iter__(self) -> Iterator[str]:
-        return (image.name for image in self._images)
+        return iter(self._indices)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._numbers.get(name) is not None
+        return name in self._indices
 
     def __getitem__(self, name: str) -> Image:
-        return self.at(self.number(name))
+        return self.by_index(self.index(name))
 
-    def at(self, number: int) -> Image:
-        """The image of a number, counted from 0."""
-        return self._later.get(number) or self._images[number]
+    def by_index(self, index: int) -> Image:
+        """The image at an index, counted from 0."""
+        return self._replaced.get(index) or self._images[index]
 
-    def number(self, name: str) -> int:
-        """The number of the image of a name. Raises KeyError."""
-        number = self._numbers.get(name)
-        if number is None:
-            raise KeyError(name)
-        return number
-
-    def numbers(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
-        """The numbers of images whose names have these hashes."""
-        own = np.array(self._hashes, np.uint64)
-        order = np.argsort(own)
-        return np.asarray(order[np.searchsorted(own, hashes, sorter=order)])
+    def index(self, name: str) -> int:
+        """The index of the image of a name. Raises KeyError."""
+        return self._indices[name]
 
 
 class ByImage(Mapping[str, tuple[Person, ...]]):
     """People by image name, each in the order of the file; every image has an entry.
 
     Attributes:
-        numbers: (N,) the number of each one's image.
+        image_indices: (N,) intp, the index of each one's image.
     """
 
     def __init__(self, images: Images, persons: People) -> None:
         self._images, self._persons = images, persons
-        self.numbers = images.numbers(persons.image_hashes)
-        self._rows = np.argsort(self.numbers, kind="stable")
-        self._starts = np.searchsorted(self.numbers[self._rows], np.arange(len(images) + 1))
+        indices = np.fromiter(map(images.index, persons.image_names), np.intp)
+        self.image_indices = indices[persons.image_indices]
+        self._rows = np.argsort(self.image_indices, kind="stable")
+        self._starts = np.searchsorted(self.image_indices[self._rows], np.arange(len(images) + 1))
 
     def __len__(self) -> int:
         return len(self._images)
@@ -179,22 +186,22 @@ class ByImage(Mapping[str, tuple[Person, ...]]):
         return iter(self._images)
 
     def __getitem__(self, name: str) -> tuple[Person, ...]:
-        return tuple(self._persons[row] for row in self.rows(self._images.number(name)))
+        return tuple(self._persons[row] for row in self.rows(self._images.index(name)))
 
     @property
-    def inhabited(self) -> int:
+    def with_people(self) -> int:
         """The number of images that somebody is on."""
         return int(np.count_nonzero(np.diff(self._starts)))
 
-    def rows(self, number: int) -> list[int]:
-        """The rows in `Dataset.persons` of those on an image, by the image's number."""
-        rows: list[int] = self._rows[self._starts[number] : self._starts[number + 1]].tolist()
+    def rows(self, image_index: int) -> list[int]:
+        """The rows in `Dataset.persons` of those on an image, by the image's index."""
+        rows: list[int] = self._rows[self._starts[image_index] : self._starts[image_index + 1]].tolist()
         return rows
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set read from its annotation files. Of a large one nearly all lies on disk, see `noda_synth.data.disk_list`.
+    """A data set read from its annotation files; of a large one nearly all lies on disk (`noda_synth.data.disk_list`).
 
     Attributes:
         skeleton: the joints.
@@ -222,11 +229,7 @@ class Dataset:
 
     def names_image(self, name: str) -> bool:
         """Whether there is an image of that name, of training or validation."""
-        return name in self.images or key_hash(name) in self._valid_images
-
-    @cached_property
-    def _valid_images(self) -> frozenset[int]:
-        return frozenset(np.unique(self.valid.image_hashes).tolist())
+        return name in self.images or name in self.valid.image_names
 
     @cached_property
     def samples(self) -> Sequence[Person]:
@@ -242,65 +245,3 @@ def stays_inside(name: str) -> bool:
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or not path.name
     return not outside and "\\" not in name and ":" not in name[:2] and "\0" not in name
-
-
-HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT = 0.6, 0.75
-"""MPII's head size over the diagonal of the head box; and the usual stand-in where no head box is known, over the
-distance from head top to upper neck (validation set: 0.7504)."""
-
-
-def head_size(head_box: NDArray[np.float64]) -> float:
-    """MPII's head size in pixels, from a head box (4,) of x1, y1, x2, y2."""
-    return HEAD_SIZE_PER_DIAGONAL * float(np.hypot(*(head_box[2:] - head_box[:2])))
-
-
-def joint_box(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The smallest box around points (N, 2): x1, y1, x2, y2 as (4,) float64."""
-    return np.concatenate([points.min(axis=0), points.max(axis=0)])
-
-
-def padded_box(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
-    """The box around points (N, 2) with a margin for the flesh, cut at the frame of an image of (width, height).
-
-    x1, y1, x2, y2 as (4,) float64, where a pixel reaches from x to x + 1.
-    """
-    x1, y1, x2, y2 = joint_box(points)
-    margin = BOX_MARGIN * max(x2 - x1, y2 - y1)
-    limits = (size[0], size[1], size[0], size[1])
-    return np.asarray(np.clip([x1 - margin, y1 - margin, x2 + 1 + margin, y2 + 1 + margin], 0, limits))
-
-
-def inside(joints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(J,) bool: the joint's pixel, floor(x + 0.5), lies in an image of (width, height). False for NaN."""
-    pixel = np.floor(joints + 0.5)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(((pixel >= 0) & (pixel < np.asarray(size))).all(axis=1))
-
-
-def far_outside(person: Person, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(J,) bool: labelled joints more than a box diagonal outside the image; these are faults of the annotation.
-
-    The diagonal is that of the box of the person's joints inside the image, or of the image where there is none.
-    """
-    within = person.labelled & inside(person.joints, size)
-    diagonal = float(np.hypot(*size))
-    if within.sum() >= 2:
-        x1, y1, x2, y2 = joint_box(person.joints[within])
-        diagonal = max(float(np.hypot(x2 - x1, y2 - y1)), 1.0)
-    with np.errstate(invalid="ignore"):
-        beyond = np.maximum(-person.joints, person.joints - (np.asarray(size) - 1)).max(axis=1)
-        return np.asarray(person.labelled & (beyond > diagonal))
-
-
-def far_outside_note(person: Person, skeleton: Skeleton, size: tuple[int, int], stage: str) -> Problem | None:
-    """A note on joints that `usable_joints` leaves out, if there are any."""
-    joints = [skeleton.joints[joint] for joint in np.flatnonzero(far_outside(person, size))]
-    if not joints:
-        return None
-    reason = f"{', '.join(joints)}: farther outside the image than the body is large; ignored, written back unchanged"
-    return Problem(stage, f"person {person.person_id}", reason, failed=False)
-
-
-def usable_joints(person: Person, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(J,) bool: joints that masks and placement may rely on: labelled, and not far outside the image."""
-    return person.labelled & ~far_outside(person, size)

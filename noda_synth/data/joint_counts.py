@@ -55,8 +55,8 @@ def count_states(people: Iterable[tuple[NDArray[np.bool_], NDArray[np.int8]]], s
     for labelled, visible in people:
         counts += (visible == values) & labelled
     return {
-        joint: States(**dict(zip(STATES, counts[:, place].tolist(), strict=True)))
-        for place, joint in enumerate(skeleton.joints)
+        joint: States(**dict(zip(STATES, counts[:, index].tolist(), strict=True)))
+        for index, joint in enumerate(skeleton.joints)
     }
 
 
@@ -88,4 +88,4 @@ def total(states: Iterable[States]) -> States:
 
 def mpii_validation(skeleton: Skeleton) -> dict[str, States]:
     """MPII_VALIDATION by joint name; for MPII's 16 joints only."""
-    return {joint: MPII_VALIDATION[place] for place, joint in enumerate(skeleton.joints)}
+    return {joint: MPII_VALIDATION[index] for index, joint in enumerate(skeleton.joints)}

@@ -4,7 +4,7 @@ The measures are fractions of the *body size* S, a length in pixels that stays n
 bends: about the length of the torso, or 0.3 times the standing height.
 
 What is fitted here and in `noda_synth.masks.body_parts` goes by the names of joints. A skeleton with other names brings
-its own measures along, in its file: `own_limbs`.
+its own measures along, in its file: `stated_limbs`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.data.dataset import OCCLUDED
-from noda_synth.data.skeleton import Skeleton
+from noda_synth.data.skeleton import Anchor, Skeleton
 
 Point = NDArray[np.float64]
 """(2,) float64, x and y in pixels."""
@@ -37,13 +37,13 @@ DEFAULT_WIDTH = 0.25
 """Of a limb of unknown joints whose file states none; about that of an arm."""
 
 
-def _sides(a: str, b: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+def _sides(a: str, b: str) -> tuple[tuple[Anchor, Anchor], ...]:
     return tuple(((f"{side}_{a}",), (f"{side}_{b}",)) for side in ("left", "right"))
 
 
 # Length of a part over S when it is seen at full length, fitted on COCO outlines (MPII's head: looked at on 60 people).
-# A part is given by the spots between which it runs; of several (left and right) the longer one counts.
-_PART_LENGTHS: tuple[tuple[float, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]], ...] = (
+# A part is given by the anchors between which it runs; of several (left and right) the longer one counts.
+_PART_LENGTHS: tuple[tuple[float, tuple[tuple[Anchor, Anchor], ...]], ...] = (
     (1.15, ((SHOULDERS, HIPS),)),
     (1.03, _sides("shoulder", "hip")),
     (0.65, _sides("shoulder", "elbow")),
@@ -92,10 +92,10 @@ class Pose:
         point: Point = self.joints[self.skeleton.index[name]]
         return point
 
-    def spot(self, names: tuple[str, ...], every: bool = True) -> Point | None:
-        """Mean of the named joints; None unless all of them (or any, if not `every`) are labelled."""
+    def midpoint(self, names: Anchor, need_all: bool = True) -> Point | None:
+        """Mean of the named joints; None unless all of them (or any, if not `need_all`) are labelled."""
         known = [name for name in names if self.has(name)]
-        if not known or (every and len(known) < len(names)):
+        if not known or (need_all and len(known) < len(names)):
             return None
         # Two points, or five: np.mean takes ten times as long to see what it is given.
         total = self[known[0]]
@@ -111,9 +111,9 @@ class Pose:
 
 def head_by(skeleton: Skeleton) -> Literal["top", "face", "protected"]:
     """What a skeleton tells where the head is: its top and the neck, the face, or nothing but the protected joints."""
-    if "head_top" in skeleton.index and skeleton.at(*_NECKS):
+    if "head_top" in skeleton.index and skeleton.indices(*_NECKS):
         return "top"
-    return "face" if skeleton.at(*FACE) else "protected"
+    return "face" if skeleton.indices(*FACE) else "protected"
 
 
 def neck_of(skeleton: Skeleton) -> str:
@@ -121,7 +121,7 @@ def neck_of(skeleton: Skeleton) -> str:
     return next((name for name in _NECKS if name in skeleton.index), _NECKS[0])
 
 
-def own_limbs(skeleton: Skeleton) -> list[tuple[str, str, tuple[float, float]]]:
+def stated_limbs(skeleton: Skeleton) -> list[tuple[str, str, tuple[float, float]]]:
     """Limbs that are as wide as the skeleton's file says, in S: those of unknown joints, and those with a width.
 
     Between protected joints lies the head, unless a width is stated.
@@ -145,11 +145,11 @@ def body_size(pose: Pose) -> float:
         lengths = [
             float(np.hypot(*(a - b)))
             for start, end in ways
-            if (a := pose.spot(start)) is not None and (b := pose.spot(end)) is not None
+            if (a := pose.midpoint(start)) is not None and (b := pose.midpoint(end)) is not None
         ]
         if lengths:
             sizes.append(max(lengths) / expected)
-    face, shoulders = pose.spot(FACE, every=False), pose.spot(SHOULDERS)
+    face, shoulders = pose.midpoint(FACE, need_all=False), pose.midpoint(SHOULDERS)
     if face is not None and shoulders is not None:
         sizes.append(float(np.hypot(*(face - shoulders))) / _HEAD_TO_SHOULDERS)
     for limb, stated in zip(pose.skeleton.limbs, pose.skeleton.lengths, strict=True):

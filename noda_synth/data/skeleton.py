@@ -14,17 +14,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.skeleton_checks import checked
+import numpy as np
+from numpy.typing import NDArray
+
+from noda_synth.data.skeleton_checks import skeleton_attributes
 from noda_synth.errors import NodaError
 
-Spot = tuple[str, ...]
+Anchor = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Skeleton:
     """The joints of a data set, in its order. Two are equal if all is but the last two attributes: how files are read.
 
-    A *spot* is a tuple of joint names and stands for the mean of those joints; segments run from spot to spot.
+    An *anchor* is a tuple of joint names and stands for the mean of those joints; segments run from anchor to anchor.
     Lengths and widths are in body sizes S (`noda_synth.data.pose`).
 
     Attributes:
@@ -34,8 +37,8 @@ class Skeleton:
         flips: (right, left) pairs of joint names that change places when an image is mirrored.
         protected: joints that a pasted body never covers.
         protected_needed: how many of the protected joints have to be labelled before a person can be a target.
-        protected_segments: pairs of spots; the whole line between them is kept free as well.
-        limb_joint_names: joints of which a pasted body has to cover at least one (paper, section III-B, rule 2).
+        protected_segments: pairs of anchors; the whole line between them is kept free as well.
+        coverable: the limb joints, of which a pasted body has to cover at least one (paper, section III-B, rule 2).
         groups: column of result tables -> joint names.
         widths: for each limb its widths at both ends, or None; for limbs whose joints the anatomy does not know.
         lengths: for each limb its length when seen at full length, or None.
@@ -50,8 +53,8 @@ class Skeleton:
     flips: tuple[tuple[str, str], ...]
     protected: tuple[str, ...]
     protected_needed: int
-    protected_segments: tuple[tuple[Spot, Spot], ...]
-    limb_joint_names: tuple[str, ...]
+    protected_segments: tuple[tuple[Anchor, Anchor], ...]
+    coverable: tuple[str, ...]
     groups: dict[str, tuple[str, ...]] = field(hash=False)
     widths: tuple[tuple[float, float] | None, ...]
     lengths: tuple[float | None, ...]
@@ -67,20 +70,26 @@ class Skeleton:
         """Joint name -> position in the files, 0-based."""
         return {joint: position for position, joint in enumerate(self.joints)}
 
-    def at(self, *joints: str) -> list[int]:
+    def indices(self, *joints: str) -> list[int]:
         """The positions of the named joints, leaving out those that this skeleton does not have."""
         return [self.index[joint] for joint in joints if joint in self.index]
 
-    @property
-    def limb_joints(self) -> list[int]:
-        return self.at(*self.limb_joint_names)
+    def flags(self, joints: Iterable[str]) -> NDArray[np.bool_]:
+        """(J,) bool, true for the named joints; those that this skeleton does not have are left out."""
+        flags = np.zeros(len(self), np.bool_)
+        flags[self.indices(*joints)] = True
+        return flags
+
+    def named(self, flags: NDArray[np.bool_]) -> list[str]:
+        """The names of the joints whose flag, of (J,), is true, in the order of the skeleton."""
+        return [joint for joint, flag in zip(self.joints, flags, strict=True) if flag]
 
     @property
-    def limb_pairs(self) -> list[tuple[int, int]]:
+    def limb_indices(self) -> list[tuple[int, int]]:
         return [(self.index[a], self.index[b]) for a, b in self.limbs]
 
     @property
-    def flip_pairs(self) -> list[tuple[int, int]]:
+    def flip_indices(self) -> list[tuple[int, int]]:
         return [(self.index[a], self.index[b]) for a, b in self.flips]
 
     def ordered_as(self, names: Iterable[Any]) -> Skeleton | None:
@@ -96,7 +105,7 @@ class Skeleton:
 
 def skeleton_of(content: Mapping[str, Any], where: str) -> Skeleton:
     """The skeleton of a TOML file's content. Raises NodaError that names `where`, the key and the way out."""
-    return Skeleton(**checked(content, where))
+    return Skeleton(**skeleton_attributes(content, where))
 
 
 def load_skeleton(path: Path) -> Skeleton:
@@ -131,10 +140,10 @@ def definition(skeleton: Skeleton) -> dict[str, Any]:
         "joints": list(skeleton.joints),
         "limbs": limbs,
         "flips": [list(pair) for pair in skeleton.flips],
-        "limb_joints": list(skeleton.limb_joint_names),
+        "limb_joints": list(skeleton.coverable),
         "protected": list(skeleton.protected),
         "protected_needed": skeleton.protected_needed,
-        "protected_segments": [[list(spot) for spot in segment] for segment in skeleton.protected_segments],
+        "protected_segments": [[list(anchor) for anchor in segment] for segment in skeleton.protected_segments],
         "groups": {name: list(joints) for name, joints in skeleton.groups.items()},
         "sigmas": sigmas,
     }

@@ -55,8 +55,8 @@ class Stance:
 def stance_of(pose: Pose) -> Stance:
     """The stance of a person, from joints in any frame whose y runs downwards."""
     size = pose.size
-    shoulders, hips = pose.spot(SHOULDERS, every=False), pose.spot(HIPS, every=False)
-    ankles = pose.spot(ANKLES, every=False)
+    shoulders, hips = pose.midpoint(SHOULDERS, need_all=False), pose.midpoint(HIPS, need_all=False)
+    ankles = pose.midpoint(ANKLES, need_all=False)
     heights = [float(pose[name][1]) for name in ANKLES if pose.has(name)]
     trunk = _between(shoulders, hips, size)
     legs = _between(hips, ankles, size)
@@ -87,7 +87,7 @@ def grounded(stances: NDArray[np.float64]) -> NDArray[np.bool_]:
     Not so where one foot is far above the other (riders, climbers, kicks and jumps), and where nothing is known of the
     legs of somebody who is not upright.
     """
-    size, trunk_x, trunk_y, legs_x, legs_y, step, feet, lowest = stances.T
+    size, _, trunk_y, _, legs_y, step, feet, lowest = stances.T
     with np.errstate(invalid="ignore"):
         even = (step < _MAX_STEP) | (np.abs(legs_y) < 0.5)
         hangs = (legs_y > _MIN_LEGS) & (lowest - feet > _SOLE * size)

@@ -34,25 +34,25 @@ def paint(scenery: Scenery, camera: Camera, shadows: Shadows, below: Shadows, ra
     to_wall = np.float32(wall.distance) / np.maximum(rays[0] * s - rays[2] * c, 1e-3)
     on_floor = to_floor < to_wall
     reach = np.minimum(to_floor, to_wall)
-    place = rays * reach
-    place[1] += np.float32(camera.height)
+    point = rays * reach
+    point[1] += np.float32(camera.height)
 
     # The wall's own picture, from left to right and down to the floor.
     wide, tall = wall.size
     rows, columns = wall.picture.shape[:2]
-    along = (place[0] * c + place[2] * s) / wide % 1 * columns
-    on_wall = ~on_floor & (place[1] < wall.ridge[np.minimum(along.astype(np.int64), columns - 1)])
-    down = np.abs(rows - 1 - place[1] / tall * rows) % rows
+    along = (point[0] * c + point[2] * s) / wide % 1 * columns
+    on_wall = ~on_floor & (point[1] < wall.ridge[np.minimum(along.astype(np.int64), columns - 1)])
+    down = np.abs(rows - 1 - point[1] / tall * rows) % rows
     upright = cv2.remap(wall.picture, along, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    level = _floor(scenery.floor, place, reach**2 / (camera.focal * camera.height))
+    level = _floor(scenery.floor, point, reach**2 / (camera.focal * camera.height))
     surface = np.where(on_floor[..., None], level, upright)
 
     half = np.s_[::2, ::2]
     lit = np.ones(on_floor[half].shape, np.float32)
     solid = (on_floor | on_wall)[half]
-    lit[solid] = shadows.lit(place[:, ::2, ::2][:, solid].T, slack=0.01)
+    lit[solid] = shadows.lit(point[:, ::2, ::2][:, solid].T, slack=0.01)
     lit = cv2.GaussianBlur(cv2.resize(lit, (width, height), interpolation=cv2.INTER_LINEAR), (0, 0), 0.9)
-    open_ = np.where(on_floor, floor_openness(below, place), 0.75 + 0.25 * np.clip(place[1], 0, 1))
+    open_ = np.where(on_floor, floor_openness(below, point), 0.75 + 0.25 * np.clip(point[1], 0, 1))
     normals = np.array([[0, 1, 0], [-s, 0, c]], np.float32)
     sun, around = scenery.light.parts(normals)
     haze = np.clip(reach / 900, 0, 0.03)
@@ -67,10 +67,10 @@ def paint(scenery: Scenery, camera: Camera, shadows: Shadows, below: Shadows, ra
     return result
 
 
-def _floor(floor: Floor, place: Pixels, depth: Pixels) -> Picture:
-    """(H, W, 3) uint8: the picture of the floor at places (3, H, W), where a pixel is `depth` (H, W) metres deep."""
+def _floor(floor: Floor, point: Pixels, depth: Pixels) -> Picture:
+    """(H, W, 3) uint8: the picture of the floor at points (3, H, W), where a pixel is `depth` (H, W) metres deep."""
     side = floor.picture.shape[0]
-    u, v = (place[axis] / np.float32(floor.size) % 1 * side for axis in (0, 2))
+    u, v = (point[axis] / np.float32(floor.size) % 1 * side for axis in (0, 2))
     near = cv2.remap(floor.picture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     small = cv2.resize(floor.picture, (side // 4, side // 4), interpolation=cv2.INTER_AREA)
     far = cv2.remap(small, u / 4, v / 4, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)

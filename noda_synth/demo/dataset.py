@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +30,7 @@ from noda_synth.formats import (
     write_mpii_json,
 )
 from noda_synth.runs.jobs import run_ordered
-from noda_synth.runs.staging import check_output
+from noda_synth.runs.staging import check_output, remove
 from noda_synth.version import __version__
 
 SIZES = ((1280, 720), (960, 720), (960, 720), (720, 960))
@@ -42,8 +41,8 @@ MARK = "demo.json"
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is asked for.
+class DemoSettings:
+    """What is asked for; all that decides on the files.
 
     Attributes:
         images: number of training images.
@@ -59,7 +58,7 @@ class Order:
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class DrawnImage:
     """One image: its name, (width, height), JPEG bytes, and everyone in it with the run lengths of both outlines."""
 
     name: str
@@ -68,10 +67,10 @@ class Shot:
     people: list[tuple[Person, dict[str, Any], dict[str, Any]]]
 
 
-def shoot(order: Order, number: int) -> Shot:
+def draw_image(settings: DemoSettings, number: int) -> DrawnImage:
     """Draw image `number`; it depends on nothing but the seed, the number and the size."""
-    random = np.random.default_rng([order.seed, number])
-    size = one_of(random, SIZES) if order.size is None else order.size
+    random = np.random.default_rng([settings.seed, number])
+    size = one_of(random, SIZES) if settings.size is None else settings.size
     name = f"demo_{number:05d}.jpg"
     scene = draw_scene(random, size)
     rendering = render(scene, random)
@@ -80,50 +79,50 @@ def shoot(order: Order, number: int) -> Shot:
     people = [
         (truth.person, rle_encode(truth.visible), rle_encode(truth.amodal)) for truth in truths(scene, rendering, name)
     ]
-    return Shot(name, size, jpeg.tobytes(), people)
+    return DrawnImage(name, size, jpeg.tobytes(), people)
 
 
 def write_demo(
-    out: Path, order: Order, *, jobs: int, overwrite: bool, told: Callable[[int], object]
+    out: Path, settings: DemoSettings, *, workers: int, overwrite: bool, on_image: Callable[[int], object]
 ) -> tuple[int, int] | None:
     """Write the data set; the folder appears under its name only when it is whole.
 
     Args:
         out: the folder to make.
-        order: what is asked for.
-        jobs: processes; the files are the same for any number.
+        settings: what is asked for.
+        workers: processes; the files are the same for any number.
         overwrite: replace a demo data set that is there.
-        told: called with 1 after each image.
+        on_image: called with 1 after each image.
 
     Returns:
         Numbers of training and validation people, or None if it is there already, made with the same settings.
 
     Raises:
-        NodaError: the place is taken by something else.
+        NodaError: something else is there.
     """
     part = out.with_name(f"{out.name}.partial")
-    settings = {"made_by": "noda-synth demo-data", "version": __version__, **vars(order)}
-    if check_output(out, _made_with(out), settings, overwrite):
+    mark = {"made_by": "noda-synth demo-data", "version": __version__, **vars(settings)}
+    if check_output(out, _made_with(out), mark, overwrite):
         return None
     if part.exists() and not (part / MARK).is_file():
-        raise NodaError(f"{part} is in the way and was not made by demo-data; move it.")
-    shutil.rmtree(part, ignore_errors=True)
+        raise NodaError(f"{part} was not made by demo-data; move it away.")
+    remove(part)
     (part / "images").mkdir(parents=True)
     (part / "annot").mkdir()
-    (part / MARK).write_text(json.dumps(settings, indent=1) + "\n")
+    (part / MARK).write_text(json.dumps(mark, indent=1) + "\n")
 
-    shots: list[Shot] = []
-    for shot in run_ordered(partial(shoot, order), range(order.images + order.valid_images), jobs=jobs):
-        (part / "images" / shot.name).write_bytes(shot.jpeg)
-        shots.append(replace(shot, jpeg=b""))
-        told(1)
-    train, valid = _people(shots[: order.images]), _people(shots[order.images :])
+    images: list[DrawnImage] = []
+    draw = partial(draw_image, settings)
+    for image in run_ordered(draw, range(settings.images + settings.valid_images), workers=workers):
+        (part / "images" / image.name).write_bytes(image.jpeg)
+        images.append(replace(image, jpeg=b""))
+        on_image(1)
+    train, valid = _people(images[: settings.images]), _people(images[settings.images :])
     write_mpii_json(part / "annot" / "train.json", train)
     write_mpii_json(part / "annot" / "valid.json", valid)
     write_gt_valid(part / "annot" / "gt_valid.mat", valid)
-    _write_outlines(part / "annot" / "outlines.json", shots)
-    if out.exists():
-        shutil.rmtree(out)
+    _write_outlines(part / "annot" / "outlines.json", images)
+    remove(out)
     part.rename(out)
     return len(train), len(valid)
 
@@ -137,22 +136,22 @@ def _made_with(out: Path) -> dict[str, Any] | None:
     return settings
 
 
-def _people(shots: Sequence[Shot]) -> list[Person]:
-    return [person for shot in shots for person, _, _ in shot.people]
+def _people(images: Sequence[DrawnImage]) -> list[Person]:
+    return [person for image in images for person, _, _ in image.people]
 
 
-def _write_outlines(path: Path, shots: Sequence[Shot]) -> None:
+def _write_outlines(path: Path, drawn: Sequence[DrawnImage]) -> None:
     """Everyone, with the outline that can be seen as `segmentation` and the whole one as `noda.amodal`."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number, shot in enumerate(shots, start=1):
-        images.append(coco_image(shot.name, number, shot.size))
-        for person, visible, amodal in shot.people:
+    for number, image in enumerate(drawn, start=1):
+        images.append(coco_image(image.name, number, image.size))
+        for person, visible, amodal in image.people:
             annotation = coco_annotation(
                 person,
                 annotation_id=len(annotations) + 1,
                 image_id=number,
-                size=shot.size,
+                size=image.size,
                 segmentation=visible,
                 extra={"amodal": amodal},
             )

@@ -58,7 +58,7 @@ def render(scene: Scene, random: Random) -> Rendering:
     whole = np.zeros((len(scene.people), size[1] * size[0]), bool)
     whose = model.owners[samples.face]
     for person in range(len(scene.people)):
-        whole[person, samples.place[whose == person]] = True
+        whole[person, samples.pixel[whose == person]] = True
 
     shadows = cast(model.mesh, scene.scenery.light.direction, 900)
     background = paint(scene.scenery, camera, shadows, footing(model.mesh), random)
@@ -131,8 +131,8 @@ def _lit_pixels(scene: Scene, model: _Model, face: NDArray[np.int32], near: Pixe
         points, normals, uv = values[:, :3], values[:, 3:6], values[:, 6:]
         normals /= np.maximum(np.sqrt((normals**2).sum(axis=1, keepdims=True)), 1e-6)
         lit = shadows.lit(points + normals * np.float32(1.5 * shadows.step))
-        place = np.floor(uv * SIDE).astype(np.int64) % SIDE
-        colours = linear(model.textures[model.mesh.material[seen], place[:, 1], place[:, 0]])
+        texel = np.floor(uv * SIDE).astype(np.int64) % SIDE
+        colours = linear(model.textures[model.mesh.material[seen], texel[:, 1], texel[:, 0]])
         share = np.where(plain[y, x], 1, 1 / FINE**2).astype(np.float32)[:, None]
         light[y, x, :3] += share * colours * scene.scenery.light.on(normals, lit, open_[y, x])
         light[y, x, 3:] += share
@@ -140,7 +140,7 @@ def _lit_pixels(scene: Scene, model: _Model, face: NDArray[np.int32], near: Pixe
 
 
 def _interpolated(model: _Model, attributes: Pixels, face: NDArray[np.int32], x: Ints, y: Ints) -> Pixels:
-    """(N, C) float32: what points have, (V, C), mixed for places on faces (N,) that are seen at samples x, y (N,)."""
+    """(N, C) float32: what points have, (V, C), mixed for points on faces (N,) that are seen at samples x, y (N,)."""
     flat = model.screen.astype(np.float32)
     a, b, c = (model.mesh.faces[:, corner][face] for corner in range(3))
     ax, ay = flat[a, 0], flat[a, 1]

@@ -8,7 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, inside, joint_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
+from noda_synth.data.geometry import inside, joint_box
 from noda_synth.data.skeleton import MPII
 from noda_synth.demo.optics.camera import Camera
 from noda_synth.demo.people.anatomy import BONE, SIDES
@@ -45,7 +46,7 @@ far hip of someone seen from the side is under the near one, and the hand before
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class PersonTruth:
     """A person as annotated, and the exact outlines.
 
     Attributes:
@@ -59,7 +60,7 @@ class Truth:
     amodal: Mask
 
 
-def truths(scene: Scene, rendering: Rendering, image: str) -> list[Truth]:
+def truths(scene: Scene, rendering: Rendering, image: str) -> list[PersonTruth]:
     """What is true of everyone in a scene of whom a pixel can be seen and a joint lies in the picture."""
     seen_by = owners(rendering)
     result = []
@@ -70,7 +71,7 @@ def truths(scene: Scene, rendering: Rendering, image: str) -> list[Truth]:
             seen = _seen(figure, index, joints, scene.camera, rendering, seen_by)
             person = _person(figure, scene.camera, joints, seen, f"{image}#{index}", image)
             amodal = 2 * _samples_a_pixel(rendering.whole[index]) >= FINE**2
-            result.append(Truth(person, visible, amodal | visible))
+            result.append(PersonTruth(person, visible, amodal | visible))
     return result
 
 
@@ -125,13 +126,13 @@ def _seen(
 def _person(
     figure: Figure, camera: Camera, joints: Floats, seen: NDArray[np.int8], person_id: str, image: str
 ) -> Person:
-    pelvis = camera.project(figure.joints[MPII.at("pelvis")])[0]
+    pelvis = camera.project(figure.joints[MPII.indices("pelvis")])[0]
     scale = round(float(figure.height * camera.focal * pelvis[2] / 200), 5)
     labelled = ~np.isnan(joints[:, 0])
     box = joint_box(joints[labelled])
     # Trainers add 15 * scale to the center's y: after that it is the middle of the joints.
     center = (box[:2] + box[2:]) / 2 - [0, 15 * scale]
-    top, neck = camera.project(figure.joints[MPII.at("head_top", "upper_neck")])[:, :2]
+    top, neck = camera.project(figure.joints[MPII.indices("head_top", "upper_neck")])[:, :2]
     # As large against these two joints as MPII's boxes are: 0.6 of the diagonal is 0.75 of their distance.
     half = 0.625 * float(np.hypot(*(top - neck))) / np.sqrt(2)
     head_box = np.concatenate([(top + neck) / 2 - half, (top + neck) / 2 + half])

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
-from noda_synth.data.dataset import Dataset, Person, inside, joint_box, usable_joints
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.geometry import inside, joint_box, usable_joints
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError
+from noda_synth.figures.style import drawable
 from noda_synth.formats.files.atomic import write_bytes
-from noda_synth.imaging.images import BGRImage, encode_png, image_path, read_image
+from noda_synth.imaging.images import BGRImage, encode_jpeg, encode_png, image_path, read_image
 from noda_synth.pool.reader import Pool
 from noda_synth.render.manifest import CoveredPeople, manifest_lines
 from noda_synth.runs.staging import unfinished
 
 _PAPER = (245, 245, 245)
 _INK = (40, 40, 40)
+_ENCODERS = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg}
 # Blue-green-red; told apart by brightness and shape too, for those who cannot tell the colours apart.
 VISIBLE_COLOUR, COVERED_COLOUR, HIDDEN_COLOUR = (60, 200, 60), (40, 40, 230), (230, 160, 40)
 BONE_COLOUR = (250, 250, 250)
@@ -33,7 +38,7 @@ def preview(
 
     Args:
         source: a pool, or the folder of a written data set.
-        out: the PNG.
+        out: the sheet: .png, .jpg or .jpeg.
         number: how many bodies or renders, drawn at random.
         side: pixels of a picture.
         columns: of the sheet.
@@ -41,8 +46,10 @@ def preview(
         seed: of the draw.
 
     Raises:
-        NodaError: the source is neither, or an id is not in it.
+        NodaError: the source is neither, an id is not in it, or `out` has another suffix.
     """
+    if (encoder := _ENCODERS.get(out.suffix.lower())) is None:
+        raise NodaError(f"{out}: a contact sheet is written as .png or .jpg; end the name with one of them")
     rng = np.random.default_rng(seed)
     if source.is_dir():
         tiles, labels = _render_tiles(source, number, side, wanted, rng)
@@ -55,7 +62,7 @@ def preview(
         tiles = [body_tile(pool, row, side) for row in rows]
         labels = [f"{pool.persons[row]}  {', '.join(('crop', *pool.levels))}" for row in rows]
         what, columns = f"{len(tiles)} {'body' if len(tiles) == 1 else 'bodies'} of {source}", columns or 3
-    write_bytes(out, encode_png(sheet(tiles, labels, min(columns, len(tiles)))))
+    write_bytes(out, encoder(sheet(tiles, labels, min(columns, len(tiles)))))
     return what
 
 
@@ -64,13 +71,13 @@ def _choose(
 ) -> list[int]:
     """Rows of the wanted ids, or random ones of `count`."""
     if wanted:
-        found: dict[str, int] = {}
+        rows: dict[str, int] = {}
         for row, name in enumerate(ids):
             if name in wanted:
-                found.setdefault(name, row)
-        if missing := [name for name in wanted if name not in found]:
+                rows.setdefault(name, row)
+        if missing := [name for name in wanted if name not in rows]:
             raise NodaError(f"{source} has no {missing[0]!r}")
-        return [found[name] for name in wanted]
+        return [rows[name] for name in wanted]
     if not count:
         raise NodaError(f"{source} is empty: there is nothing to show")
     return sorted(int(row) for row in rng.permutation(count)[:number])
@@ -83,8 +90,8 @@ def _render_tiles(
     by_file = {line["file"]: line["id"] for line in lines if line["file"] in wanted}
     wanted = [by_file.get(name, name) for name in wanted]
     tiles, labels = [], []
-    for place in _choose((line["id"] for line in lines), len(lines), number, wanted, rng, folder):
-        line = lines[place]
+    for row in _choose((line["id"] for line in lines), len(lines), number, wanted, rng, folder):
+        line = lines[row]
         try:
             tiles.append(render_tile(folder / "images", line, people.of(line), people.dataset, side))
         except (ItemError, KeyError) as error:
@@ -108,13 +115,10 @@ def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: 
     size = (after.shape[1], after.shape[0])
     before = read_image(source) if source.exists() else np.full_like(after, _PAPER[0])
     known, window = person_window(person, size)
-    covered = np.zeros(len(skeleton), np.bool_)
-    covered[skeleton.at(*line["covered"])] = True
+    covered = skeleton.flags(line["covered"])
     shift = np.array([window[1].start, window[0].start])
-    drawn = draw_joints(
-        fit(after[window], side), _fitted(person.joints - shift, after[window], side), known, person.visible,
-        skeleton, covered,
-    )  # fmt: skip
+    joints = _fitted(person.joints - shift, after[window], side)
+    drawn = draw_joints(fit(after[window], side), joints, known, person.visible, skeleton, covered)
     return np.hstack([fit(before[window], side), fit(after[window], side), drawn])
 
 
@@ -181,7 +185,7 @@ def draw_joints(
     """
     unit = max(2, round(max(picture.shape[:2]) / 160))
     points = {int(j): (round(joints[j, 0]), round(joints[j, 1])) for j in np.flatnonzero(labelled)}
-    for a, b in skeleton.limb_pairs:
+    for a, b in skeleton.limb_indices:
         if a in points and b in points:
             cv2.line(picture, points[a], points[b], BONE_COLOUR, max(1, unit // 2), cv2.LINE_AA)
     for j, point in points.items():
@@ -198,19 +202,30 @@ def sheet(tiles: Sequence[BGRImage], labels: Sequence[str], columns: int) -> BGR
     """Tiles of one size in rows, each with a line of text below."""
     bar = 18
     height, width = tiles[0].shape[:2]
-    rows = -(-len(tiles) // columns)
-    page = np.full((rows * (height + bar), columns * (width + 6), 3), _PAPER, np.uint8)
+    page = Image.new("RGB", (columns * (width + 6), -(-len(tiles) // columns) * (height + bar)), _PAPER)
+    pencil, font = ImageDraw.Draw(page), _font(12)
     for number, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
-        top, left = (number // columns) * (height + bar), (number % columns) * (width + 6)
-        page[top : top + height, left : left + width] = tile
-        place = (left + 3, top + height + 13)
-        cv2.putText(page, _shortened(label, width // 7), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA)
-    return page
+        left, top = (number % columns) * (width + 6), (number // columns) * (height + bar)
+        page.paste(Image.fromarray(np.ascontiguousarray(tile[:, :, ::-1])), (left, top))
+        text = _shortened(drawable(label), width - 6, font)
+        pencil.text((left + 3, top + height + 13), text, _INK, font, anchor="ls")
+    return np.ascontiguousarray(np.asarray(page)[:, :, ::-1])
 
 
-def _shortened(label: str, room: int) -> str:
-    """A label that has room for so many characters, cut between words if it can be."""
-    if len(label) <= room:
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Matplotlib's font where that is installed: Pillow's own has no letters beyond ASCII."""
+    if (package := find_spec("matplotlib")) is not None and package.origin is not None:
+        return ImageFont.truetype(str(Path(package.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"), size)
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # as it is for every size that is given
+    return font
+
+
+def _shortened(label: str, width: int, font: ImageFont.FreeTypeFont) -> str:
+    """A label that is at most `width` pixels wide, cut between words if it can be."""
+    if font.getlength(label) <= width:
         return label
-    words = label[: max(0, room - 4)]
-    return f"{words.rpartition(' ')[0] or words} ..."
+    text = label
+    while text and font.getlength(f"{text} ...") > width:
+        text = text[:-1]
+    return f"{text.rpartition(' ')[0] or text} ..."

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from noda_synth.errors import NodaError
-from noda_synth.figures import charts
+from noda_synth.figures.image_grid import GridLayout, image_grid
+from noda_synth.figures.style import encode, house_style
 from noda_synth.pool.reader import Pool
 
 CAPTIONS = {"box": "Box", "cardboard": "Cardboard", "grabcut": "GrabCut", "posecut": "Posecut"}
-_GAP, _CAPTION = 12, 58
 # Grey enough for white clothes to stand out from it in print.
 _BACKGROUND = 232
 
 
-def levels_figure(path: Path, *, number: int, side: int, wanted: Sequence[str]) -> tuple[bytes, int]:
+def levels_figure(
+    path: Path, *, number: int, side: int, wanted: Sequence[str], file_format: str = "png"
+) -> tuple[bytes, int]:
     """A figure with a row for each body: the crop, and the crop cut out at each level of the pool.
 
     Args:
@@ -27,31 +28,22 @@ def levels_figure(path: Path, *, number: int, side: int, wanted: Sequence[str]) 
         number: how many bodies; those with the best masks, no two from one image.
         side: height of a picture in pixels.
         wanted: ids of the bodies to be shown instead.
+        file_format: `png`, `pdf` or `svg`.
 
     Returns:
-        PNG bytes, and the number of bodies shown.
+        The figure's bytes, and the number of bodies shown.
 
     Raises:
-        NodaError: a wanted body is not in the pool, or the pool is empty.
+        NodaError: a wanted body is not in the pool, the pool is empty, or Matplotlib is missing.
     """
     pool = Pool(path)
-    found = {name: pool.row_of(name) for name in wanted}
-    if missing := [name for name, row in found.items() if row is None]:
+    rows_by_id = {name: pool.row_of(name) for name in wanted}
+    if missing := [name for name, row in rows_by_id.items() if row is None]:
         raise NodaError(f"{path} has no {missing[0]!r}")
-    rows = [row for row in found.values() if row is not None] or best_bodies(pool, number)
+    rows = [row for row in rows_by_id.values() if row is not None] or best_bodies(pool, number)
     if not rows:
         raise NodaError(f"{path} is empty: there is nothing to show")
-    width = round(side * float((pool.size[rows, 0] / pool.size[rows, 1]).clip(0.5, 1.0).max()))
-    captions = ["Crop", *(CAPTIONS.get(level, level) for level in pool.levels)]
-    page = charts.Panel(len(captions) * (width + _GAP) + _GAP, _CAPTION + len(rows) * (side + _GAP), "")
-    for column, caption in enumerate(captions):
-        page.text(_GAP + column * (width + _GAP) + width / 2, 13, caption, charts.TITLE, align="middle")
-    for line, row in enumerate(rows):
-        for column, picture in enumerate(_pictures(pool, row)):
-            fitted = _fit(picture, width, side)
-            left = _GAP + column * (width + _GAP) + (width - fitted.width) // 2
-            page.image.paste(fitted, (left, _CAPTION + line * (side + _GAP) + (side - fitted.height) // 2))
-    return charts.png(page.image), len(rows)
+    return _draw(pool, rows, side, file_format), len(rows)
 
 
 def best_bodies(pool: Pool, number: int) -> list[int]:
@@ -64,19 +56,29 @@ def best_bodies(pool: Pool, number: int) -> list[int]:
     return list(first.values())[:number]
 
 
-def _pictures(pool: Pool, row: int) -> list[Image.Image]:
-    """The crop, and what each level leaves of it by its opacity."""
+@house_style()
+def _draw(pool: Pool, rows: Sequence[int], side: int, file_format: str) -> bytes:
+    width = round(side * float((pool.size[rows, 0] / pool.size[rows, 1]).clip(0.5, 1.0).max()))
+    captions = ["Crop", *(CAPTIONS.get(level, level) for level in pool.levels)]
+    layout = GridLayout((width, side), len(rows), caption=max(18, min(46, width // 5)), margin=12)
+    figure, grid = image_grid(captions, layout)
+    for line, row in zip(grid, rows, strict=True):
+        for axes, picture in zip(line, _pictures(pool, row), strict=True):
+            height, across = picture.shape[:2]
+            factor = min(width / across, side / height)
+            x, y = (width - across * factor) / 2 - 0.5, (side - height * factor) / 2 - 0.5
+            extent = (x, x + across * factor, y + height * factor, y)
+            axes.imshow(picture, extent=extent, aspect="auto")
+            axes.set(xlim=(-0.5, width - 0.5), ylim=(side - 0.5, -0.5))
+    return encode(figure, file_format)
+
+
+def _pictures(pool: Pool, row: int) -> list[NDArray[np.uint8]]:
+    """The crop, and what each level leaves of it by its opacity: RGB uint8."""
     crop = np.ascontiguousarray(pool.crop(row)[:, :, ::-1])
-    cut = [_cut_out(crop, pool.opacity(row, level)) for level in pool.levels]
-    return [Image.fromarray(picture) for picture in (crop, *cut)]
+    return [crop, *(_cut_out(crop, pool.opacity(row, level)) for level in pool.levels)]
 
 
 def _cut_out(crop: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> NDArray[np.uint8]:
     share = opacity[..., None] / 255.0
     return np.asarray(np.round(crop * share + _BACKGROUND * (1 - share)), np.uint8)
-
-
-def _fit(picture: Image.Image, width: int, height: int) -> Image.Image:
-    factor = min(width / picture.width, height / picture.height)
-    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    return picture.resize(size, Image.Resampling.LANCZOS)

@@ -5,7 +5,7 @@ Everything is 0-based inside and 1-based in MPII's files; numbers that were read
 
 from noda_synth.formats.coco.rle import rle_decode, rle_encode, rle_encode_region, segmentation_mask
 from noda_synth.formats.coco.write import coco_annotation, coco_category, coco_image, write_coco
-from noda_synth.formats.copy_validation import carry_validation
+from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.detect import detect
 from noda_synth.formats.layout import Layout, find_layout
 from noda_synth.formats.mpii.gt_valid import write_gt_valid
@@ -15,7 +15,6 @@ from noda_synth.formats.read import read_dataset
 
 __all__ = [
     "Layout",
-    "carry_validation",
     "coco_annotation",
     "coco_category",
     "coco_image",
@@ -31,4 +30,5 @@ __all__ = [
     "write_coco",
     "write_gt_valid",
     "write_mpii_json",
+    "write_validation",
 ]

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from noda_synth.data.dataset import Dataset, Image, Images, Person
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.skeleton import MPII, Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.coco.write import coco_annotation, coco_image, write_coco
-from noda_synth.formats.copy_validation import carry_validation
-from noda_synth.formats.files.atomic import read_bytes, write_bytes, write_text
-from noda_synth.formats.files.detect import KINDS, detect
+from noda_synth.formats.copy_validation import write_validation
+from noda_synth.formats.files.atomic import read_bytes, write_bytes
+from noda_synth.formats.files.detect import KINDS, detect, is_kind
 from noda_synth.formats.files.json_pieces import list_in
-from noda_synth.formats.layout import SKELETON_NAME, Layout, find_annotations, likely_images, own_skeleton
+from noda_synth.formats.layout import SKELETON_NAME, Layout, find_annotations, likely_images, sibling_skeleton
 from noda_synth.formats.mpii.gt_valid import write_gt_valid
 from noda_synth.formats.mpii.records import write_mpii_json
 from noda_synth.formats.mpii.split import hold_out
@@ -83,7 +80,7 @@ def read_source(
             raise NodaError(f"{path} has a validation part already ({layout.valid}): --holdout would draw another.")
         dataset = hold_out(dataset, holdout, seed)
     if all_train or holdout is not None or split not in (None, layout.valid):
-        layout = replace(layout, valid=split if split and _is_list(split) else None, gt_valid=None)
+        layout = replace(layout, valid=split if split and is_kind(split, "mpii_json") else None, gt_valid=None)
     return Source(layout, dataset)
 
 
@@ -102,9 +99,9 @@ def convert(
     Raises:
         NodaError: the target cannot hold the source, or files would be overwritten.
     """
-    refuse_impossible(source, to)
+    check_convertible(source, to)
     files = _planned(source, output, to)
-    _refuse_overwriting(files, source.layout, overwrite)
+    _check_overwriting(files, source.layout, overwrite)
     if to == "gt-valid":
         problems = _write_truth(source.dataset, files[0])
     elif to == "coco" and source.dataset.source == "coco":
@@ -116,11 +113,11 @@ def convert(
         problems = []
     else:
         problems = _write_mpii_parts(source, output)
-    written = tuple((file, _word_on(file, source.dataset)) for file in files if file.exists())
+    written = tuple((file, _summary(file, source.dataset)) for file in files if file.exists())
     return Conversion(written, losses(source.dataset, to), DiskList(chain(source.dataset.problems, problems)))
 
 
-def refuse_impossible(source: Source, to: str) -> None:
+def check_convertible(source: Source, to: str) -> None:
     """NodaError if the target cannot hold the source at all."""
     dataset, file = source.dataset, source.layout.annotations
     if to == "coco":
@@ -130,8 +127,9 @@ def refuse_impossible(source: Source, to: str) -> None:
         missing = [joint for joint in MPII.joints if joint not in dataset.skeleton.index]
         why = f"there is no {', '.join(missing)}" if missing else "they stand in another order"
         raise NodaError(
-            f"{file}: the {len(dataset.skeleton)} joints of {dataset.skeleton.name} do not map to MPII's {len(MPII)} "
-            f"({why}), so it cannot be written as MPII."
+            f"the {len(dataset.skeleton)} joints of {dataset.skeleton.name} do not map to MPII's {len(MPII)} "
+            f"({why}), so it cannot be written as MPII.",
+            file,
         )
     failed = next((problem for problem in dataset.problems if problem.failed), None)
     if to == "gt-valid" and failed:
@@ -162,28 +160,22 @@ def _single_file(path: Path) -> Layout:
     if kind == "mpii_mat":
         return find_annotations(None, path)
     if kind == "gt_valid":
-        raise NodaError(f"{path}: {KINDS[kind]}, which has no image names; convert the valid.json that belongs to it.")
+        raise NodaError(f"{KINDS[kind]}, which has no image names; convert the valid.json that belongs to it.", path)
     if kind == "hourglass_h5":
         raise NodaError(
-            f"{path}: {KINDS[kind]}, whose centers and scales are altered and whose joints are cut to whole pixels. "
-            f"Convert the original .mat with --split {path}."
+            f"{KINDS[kind]}, whose centers and scales are altered and whose joints are cut to whole pixels. "
+            f"Convert the original .mat with --split {path}.",
+            path,
         )
-    return Layout(likely_images(None, path), path, kind, skeleton=own_skeleton(path))
+    return Layout(likely_images(None, path), path, kind, skeleton=sibling_skeleton(path))
 
 
 def _with_mat(layout: Layout, mat: Path) -> Layout:
     if layout.kind != "mpii_json":
-        raise NodaError(f"{layout.annotations}: --visibility-from is for MPII JSON; this is {KINDS[layout.kind]}.")
+        raise NodaError(f"--visibility-from is for MPII JSON; this is {KINDS[layout.kind]}.", layout.annotations)
     if detect(mat) != "mpii_mat":
-        raise NodaError(f"{mat}: {KINDS[detect(mat)]}; visibility is taken from {KINDS['mpii_mat']}.")
+        raise NodaError(f"{KINDS[detect(mat)]}; visibility is taken from {KINDS['mpii_mat']}.", mat)
     return replace(layout, mat=mat)
-
-
-def _is_list(path: Path) -> bool:
-    try:
-        return detect(path) == "mpii_json"
-    except NodaError:
-        return False
 
 
 def _planned(source: Source, output: Path, to: str) -> list[Path]:
@@ -192,9 +184,9 @@ def _planned(source: Source, output: Path, to: str) -> list[Path]:
     suffix = ".mat" if to == "gt-valid" else ".json"
     if output.suffix in (".json", ".mat"):
         if output.suffix != suffix:
-            raise NodaError(f"{output}: --to {to} writes {suffix} files; give such a name, or a folder.")
+            raise NodaError(f"--to {to} writes {suffix} files; give such a name, or a folder.", output)
         if valid and to != "gt-valid":
-            raise NodaError(f"{output}: there is a training and a validation part to write; give a folder.")
+            raise NodaError("there is a training and a validation part to write; give a folder.", output)
         return [output]
     names = {
         "mpii-json": ["train.json", *(["valid.json", "gt_valid.mat"] if valid else [])],
@@ -204,7 +196,7 @@ def _planned(source: Source, output: Path, to: str) -> list[Path]:
     return [output / name for name in names[to]]
 
 
-def _refuse_overwriting(files: Iterable[Path], layout: Layout, overwrite: bool) -> None:
+def _check_overwriting(files: Iterable[Path], layout: Layout, overwrite: bool) -> None:
     inputs = {part.resolve() for part in (layout.annotations, layout.mat, layout.valid, layout.gt_valid) if part}
     for file in files:
         if file.resolve() in inputs:
@@ -217,7 +209,7 @@ def _write_mpii_parts(source: Source, folder: Path) -> list[Problem]:
     dataset = source.dataset
     write_mpii_json(folder / "train.json", dataset.persons)
     if dataset.source != "coco":
-        return carry_validation(source.layout, dataset, folder)[1]
+        return write_validation(source.layout, dataset, folder)[1]
     if not dataset.valid:
         return []
     people = Subset(dataset.valid, dataset.valid.samples)
@@ -257,7 +249,7 @@ def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
     for file, of_valid in ((train, False), (valid, True)):
         images, annotations = part("images", "id", of_valid), part("annotations", "image_id", of_valid)
         write_coco(file, images, annotations, source.dataset.skeleton, source.dataset.header)
-    if source.layout.skeleton is not None and own_skeleton(train) is None:
+    if source.layout.skeleton is not None and sibling_skeleton(train) is None:
         write_bytes(train.with_name(SKELETON_NAME), read_bytes(source.layout.skeleton))
     return []
 
@@ -275,7 +267,7 @@ def _write_coco_part(
         except ItemError as error:
             problems.append(Problem("write", f"{path.name} image {name}", f"left out with everyone on it: {error}"))
     if not sized:
-        raise NodaError(f"{path}: none of {len(names)} images is in {folder}; name the right one with --images.")
+        raise NodaError(f"none of {len(names)} images is in {folder}; name the right one with --images.", path)
     images = (
         coco_image(name, number, image.size)
         for number, (name, image) in enumerate(sized.items(), start=1)
@@ -284,7 +276,7 @@ def _write_coco_part(
 
     def annotations() -> Iterator[dict[str, Any]]:
         for number, person in enumerate((p for p in persons if p.image in sized), start=1):
-            image_id, size = sized.number(person.image) + 1, sized[person.image].size
+            image_id, size = sized.index(person.image) + 1, sized[person.image].size
             if size:
                 yield coco_annotation(person, annotation_id=number, image_id=image_id, size=size)
 
@@ -292,16 +284,8 @@ def _write_coco_part(
     return problems
 
 
-def _word_on(file: Path, dataset: Dataset) -> str:
+def _summary(file: Path, dataset: Dataset) -> str:
     of_valid = file.name in ("valid.json", "gt_valid.mat", "person_keypoints_val.json") and dataset.valid
     people = dataset.valid if of_valid else dataset.persons
     known = sum(is_known(person) for person in people)
-    images = len(np.unique(people.image_hashes))
-    return f"{len(people)} people on {images} images; visibility known of {known}"
-
-
-def write_errors(folder: Path, problems: Iterable[Problem]) -> Path:
-    """Write `errors.jsonl`, one problem a line."""
-    path = folder / "errors.jsonl"
-    write_text(path, (json.dumps(problem.as_json()) + "\n" for problem in problems))
-    return path
+    return f"{len(people)} people on {len(people.image_names)} images; visibility known of {known}"

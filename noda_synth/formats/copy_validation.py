@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from noda_synth.data.dataset import Dataset, People, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import Problem
-from noda_synth.formats.files.atomic import copy_file, list_pieces, write_text
+from noda_synth.formats.files.atomic import copy_file, write_json_list
 from noda_synth.formats.layout import SKELETON_NAME, Layout
 from noda_synth.formats.mpii.gt_valid import add_visibility, anyone_known, read_gt_valid, write_gt_valid
 from noda_synth.formats.mpii.records import read_persons, read_records, write_mpii_json
 from noda_synth.formats.mpii.visibility import is_known
 
 
-def carry_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple[list[Path], list[Problem]]:
+def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple[list[Path], list[Problem]]:
     """Write the validation files of a data set into `annot_dir`, with visibility wherever it is known.
 
     MPII: `valid.json` has the input's records, keys and row order, unusable ones included, and `joints_visible` where
@@ -42,7 +41,7 @@ def carry_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
         write_mpii_json(valid_json, dataset.valid)
         return _carry_truth(None, gt_valid, dataset.valid, [valid_json])
     kept = (_with_visibility(record, row) for record, row in zip(read_records(layout.valid), rows, strict=True))
-    write_text(valid_json, chain(list_pieces(kept), "\n"))
+    write_json_list(valid_json, kept)
     return _carry_truth(layout.gt_valid, gt_valid, rows, [valid_json])
 
 
@@ -80,11 +79,11 @@ def _carry_truth(
         return [*written, path], write_gt_valid(path, people)
     truth = read_gt_valid(source)
     problems: list[Problem] = []
-    if truth.visible is not None or truth.rows != len(rows) or not anyone_known(people):
+    if truth.visible is not None or len(truth) != len(rows) or not anyone_known(people):
         copy_file(source, path)
     else:
         add_visibility(source, path, rows)
-    if truth.rows != len(rows):
-        reason = f"has {truth.rows} rows, but valid.json {len(rows)}: copied as it is"
+    if len(truth) != len(rows):
+        reason = f"has {len(truth)} rows, but valid.json {len(rows)}: copied as it is"
         problems.append(Problem("write", source.name, reason, failed=False))
     return [*written, path], problems

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.detect import KINDS, detect
+from noda_synth.formats.files.detect import KINDS, detect, is_kind
 
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
 _ANNOTATION_FOLDERS = ("annot", "annotations")
@@ -35,7 +35,7 @@ SKELETON_NAME = "skeleton.toml"
 WAY_OUT = (
     "Name another folder (--data), or by --images and --annotations, where the command has them, parts that lie "
     "elsewhere.\n"
-    "MPII is to be had at http://human-pose.mpi-inf.mpg.de; `noda-synth demo-data data/demo` makes a stand-in."
+    "MPII can be downloaded from http://human-pose.mpi-inf.mpg.de; `noda-synth demo-data data/demo` makes a stand-in."
 )
 
 
@@ -87,7 +87,7 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
     file = annotations or _find_annotation_file(data or Path())
     kind = detect(file)
     if kind not in ("mpii_json", "mpii_mat", "coco"):
-        raise NodaError(f"{file}: {KINDS[kind]}, which names no people to train with.\n{WAY_OUT}")
+        raise NodaError(f"{KINDS[kind]}, which names no people to train with.\n{WAY_OUT}", file)
     folder = file.parent
     mat = file if kind == "mpii_mat" else None
     if kind == "mpii_json":
@@ -98,13 +98,13 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
         annotations=file,
         kind=kind,
         mat=mat,
-        valid=_coco_valid(file) if kind == "coco" else _first(_named(beside, _VALID_NAMES), but=file),
-        gt_valid=None if kind == "coco" else _first(_named(beside, _GT_NAMES)),
-        skeleton=own_skeleton(file),
+        valid=_coco_valid(file) if kind == "coco" else _first(_join(beside, _VALID_NAMES), but=file),
+        gt_valid=None if kind == "coco" else _first(_join(beside, _GT_NAMES)),
+        skeleton=sibling_skeleton(file),
     )
 
 
-def own_skeleton(annotations: Path) -> Path | None:
+def sibling_skeleton(annotations: Path) -> Path | None:
     """The skeleton file beside an annotation file, if there is one."""
     return _first([annotations.with_name(SKELETON_NAME)])
 
@@ -122,8 +122,8 @@ def _find_annotation_file(data: Path) -> Path:
     coco_file = _first(path for pattern in _COCO_PATTERNS for path in sorted(data.glob(pattern)))
     found = json_file or coco_file or _find_mat(data / folder for folder in _MAT_FOLDERS)
     if found is None:
-        if told := _other_folder(data):
-            raise NodaError(told)
+        if reason := _other_folder(data):
+            raise NodaError(reason)
         looked = "\n".join(
             f"  {data / name}" for name in (*_TRAIN_NAMES, *_COCO_PATTERNS, MAT_NAME, f"annot/{MAT_NAME}")
         )
@@ -136,27 +136,20 @@ def _other_folder(data: Path) -> str:
     if (data / "benchmark.json").is_file():
         return (
             f"{data} is an occluded benchmark, which has no training part: `noda-train eval --data {data}` takes "
-            f"it, and its lists can be named, such as {data / 'heavy' / 'annot' / 'valid.json'}."
+            f"it, and its lists can be named, for example {data / 'heavy' / 'annot' / 'valid.json'}."
         )
     if (data / "settings.json").is_file() and (data / "shards").is_dir():
         return f"{data} is an unfinished run; the same command again, or `noda-synth merge` for its parts, ends it."
-    lone = _first(_named([data / name for name in _ANNOTATION_FOLDERS], _VALID_NAMES))
+    lone = _first(_join([data / name for name in _ANNOTATION_FOLDERS], _VALID_NAMES))
     return f"{data} has no training part; name the file of its validation part instead: {lone}" if lone else ""
 
 
 def _find_mat(folders: Iterable[Path]) -> Path | None:
     """The original .mat: by its usual name, else the first .mat that is one by content."""
-    places = [folder for folder in folders if folder.is_dir()]
-    return _first(folder / MAT_NAME for folder in places) or next(
-        (path for folder in places for path in sorted(folder.glob("*.mat")) if _is_release(path)), None
+    existing = [folder for folder in folders if folder.is_dir()]
+    return _first(folder / MAT_NAME for folder in existing) or next(
+        (path for folder in existing for path in sorted(folder.glob("*.mat")) if is_kind(path, "mpii_mat")), None
     )
-
-
-def _is_release(path: Path) -> bool:
-    try:
-        return detect(path) == "mpii_mat"
-    except NodaError:
-        return False
 
 
 def _coco_valid(train: Path) -> Path | None:
@@ -183,7 +176,7 @@ def _set_name(annotations: Path) -> str:
     return name if prefix and not head else ""
 
 
-def _named(folders: Iterable[Path], names: Iterable[str]) -> Iterator[Path]:
+def _join(folders: Iterable[Path], names: Iterable[str]) -> Iterator[Path]:
     return (folder / name for folder in folders for name in names)
 
 

@@ -14,10 +14,10 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.coco.read import read_coco
-from noda_synth.formats.files.checks import Register
+from noda_synth.formats.files.checks import PersonRegistry
 from noda_synth.formats.layout import Layout
-from noda_synth.formats.mpii.gt_valid import Truth, read_gt_valid
-from noda_synth.formats.mpii.records import Ids, read_persons
+from noda_synth.formats.mpii.gt_valid import GtValid, read_gt_valid
+from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_synth.formats.mpii.release import Release, read_release
 from noda_synth.formats.mpii.split import Split, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
@@ -41,67 +41,70 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
     if layout.kind == "coco":
         dataset = _from_coco(layout, skeleton)
     elif layout.kind == "mpii_json":
-        dataset = _as(skeleton, _from_json(layout), layout)
+        dataset = _with_skeleton(skeleton, _from_json(layout), layout)
     else:
-        dataset = _as(skeleton, _from_mat(layout, None if all_train else split or layout.valid, all_train), layout)
+        dataset = _from_mat(layout, None if all_train else split or layout.valid, all_train)
+        dataset = _with_skeleton(skeleton, dataset, layout)
     if not dataset.samples:
         count = sum(problem.failed for problem in dataset.problems)
         fault = next((problem for problem in dataset.problems if problem.failed), None)
         first = f" The first of {count} faults: {fault.item}: {fault.reason}." if fault else ""
-        raise NodaError(f"{layout.annotations}: nobody with a labelled joint to train with.{first}")
+        raise NodaError(f"nobody with a labelled joint to train with.{first}", layout.annotations)
     return dataset
 
 
 def _from_json(layout: Layout) -> Dataset:
-    ids, problems = Ids(), DiskList[Problem]()
+    ids, problems = PersonIds(), DiskList[Problem]()
     release = read_release(layout.mat) if layout.mat else None
-    draft = _Draft(layout, release.images if release else {})
-    people: Iterator[Person] = (ids.named(person) for person in read_persons(layout.annotations, problems) if person)
+    builder = DatasetBuilder(layout, release.images if release else {})
+    people: Iterator[Person] = (ids.with_id(person) for person in read_persons(layout.annotations, problems) if person)
     if release is None:
-        draft.enter(people)
+        builder.add_training(people)
     else:
-        people = _seen_by(DiskList(people), release, layout, problems)
+        people = _with_known_visibility(DiskList(people), release, layout, problems)
     valid: Sequence[Person | None] = ()
     if layout.valid is not None:
-        valid = DiskList(person and ids.named(person) for person in read_persons(layout.valid, problems))
+        valid = DiskList(person and ids.with_id(person) for person in read_persons(layout.valid, problems))
     if release is not None:
-        draft.enter(people)
-        seen = zip(valid, _match_rows(valid, release), strict=True)
-        valid = DiskList(row and with_visibility(row, known) for row, known in seen)
+        builder.add_training(people)
+        pairs = zip(valid, _match_rows(valid, release), strict=True)
+        valid = DiskList(row and with_visibility(row, known) for row, known in pairs)
     if layout.gt_valid is not None and layout.valid is not None:
         valid = _with_truth(valid, layout.gt_valid, layout.valid, problems)
-    return draft.dataset(valid, problems, "mpii_json")
+    return builder.build(valid, problems, "mpii_json")
 
 
 def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Dataset:
     if split_file is None and not all_train:
         raise NodaError(
-            f"{layout.annotations}: the original .mat does not say who is for training and who for validation.\n"
+            "the original .mat does not say who is for training and who for validation.\n"
             "Name a valid.json, an hourglass valid.h5 or a list of image names with --split FILE "
-            "(or put valid.json into annot/ beside it), or take everyone for training with --all-train."
+            "(or put valid.json into annot/ beside it), or take everyone for training with --all-train.",
+            layout.annotations,
         )
     release = read_release(layout.annotations)
-    problems, draft = DiskList(release.problems), _Draft(layout, release.images)
+    problems, builder = DiskList(release.problems), DatasetBuilder(layout, release.images)
     if split_file is None:
-        draft.enter(release.persons)
-        return draft.dataset((), problems, "mpii_mat")
+        builder.add_training(release.persons)
+        return builder.build((), problems, "mpii_mat")
     split = read_split(split_file)
     problems.extend(split.problems)
     valid = _valid_of(release, split, split_file, problems)
     if split_file == layout.valid and layout.gt_valid is not None and split.rows is not None:
         valid = _with_truth(valid, layout.gt_valid, split_file, problems)
-    draft.enter(person for person in release.persons if person.image not in split.images)
-    return draft.dataset(valid, problems, "mpii_mat")
+    builder.add_training(person for person in release.persons if person.image not in split.images)
+    return builder.build(valid, problems, "mpii_mat")
 
 
-def _as(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:
+def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:
     """A data set of MPII's with a skeleton of the user's, who may protect other joints, but not name or order them."""
     if skeleton is None:
         return dataset
     if skeleton.joints != MPII.joints:
         raise NodaError(
-            f"{layout.skeleton}: joints: {layout.annotations} is one of MPII's formats, which have the 16 joints of "
-            f"mpii16 in its order; the skeleton has {', '.join(skeleton.joints)}. Other joints need COCO keypoints."
+            f"joints: {layout.annotations} is one of MPII's formats, which have the 16 joints of "
+            f"mpii16 in its order; the skeleton has {', '.join(skeleton.joints)}. Other joints need COCO keypoints.",
+            layout.skeleton,
         )
     return replace(dataset, skeleton=skeleton)
 
@@ -113,41 +116,41 @@ def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
     valid = read_coco(layout.valid, skeleton)
     if valid.skeleton != dataset.skeleton:
         raise NodaError(
-            f"{layout.valid}: its keypoints are others than those of {layout.annotations}, or in another order."
+            f"its keypoints are others than those of {layout.annotations}, or in another order.", layout.valid
         )
     return replace(dataset, valid=valid.persons, problems=DiskList(chain(dataset.problems, valid.problems)))
 
 
-class _Draft:
-    """A data set in the making: the training part is entered before the validation part."""
+class DatasetBuilder:
+    """A data set in the making: the training part is added before the validation part."""
 
     def __init__(self, layout: Layout, known: Mapping[str, Image]) -> None:
         self._file, self._known = layout.annotations.name, known
-        self._register = Register(self._file)
+        self._registry = PersonRegistry(self._file)
         self._images = Images()
         self._train = People()
 
-    def enter(self, persons: Iterable[Person]) -> None:
-        """Enter the training part, and note its images."""
-        self._train = self._register.enter(self._noted(persons))
+    def add_training(self, persons: Iterable[Person]) -> None:
+        """Add the training part and its images."""
+        self._train = self._registry.add_all(self._with_images(persons))
 
-    def _noted(self, persons: Iterable[Person]) -> Iterator[Person]:
+    def _with_images(self, persons: Iterable[Person]) -> Iterator[Person]:
         for person in persons:
             if person.image not in self._images:
                 self._images.add(self._known.get(person.image) or Image(person.image))
             yield person
 
-    def dataset(self, valid: Iterable[Person | None], problems: DiskList[Problem], source: str) -> Dataset:
+    def build(self, valid: Iterable[Person | None], problems: DiskList[Problem], source: str) -> Dataset:
         """The whole, with the usable people of the validation part."""
-        rest = self._register.enter(person for person in valid if person is not None)
-        problems.extend(self._register.problems)
+        rest = self._registry.add_all(person for person in valid if person is not None)
+        problems.extend(self._registry.problems)
         if shared := sorted({person.image for person in rest if person.image in self._images}):
             reason = f"{len(shared)} images stand in the training and in the validation part, {shared[0]} for one"
             problems.append(Problem("read", self._file, reason, failed=False))
         return Dataset(MPII, self._images, self._train, rest, problems, source)
 
 
-def _seen_by(
+def _with_known_visibility(
     people: Sequence[Person], release: Release, layout: Layout, problems: DiskList[Problem]
 ) -> Iterator[Person]:
     """The people with what the .mat knows of them, and a note on how many it does not know."""
@@ -175,36 +178,36 @@ def _valid_of(release: Release, split: Split, file: Path, problems: DiskList[Pro
         reason = f"{lost} of {len(split.rows)} records have no counterpart in the .mat: their visibility stays unknown"
         if lost:
             problems.append(Problem("read", file.name, reason, failed=False))
-        return DiskList(_named_by(split.rows, matched))
+        return DiskList(_with_ids(split.rows, matched))
     if not split.images & set(release.images):
         example = sorted(split.images)[0]
-        raise NodaError(f"{file}: none of its images is a training image of the .mat (the first is {example!r}).")
-    if split.places is not None:
-        return _at(split.places, release, file, problems)
+        raise NodaError(f"none of its images is a training image of the .mat (the first is {example!r}).", file)
+    if split.positions is not None:
+        return _by_position(split.positions, release, file, problems)
     return DiskList(person for person in release.persons if person.image in split.images)
 
 
-def _named_by(rows: Iterable[Person | None], matched: Iterable[Person | None]) -> Iterator[Person | None]:
+def _with_ids(rows: Iterable[Person | None], matched: Iterable[Person | None]) -> Iterator[Person | None]:
     """The rows of a valid.json, verbatim, with the ids and the visibility of the .mat."""
-    ids = Ids()
+    ids = PersonIds()
     for row, known in zip(rows, matched, strict=True):
         if row is None:
             yield None
             continue
-        own = row if row.person_id or known is None else replace(row, person_id=known.person_id)
-        yield ids.named(with_visibility(own, known))
+        named = row if row.person_id or known is None else replace(row, person_id=known.person_id)
+        yield ids.with_id(with_visibility(named, known))
 
 
-def _at(
-    places: Sequence[tuple[str, int]], release: Release, file: Path, problems: DiskList[Problem]
+def _by_position(
+    positions: Sequence[tuple[str, int]], release: Release, file: Path, problems: DiskList[Problem]
 ) -> Sequence[Person | None]:
-    by_id = {person.person_id: place for place, person in enumerate(release.persons)}
+    by_id = {person.person_id: index for index, person in enumerate(release.persons)}
     found: DiskList[Person | None] = DiskList()
-    for row, (image, place) in enumerate(places):
-        known = by_id.get(f"{image}#{place}")
+    for row, (image, index) in enumerate(positions):
+        known = by_id.get(f"{image}#{index}")
         found.append(None if known is None else release.persons[known])
         if known is None:
-            reason = f"the .mat has no person {place} with joints there"
+            reason = f"the .mat has no person {index} with joints there"
             problems.append(Problem("read", f"{file.name} row {row} (image {image})", reason))
     return found
 
@@ -214,16 +217,16 @@ def _with_truth(
 ) -> Sequence[Person | None]:
     """Fill in head boxes and visibility from gt_valid.mat, row by row, where they are not known yet."""
     truth = read_gt_valid(gt_valid)
-    if truth.rows != len(valid):
-        reason = f"has {truth.rows} rows, but {file.name} {len(valid)}: not used"
+    if len(truth) != len(valid):
+        reason = f"has {len(truth)} rows, but {file.name} {len(valid)}: not used"
         problems.append(Problem("read", gt_valid.name, reason, failed=False))
         return valid
     return DiskList(_filled(person, row, truth) for row, person in enumerate(valid))
 
 
-def _filled(person: Person | None, row: int, truth: Truth) -> Person | None:
+def _filled(person: Person | None, row: int, truth: GtValid) -> Person | None:
     if person is not None and person.head_box is None and truth.head_boxes is not None:
-        box = truth.head_boxes[row]
+        box = truth.head_boxes[row] - 1
         person = replace(person, head_box=box if np.isfinite(box).all() else None)
     if person is not None and truth.visible is not None and not is_known(person) and not states_visibility(person):
         person = replace(person, visible=np.where(person.labelled, truth.visible[row], -1).astype(np.int8))

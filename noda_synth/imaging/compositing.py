@@ -1,7 +1,7 @@
 """Edge smoothing, pasting and coverage (paper, section IV-C): pure functions on arrays.
 
-A *stamp* is what covers a picture, for one a body brought to its size: an alpha, colours of the same size, and the
-pixel of the picture on which its top-left pixel comes to lie.
+A *stamp* is what covers a picture, for example a resized body: an alpha, colours of the same size, and the pixel of the
+picture under its top-left pixel.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 SMOOTHINGS = ("ring", "feather", "matte", "none")
 COVERING = 128
-"""A pixel is covered where the pasted alpha is at least this, that is at least one half of 255."""
+"""A pixel is covered where the pasted alpha is at least this: one half of 255."""
 
 _RING_SIZE, _RING_ALPHA = 8, 192
 _FEATHER = 6.0
@@ -39,7 +39,7 @@ def edge_alpha(opacity: NDArray[np.uint8], smooth: str) -> NDArray[np.uint8]:
             the outline inwards; "matte": the opacity as stored; "none": all or nothing.
 
     Returns:
-        (h, w) uint8; 0 outside the mask, but for a matte, which fades out there.
+        (h, w) uint8; 0 outside the mask, except that a matte fades out there.
     """
     if smooth == "matte":
         return opacity
@@ -122,8 +122,8 @@ def _fusion(
 def paste(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: NDArray[np.uint8], left: int, top: int) -> None:
     """Blend a stamp into a picture, in place.
 
-    Pixels with alpha 0 keep their value exactly, those with 255 get the body's. In between both shares are rounded on
-    their own, so that a value may be off by one.
+    Pixels with alpha 0 keep their value exactly, those with 255 get the body's. In between the two shares are rounded
+    one by one, so that a value may be off by one.
 
     Args:
         image: (H, W, 3) uint8.
@@ -150,7 +150,7 @@ def paste(image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: NDArray[n
 def overlap(
     stamp: tuple[int, ...], image: tuple[int, ...], left: int, top: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-    """The slices of picture and stamp that lie on each other, or None; shapes are (height, width, ...)."""
+    """The slices of picture and stamp that overlap, or None; shapes are (height, width, ...)."""
     x1, y1 = max(left, 0), max(top, 0)
     x2, y2 = min(left + stamp[1], image[1]), min(top + stamp[0], image[0])
     if x1 >= x2 or y1 >= y2:
@@ -181,5 +181,5 @@ def alpha_at(
 
 def _interpolation(source: NDArray[np.uint8], size: tuple[int, int]) -> int:
     # Down to one half no pixel of the source falls between two samples, so that averaging areas, which takes three
-    # times as long, gains nothing to be seen.
+    # times as long, shows no gain.
     return cv2.INTER_AREA if 2 * size[0] < source.shape[1] else cv2.INTER_LINEAR

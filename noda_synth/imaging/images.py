@@ -1,6 +1,6 @@
 """Reading and writing image files, with the checks that a decoder leaves out.
 
-`cv2.imread` gives a half grey picture for a JPEG that ends early, allocates whatever a header claims, and turns the
+`cv2.imread` gives a half grey picture for a JPEG that ends early, allocates as much as a header claims, and turns the
 image by its EXIF orientation away from its joints. So the bytes are read here, looked at, and only then decoded.
 """
 
@@ -34,7 +34,7 @@ _END_OF_IMAGE = b"\xff\xd9"
 # A marker with something to say: inside a scan every 0xFF is followed by 0x00 or by the number of a restart.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
 _PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-# Enough of a file for all that comes before the size of nearly every JPEG, thumbnails included.
+# Nearly every JPEG states its size within so many bytes, thumbnails included.
 _HEAD_BYTES = 1 << 16
 
 
@@ -46,7 +46,7 @@ def image_path(folder: Path, name: str) -> Path:
 
 
 def links_out(folder: Path, names: Iterable[str]) -> Iterator[str]:
-    """The names behind which a symbolic link leads out of the folder; the folder itself may be one."""
+    """The names that lead out of the folder by a symbolic link; the folder itself may be one."""
     home = folder.resolve()
     parents: dict[Path, bool] = {}
     for name in names:
@@ -102,15 +102,15 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """PNG bytes of a BGR or grey image, lightly compressed: masks shrink well anyway, photographs hardly."""
+    """PNG bytes of a BGR or grey image, lightly compressed: masks shrink well anyway, photographs do not."""
     return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
 def encode_mask(mask: NDArray[np.uint8], *, hard: bool) -> bytes:
-    """PNG bytes of a mask; one that is hard (only 0 and 255) takes one bit a pixel.
+    """PNG bytes of a mask; a hard one (only 0 and 255) takes one bit per pixel.
 
-    Unfiltered, a matte is written in a third of the time and read in half of it, and no larger. OpenCV before 4.12 has
-    no say in it.
+    Unfiltered, a matte is written in a third of the time and read in half of it, and is no larger. OpenCV before 4.12
+    cannot be told so.
     """
     options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, int(hard)]
     if hasattr(cv2, "IMWRITE_PNG_FILTER"):
@@ -130,25 +130,25 @@ def _is_whole_jpeg(data: bytes) -> bool:
     """Whether a JPEG has its end marker: its own, not that of a thumbnail or of anything that was appended."""
     if data.endswith(_END_OF_IMAGE):
         return True  # nearly every file; of a file that was cut right there nothing is left to decode
-    place = 2
-    while marker := _MARKER.search(data, place):
+    offset = 2
+    while marker := _MARKER.search(data, offset):
         if marker.group() == _END_OF_IMAGE:
             return True
-        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
+        offset = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
     return False
 
 
 def plain_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) by a PNG's or JPEG's header, in a fifth of Pillow's time; None if no plain way leads to one."""
+    """(width, height) by a PNG's or JPEG's header, in a fifth of Pillow's time; None if it is not found that way."""
     width = height = 0
     if data.startswith(_PNG_START) and len(data) >= 24:
         width, height = struct.unpack_from(">II", data, 16)
-    place = 2
-    while data[:2] == b"\xff\xd8" and place + 9 <= len(data) and data[place] == 0xFF:
-        if data[place + 1] in _FRAME_HEADERS:
-            height, width = struct.unpack_from(">HH", data, place + 5)
+    offset = 2
+    while data[:2] == b"\xff\xd8" and offset + 9 <= len(data) and data[offset] == 0xFF:
+        if data[offset + 1] in _FRAME_HEADERS:
+            height, width = struct.unpack_from(">HH", data, offset + 5)
             break
-        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4])
     return (width, height) if width and height else None
 
 

@@ -60,7 +60,12 @@ def jpeg_style(data: bytes) -> JpegStyle | None:
 def encode_in_style(picture: NDArray[np.uint8], style: JpegStyle) -> bytes:
     """JPEG bytes of a picture (h, w, 3) uint8 BGR; the same pixels and style give the same bytes."""
     if style.quality is not None and not style.profile:
-        options = [cv2.IMWRITE_JPEG_QUALITY, style.quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLINGS[style.sampling]]
+        options = [
+            cv2.IMWRITE_JPEG_QUALITY,
+            style.quality,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+            _SAMPLINGS[style.sampling],
+        ]
         return cv2.imencode(".jpg", picture, options)[1].tobytes()
     stream = io.BytesIO()
     PillowImage.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).save(

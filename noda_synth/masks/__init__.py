@@ -1,7 +1,9 @@
 """Masks of people from their keypoints: the paper's three levels (section III-A), and `posecut`, which is better.
 
-A level is a function from a `View` to a `Mask`, one file each. To add one, write the file and name it in `LEVELS`; the
-pool, the commands and the benchmarks take it from there.
+A level is a function from a `View` to a `Mask`, one file each: `box`, `cardboard`, `grabcut`, `posecut`. To add one,
+write the file and name it in `LEVELS` and in `mask_functions`; the pool, the commands and the benchmarks do the rest.
+`body_parts` and `head` are the cardboard body, `evidence` is what posecut cuts by, smoothed by `guided_filter`;
+`quality` scores a mask, `entanglement` says who cannot be cut out alone.
 """
 
 from __future__ import annotations

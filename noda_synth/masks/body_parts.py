@@ -1,8 +1,9 @@
 """The cardboard model: a body as tapered capsules along its limbs and a padded polygon for its torso.
 
 Ju, Black, Yacoob, "Cardboard people" (1996), is the paper's reference [29]. The widths are fractions of the body size S
-(`noda_synth.data.pose`), fitted on COCO outlines for COCO's joints and on a matting network's outlines for MPII's. Limbs
-of joints with other names are as wide as their skeleton's file says, and the head then goes by the protected joints.
+(`noda_synth.data.pose`). They were fitted to COCO's outlines for COCO's joints, and to a matting network's outlines for
+MPII's. Limbs of joints with other names are as wide as their skeleton's file says, and the head is then found by the
+protected joints.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.pose import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of, own_limbs
+from noda_synth.data.pose import DOWN, FACE, SHOULDERS, Point, Pose, head_by, neck_of, stated_limbs
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.masks.head import head_axes, protected_points
 
 
 @dataclass(frozen=True)
 class Widths:
-    """Radii at the start and the end of each part, and lengths of what lies beyond the last joint, all in S."""
+    """Radii at the start and the end of each part, and lengths of hand and foot, all in S."""
 
     upper_arm: tuple[float, float]
     forearm: tuple[float, float]
@@ -54,7 +55,7 @@ WIDTHS = {
 
 
 def fitted_like(skeleton: Skeleton) -> str:
-    """Whose constants serve: its own if there are any, else COCO's where the head is known by the face, else MPII's."""
+    """Name of the skeleton whose constants to use: its own, else COCO's if the face shows the head, else MPII's."""
     if skeleton.name in WIDTHS:
         return skeleton.name
     return "coco17" if head_by(skeleton) == "face" else "mpii16"
@@ -81,10 +82,10 @@ class Torso:
 
 @lru_cache(maxsize=256)
 def body_parts(pose: Pose, frame: tuple[float, float, float, float]) -> tuple[Capsule | Torso, ...]:
-    """The parts of a body; kept for the last poses, since the rules and all mask levels ask for them.
+    """The parts of a body, cached for the last poses: the rules and all mask levels ask for them.
 
     Args:
-        pose: the keypoints; an occluded joint shortens its limb by half and pulls in its corner of the torso.
+        pose: the keypoints; an occluded joint halves its limb and pulls in its corner of the torso.
         frame: x1, y1, x2, y2 of the image in the pose's coordinates: a leg without a labelled end runs on to a border
             that is near.
     """
@@ -112,7 +113,7 @@ def _parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) ->
         if pose.shown(ankle):
             along = _direction(pose, knee, ankle, 0.4 * size, fallback=DOWN)
             yield capsule(pose[ankle], pose[ankle] + along * widths.foot_length * size, widths.foot)
-    for start, end, width in own_limbs(pose.skeleton):
+    for start, end, width in stated_limbs(pose.skeleton):
         if pose.has(start, end) and not (pose.hidden(start) and pose.hidden(end)):
             yield capsule(
                 _shown_end(pose, start, end), _shown_end(pose, end, start), (width[0] / 2, width[1] / 2)
@@ -141,7 +142,7 @@ def _direction(pose: Pose, start: str, end: str, shortest: float, fallback: Poin
 
 
 def _down_the_torso(pose: Pose, size: float) -> Point:
-    shoulders, hips = pose.spot(SHOULDERS, every=False), pose.spot(("left_hip", "right_hip"), every=False)
+    shoulders, hips = pose.midpoint(SHOULDERS, need_all=False), pose.midpoint(("left_hip", "right_hip"), need_all=False)
     if shoulders is None or hips is None:
         return DOWN
     along = hips - shoulders
@@ -162,13 +163,13 @@ def _to_border(point: Point, along: Point, frame: tuple[float, float, float, flo
 def _stubs(
     pose: Pose, size: float, frame: tuple[float, float, float, float], widths: Widths
 ) -> Iterator[tuple[Point, Point, tuple[float, float]]]:
-    """Short capsules for limbs of which only the start is labelled, so that the flesh there is not lost."""
+    """Short capsules for limbs of which only the start is labelled, so that some of the limb is kept."""
     down = _down_the_torso(pose, size)
-    # A limb of the skeleton's own that begins there shows where the flesh goes.
-    going_on = {joint for a, b, _ in own_limbs(pose.skeleton) for joint in (a, b) if pose.has(a, b)}
+    # Where another limb of the skeleton begins, that limb shows where the flesh goes.
+    continued = {joint for a, b, _ in stated_limbs(pose.skeleton) for joint in (a, b) if pose.has(a, b)}
 
     def ends(joint: str, following: str) -> bool:
-        return pose.shown(joint) and not pose.has(following) and joint not in going_on
+        return pose.shown(joint) and not pose.has(following) and joint not in continued
 
     for side in ("left", "right"):
         shoulder, elbow, wrist = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
@@ -185,8 +186,8 @@ def _stubs(
             along = along / max(float(np.hypot(*along)), 1e-3)
             length = 0.5 if _to_border(pose[knee], along, frame) < size else 0.2
             yield pose[knee], pose[knee] + length * size * along, widths.shin_stub
-    shoulders = pose.spot(SHOULDERS, every=False)
-    headless = pose.spot(FACE, every=False) is None and not pose.has("head_top", neck_of(pose.skeleton))
+    shoulders = pose.midpoint(SHOULDERS, need_all=False)
+    headless = pose.midpoint(FACE, need_all=False) is None and not pose.has("head_top", neck_of(pose.skeleton))
     if head_by(pose.skeleton) == "protected":
         headless = not protected_points(pose)
     if headless and shoulders is not None:
@@ -204,11 +205,11 @@ def _torso(pose: Pose, size: float, widths: Widths) -> Torso | None:
     corner_joints = [joint for side in ("left", "right") for joint in (f"{side}_shoulder", f"{side}_hip")]
     if not any(pose.shown(joint) for joint in corner_joints):
         return None
-    top = pose.spot(SHOULDERS, every=False)
-    bottom = pose.spot(("left_hip", "right_hip"), every=False)
+    top = pose.midpoint(SHOULDERS, need_all=False)
+    bottom = pose.midpoint(("left_hip", "right_hip"), need_all=False)
     if top is not None and bottom is None and pose.has(*SHOULDERS):
         # Hips out of sight: the torso goes on from the shoulders, a little narrower.
-        head = pose.spot((*FACE, neck_of(pose.skeleton)), every=False)
+        head = pose.midpoint((*FACE, neck_of(pose.skeleton)), need_all=False)
         away = top - head if head is not None else DOWN * 0.0
         down = away / max(float(np.hypot(*away)), 0.25 * size) + DOWN
         down = down / max(float(np.hypot(*down)), 1e-3)

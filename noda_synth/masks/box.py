@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from noda_synth.data.dataset import joint_box
+from noda_synth.data.geometry import joint_box
 from noda_synth.masks.view import Mask, View
 
 

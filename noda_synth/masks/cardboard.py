@@ -62,8 +62,8 @@ def _segment_distance(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Distance of every grid point to a segment, and where along it (0..1) the nearest point lies; (H, W) each.
 
-    In place as far as it goes: there are a hundred segments a person. np.hypot would guard against overflow, which no
-    picture comes near, and take several times as long as a root.
+    Mostly in place: there are a hundred segments per person. np.hypot guards against overflow, which no picture comes
+    near, and takes several times as long as a root.
     """
     (x0, y0), (dx, dy) = start.astype(np.float32), (end - start).astype(np.float32)
     right, down = x - x0, y - y0

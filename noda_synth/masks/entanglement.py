@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, joint_box
+from noda_synth.data.dataset import OCCLUDED
+from noda_synth.data.geometry import joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.masks.body_parts import body_parts
 from noda_synth.masks.cardboard import signed_distance
@@ -26,7 +27,7 @@ MAX_BORDER_SHARE = 0.5
 def shared_joints(pose: Pose, others: Sequence[Pose], frame: tuple[float, float, float, float]) -> int:
     """How many joints lie on two bodies: others' joints on this cardboard body, and this one's joints on theirs.
 
-    Joints that are known to be occluded do not count: they are no sign of whose body is seen there.
+    Joints that are known to be occluded do not count: they do not show whose body is seen there.
 
     Args:
         pose: the person.
@@ -41,7 +42,7 @@ def _joints_on(body: Pose, other: Pose, frame: tuple[float, float, float, float]
     joints = other.joints[other.labelled & (other.visible != OCCLUDED)].astype(np.float32)
     if body.labelled.sum() < 3 or not len(joints):
         return 0
-    # Flesh reaches beyond the joints, but never so far.
+    # A body reaches beyond its joints, but never this far.
     x1, y1, x2, y2 = joint_box(body.joints[body.labelled])
     reach = max(x2 - x1, y2 - y1) / 2
     joints = joints[((joints > (x1 - reach, y1 - reach)) & (joints < (x2 + reach, y2 + reach))).all(axis=1)]
@@ -55,7 +56,7 @@ def border_share(view: View, inside: NDArray[np.bool_]) -> float:
     """Length of a mask, (H, W) bool, along the image's borders, in body sizes S."""
     height, width = inside.shape
     x1, y1, x2, y2 = view.frame
-    # The frame's edges lie half a pixel outside the outermost pixels; more than one pixel away is another matter.
+    # The frame's edges lie half a pixel outside the outermost pixels; further away the view ends before the image does.
     sides = (
         (x1 > -1.5, inside[:, 0]),
         (y1 > -1.5, inside[0]),

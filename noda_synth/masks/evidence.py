@@ -45,10 +45,10 @@ class Weights:
         other_joint: penalty at other people's joints.
         other_body: penalty on other people's cardboard bodies ...
         in_front, behind: ... times this, where nothing is known of visibility, for people who stand nearer (lower in
-            the picture) or farther off than `depth_step`.
+            the picture) or further away by more than `depth_step`.
         prior, colour, bias: log-odds = prior * prior + colour * colour + bias.
         bands: of how many heights in the window the background's colours are known, each band running into the next:
-            what is sky above is no background below.
+            a colour of the sky is no background further down.
         bin_lightness, bin_colour, bin_blur: the Lab histogram: widths of its bins, and its smoothing in bins.
         colour_limit: colour's log-odds are cut off here.
     """
@@ -108,7 +108,7 @@ class Evidence:
     def probability(self) -> Field:
         """(h, w) float32: how likely a pixel is part of the person, by all evidence but what is the same everywhere.
 
-        Twice the log-odds rank masks a little better than the log-odds: neighbouring pixels do not just repeat another.
+        Twice the log-odds rank masks a little better than the log-odds: neighbouring pixels are not mere repeats.
         """
         return sigmoid(2 * (self.logodds - np.float32(self.bias)))
 
@@ -119,7 +119,7 @@ def sigmoid(logodds: Field) -> Field:
 
 @lru_cache(maxsize=1)
 def evidence_of(view: View) -> Evidence:
-    """The evidence in a view; kept for the last view, since the mask and its quality both ask for it."""
+    """The evidence in a view, cached for the last view: the mask and its quality both ask for it."""
     weights = WEIGHTS[fitted_like(view.pose.skeleton)]
     size = view.pose.size
     parts = body_parts(view.pose, view.frame)
@@ -162,7 +162,7 @@ def _window(view: View, parts: Sequence[Capsule | Torso], margin: float) -> tupl
 
 
 def _penalty(view: View, size: float, x: Field, y: Field, weights: Weights) -> Field:
-    """(H, W) float32: what joints and other people say against the person; less than nothing at own joints."""
+    """(H, W) float32: what joints and other people say against the person; negative at own joints."""
     penalty = np.zeros((y.shape[0], x.shape[1]), np.float32)
     hidden = view.pose.labelled & (view.pose.visible == OCCLUDED)
     penalty += weights.hidden * _around(view.pose.joints[hidden], weights.reach * size, x, y)
@@ -190,7 +190,13 @@ def _bones(pose: Pose) -> list[Capsule]:
     """Lines along the limbs whose joints are both not known to be occluded, and points at the other such joints."""
     shown = pose.labelled & (pose.visible != OCCLUDED)
     limbs = [*_LIMBS, *(limb for limb in pose.skeleton.limbs if not KNOWN_JOINTS.issuperset(limb))]
-    lines = [(i, j) for a, b in limbs for i in pose.skeleton.at(a) for j in pose.skeleton.at(b) if shown[i] & shown[j]]
+    lines = [
+        (i, j)
+        for a, b in limbs
+        for i in pose.skeleton.indices(a)
+        for j in pose.skeleton.indices(b)
+        if shown[i] & shown[j]
+    ]
     alone = set(map(int, np.flatnonzero(shown))) - {joint for line in lines for joint in line}
     lines += [(joint, joint) for joint in sorted(alone)]
     return [Capsule(pose.joints[i], pose.joints[j], (0.0, 0.0)) for i, j in lines]
@@ -225,15 +231,15 @@ def colour_logodds(lab: NDArray[np.uint8], probability: Field, weights: Weights)
     bins = lab // np.array([weights.bin_lightness, weights.bin_colour, weights.bin_colour], np.uint8)
     low = bins.reshape(-1, 3).min(axis=0)
     shape = tuple(int(count) for count in bins.reshape(-1, 3).max(axis=0).astype(int) - low + 1)
-    place = np.ravel_multi_index(tuple(np.moveaxis((bins - low).astype(np.intp), 2, 0)), shape)
+    bin_index = np.ravel_multi_index(tuple(np.moveaxis((bins - low).astype(np.intp), 2, 0)), shape)
     count = int(np.prod(shape))
     shares = _band_shares(lab.shape[0], weights.bands)
     layers = np.concatenate([probability[None], (1 - probability) * shares[..., None]])
-    histograms = np.stack([np.bincount(place.ravel(), weights=layer.ravel(), minlength=count) for layer in layers])
+    histograms = np.stack([np.bincount(bin_index.ravel(), weights=layer.ravel(), minlength=count) for layer in layers])
     smooth = _blurred(histograms.reshape(-1, *shape), weights.bin_blur).reshape(-1, count)
-    densities = (smooth / (smooth.sum(axis=1, keepdims=True) + 1e-9))[:, place]
+    densities = (smooth / (smooth.sum(axis=1, keepdims=True) + 1e-9))[:, bin_index]
     background = np.einsum("by,byx->yx", shares, densities[1:])
-    floor = 2.0 / place.size
+    floor = 2.0 / bin_index.size
     logodds = np.log((densities[0] + floor) / (background + floor))
     return np.asarray(np.clip(logodds, -weights.colour_limit, weights.colour_limit), np.float32)
 

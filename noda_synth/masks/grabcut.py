@@ -30,8 +30,8 @@ def grabcut_mask(view: View, side: int = 160, iterations: int = 2, expand: float
         expand: the box is that of the joints, each side moved out by this times its longer side.
 
     Returns:
-        what hangs together with the skeleton. The cardboard mask where GrabCut cannot run: it needs pixels that are
-        sure background, pixels that are not, and colours that can be told apart.
+        the foreground that is connected to the skeleton. The cardboard mask where GrabCut cannot run: it needs pixels
+        that are sure background, pixels that are not, and colours that differ.
     """
     seeds, small = _seeds(view, side, expand)
     if not (seeds == cv2.GC_BGD).any():
@@ -75,7 +75,7 @@ def _seeds(view: View, side: int, expand: float) -> tuple[NDArray[np.uint8], NDA
     longer = float(np.ptp(joints[labelled], axis=0).max())
     thickness = max(1, round(_BONE * longer))
     points = {int(j): (round(joints[j, 0]), round(joints[j, 1])) for j in np.flatnonzero(labelled)}
-    for a, b in view.pose.skeleton.limb_pairs:
+    for a, b in view.pose.skeleton.limb_indices:
         if labelled[a] and labelled[b]:
             cv2.line(seeds, points[a], points[b], cv2.GC_FGD, thickness)
     for point in points.values():

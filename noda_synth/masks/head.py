@@ -21,7 +21,7 @@ def head_axes(pose: Pose, size: float, neck_radii: Radii, head_radii: Radii) -> 
         neck_radii: at the start and at the end, in S.
         head_radii: the same of the head.
     """
-    shoulders = pose.spot(SHOULDERS, every=False)
+    shoulders = pose.midpoint(SHOULDERS, need_all=False)
     known_by = head_by(pose.skeleton)
     if known_by == "top":
         if not pose.has(neck_of(pose.skeleton), "head_top"):
@@ -69,7 +69,7 @@ def _face_axis(pose: Pose, size: float) -> tuple[Point, Point]:
         front = np.mean([pose[joint] for joint in eyes], axis=0) if eyes else pose["nose"]
         center = 0.6 * pose[ears[0]] + 0.4 * front
     up = np.zeros(2)
-    shoulders = pose.spot(SHOULDERS, every=False)
+    shoulders = pose.midpoint(SHOULDERS, need_all=False)
     if shoulders is not None and (length := float(np.hypot(*(center - shoulders)))) > 0.05 * size:
         up = (center - shoulders) / length
     for left, right in (("left_ear", "right_ear"), ("left_eye", "right_eye")):

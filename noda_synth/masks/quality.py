@@ -1,4 +1,4 @@
-"""How good a mask is, judged without an outline to compare with."""
+"""How good a mask is, without a true outline to compare with."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mask_quality(view: View, inside: NDArray[np.bool_]) -> float:
     agreement = float(((evidence.colour > 0) == mask)[near].mean()) if near.any() else 0.0
     # Joints of the body; those of the head say little about how much of a person is hidden.
     known = view.pose.labelled.copy()
-    known[view.pose.skeleton.at(*view.pose.skeleton.protected)] = False
+    known[view.pose.skeleton.indices(*view.pose.skeleton.protected)] = False
     hidden = known & (view.pose.visible == OCCLUDED)
     share = float(hidden.sum() / max(1, known.sum()))
     return _EXPECTED * expected + _AGREEMENT * agreement - _HIDDEN_SHARE * share

@@ -1,4 +1,4 @@
-"""What a mask level gets to see of a person, and what it gives back."""
+"""What a mask level sees of a person, and what it returns."""
 
 from __future__ import annotations
 

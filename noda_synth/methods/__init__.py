@@ -51,7 +51,7 @@ class Recipe:
     settings: Any
     sources: Sources
 
-    def open(self) -> Method[Any]:
+    def open(self) -> Method[Any, Any]:
         """The method, opened once in each process. Raises NodaError where a source cannot be used."""
         return _opened(self, file_state(self.sources.pool), file_state(self.sources.objects))
 
@@ -62,18 +62,18 @@ FileState = tuple[int, int, int] | None
 def file_state(path: Path | None) -> FileState:
     """What tells a file from another one that takes its name: a worker of a cluster lives longer than a pool."""
     try:
-        found = path.stat() if path else None
+        state = path.stat() if path else None
     except OSError:
         return None
-    return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
+    return (state.st_ino, state.st_size, state.st_mtime_ns) if state else None
 
 
 @lru_cache(maxsize=1)
-def _opened(recipe: Recipe, _pool: FileState, _objects: FileState) -> Method[Any]:
+def _opened(recipe: Recipe, _pool: FileState, _objects: FileState) -> Method[Any, Any]:
     return method_class(recipe.method)(recipe.settings, recipe.sources)
 
 
-def method_class(name: str) -> type[Method[Any]]:
+def method_class(name: str) -> type[Method[Any, Any]]:
     """The class of a method by its name on the command line."""
-    found: type[Method[Any]] = getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), METHODS[name])
-    return found
+    method: type[Method[Any, Any]] = getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), METHODS[name])
+    return method

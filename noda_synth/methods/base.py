@@ -11,13 +11,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Dataset, Person, inside, joint_box, padded_box, usable_joints
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.geometry import inside, joint_box, padded_box, usable_joints
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_synth.imaging.compositing import COVERING, Overlay, alpha_at
 from noda_synth.imaging.images import BGRImage
 from noda_synth.methods import Sources
 
+SettingsT = TypeVar("SettingsT")
 PlacementT = TypeVar("PlacementT")
 
 
@@ -30,7 +32,7 @@ class Subject:
         size: (width, height) of the image.
         others: the other people of the image, for methods that say that they look at them.
         usable, inside: (J,) bool, joints that may be relied on, and those of them in the image.
-        refusal: why the person cannot be occluded, or an empty string.
+        reason: why the person cannot be occluded, or an empty string.
     """
 
     def __init__(
@@ -39,11 +41,11 @@ class Subject:
         self.person, self.skeleton, self.size, self.others = person, skeleton, size, others
         self.usable = usable_joints(person, size)
         self.inside = self.usable & inside(person.joints, size)
-        self.refusal = ""
+        self.reason = ""
         if person.duplicate:
-            self.refusal = "duplicate record"
+            self.reason = "duplicate record"
         elif self.inside.sum() < 2:
-            self.refusal = "fewer than two joints inside the image"
+            self.reason = "fewer than two joints inside the image"
 
     @cached_property
     def joint_box(self) -> NDArray[np.float64]:
@@ -52,7 +54,7 @@ class Subject:
 
     @cached_property
     def box(self) -> Box:
-        """The person's box in whole pixels: the input's, else that of the joints with a margin, cut at the frame."""
+        """The person's box in whole pixels: the input's, or that of the joints with a margin, cut at the frame."""
         stated = self.person.record.get("bbox") if "keypoints" in self.person.record else None
         if stated:
             x, y, width, height = stated
@@ -64,14 +66,14 @@ class Subject:
         right, bottom = (int(value) for value in np.clip(np.ceil(corners[2:]), (left + 1, top + 1), frame))
         return Box(left, top, right - left, bottom - top)
 
-    def under(self, stamp: Overlay | None) -> NDArray[np.bool_]:
-        """(J,) bool: labelled joints inside the image that the stamp covers."""
-        if stamp is None:
+    def under(self, overlay: Overlay | None) -> NDArray[np.bool_]:
+        """(J,) bool: labelled joints inside the image that the overlay covers."""
+        if overlay is None:
             return np.zeros_like(self.inside)
-        return self.covered(stamp.alpha, stamp.left, stamp.top)
+        return self.covered(overlay.alpha, overlay.left, overlay.top)
 
     def covered(self, alpha: NDArray[np.uint8], left: Any, top: Any) -> NDArray[np.bool_]:
-        """(J,) or (K, J) bool: labelled joints inside the image that lie under a stamp."""
+        """(J,) or (K, J) bool: labelled joints inside the image that lie under an overlay."""
         return np.asarray((alpha_at(alpha, self.person.joints, left, top) >= COVERING) & self.inside)
 
 
@@ -93,17 +95,17 @@ class Box:
         return float(np.sqrt(self.width * self.height))
 
 
-class Method(ABC, Generic[PlacementT]):
+class Method(ABC, Generic[SettingsT, PlacementT]):
     """A way to occlude people.
 
     A placement is a frozen dataclass of plain values. It is drawn without a look at any pixel, goes into the manifest,
-    and together with the sources it is all that is needed to make stamp and colours again.
+    and together with the sources it is all that is needed to make overlay and colours again.
 
     Attributes:
         settings_type: frozen dataclass of the method's parameters, the paper's as defaults.
         placement_type: frozen dataclass of what is drawn.
         takes: the sources it cannot do without: "pool", "objects".
-        sees_others: the other people of the image are told to it, too.
+        sees_others: it is given the other people of the image, too.
     """
 
     settings_type: ClassVar[type[Any]]
@@ -111,14 +113,14 @@ class Method(ABC, Generic[PlacementT]):
     takes: ClassVar[frozenset[str]] = frozenset()
     sees_others: ClassVar[bool] = False
 
-    def __init__(self, settings: Any, sources: Sources) -> None:
+    def __init__(self, settings: SettingsT, sources: Sources) -> None:
         self.settings = settings
         self.sources = sources
 
     def check(self, dataset: Dataset) -> None:
         """Raises NodaError where the sources are damaged, or do not fit the data set."""
 
-    def contents(self) -> dict[str, str]:
+    def source_hashes(self) -> dict[str, str]:
         """Name of a source -> hash of its content, for manifest, settings and replay."""
         return {}
 
@@ -129,7 +131,7 @@ class Method(ABC, Generic[PlacementT]):
     def subject(
         self, person: Person, skeleton: Skeleton, size: tuple[int, int], others: Sequence[Person] = ()
     ) -> Subject:
-        """The person as this method sees them; its `refusal` says why not."""
+        """The person as this method sees them; its `reason` says why not."""
         return Subject(person, skeleton, size, others)
 
     @abstractmethod
@@ -137,12 +139,12 @@ class Method(ABC, Generic[PlacementT]):
         """A placement, or None and the reason."""
 
     @abstractmethod
-    def stamp(self, placement: PlacementT) -> Overlay | None:
+    def overlay(self, placement: PlacementT) -> Overlay | None:
         """What covers the picture, known without it; None where nothing does."""
 
     @abstractmethod
-    def colours(self, placement: PlacementT, stamp: Overlay, picture: BGRImage) -> BGRImage:
-        """The stamp's colours, (h, w, 3) uint8, for a picture that is not occluded yet."""
+    def colours(self, placement: PlacementT, overlay: Overlay, picture: BGRImage) -> BGRImage:
+        """The overlay's colours, (h, w, 3) uint8, for a picture that is not occluded yet."""
 
     def occluder(self, placement: PlacementT) -> dict[str, Any] | None:
         """Whose body or which objects are pasted, for the manifest; None where it is neither."""

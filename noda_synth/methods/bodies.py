@@ -9,11 +9,11 @@ from noda_synth.data.dataset import Dataset
 from noda_synth.data.skeleton import differences
 from noda_synth.errors import NodaError
 from noda_synth.methods import FileState, file_state
-from noda_synth.methods.base import Method, PlacementT
+from noda_synth.methods.base import Method, PlacementT, SettingsT
 from noda_synth.pool.reader import Pool
 
 
-class BodyMethod(Method[PlacementT]):
+class BodyMethod(Method[SettingsT, PlacementT]):
     """A method that takes bodies, or parts of them, from `pool`."""
 
     takes = frozenset({"pool"})
@@ -34,7 +34,7 @@ class BodyMethod(Method[PlacementT]):
                 "build a pool from data of the same kind"
             )
 
-    def contents(self) -> dict[str, str]:
+    def source_hashes(self) -> dict[str, str]:
         return {"pool": self.pool.content}
 
 

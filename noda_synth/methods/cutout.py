@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from noda_synth.methods.base import Subject
-from noda_synth.methods.fill import FILLS, draw_seed
+from noda_synth.methods.fill import FILLS
 from noda_synth.methods.hole import Hole, HoleMethod
-from noda_synth.methods.options import one_of, within
+from noda_synth.settings import one_of, within
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class CutoutSettings:
         one_of("fill", self.fill, FILLS)
 
 
-class Cutout(HoleMethod):
+class Cutout(HoleMethod[CutoutSettings]):
     settings_type = CutoutSettings
 
     def draw(self, subject: Subject, rng: np.random.Generator) -> tuple[Hole, str]:
@@ -42,4 +42,4 @@ class Cutout(HoleMethod):
             for start in [int(rng.integers(length)) - side // 2]
         )
         hole = (box.left + left, box.top + top, max(1, right - left), max(1, bottom - top))
-        return Hole(*hole, self.settings.fill, draw_seed(rng)), ""
+        return Hole(*hole, *self.draw_fill(rng)), ""

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.imaging.compositing import Overlay
-from noda_synth.imaging.images import BGRImage
-from noda_synth.methods.base import Method, Subject
-from noda_synth.methods.fill import FILLS, draw_seed, fill_colours
-from noda_synth.methods.options import one_of, within
+from noda_synth.methods.base import Subject
+from noda_synth.methods.fill import FILLS, FillMethod
+from noda_synth.settings import one_of, within
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Grid:
     noise_seed: int
 
 
-class GridMask(Method[Grid]):
+class GridMask(FillMethod[GridMaskSettings, Grid]):
     settings_type, placement_type = GridMaskSettings, Grid
 
     def draw(self, subject: Subject, rng: np.random.Generator) -> tuple[Grid, str]:
@@ -63,12 +62,10 @@ class GridMask(Method[Grid]):
         kept = min(period - 1, int(period * self.settings.keep + 0.5))
         across, down = (int(value) for value in rng.integers(period, size=2))
         angle = float(rng.uniform(0.0, self.settings.rotate)) if self.settings.rotate else 0.0
-        return Grid(
-            box.left, box.top, box.width, box.height, period, kept, across, down, angle, self.settings.fill,
-            draw_seed(rng),
-        ), ""  # fmt: skip
+        lines = (period, kept, across, down, angle)
+        return Grid(box.left, box.top, box.width, box.height, *lines, *self.draw_fill(rng)), ""
 
-    def stamp(self, placement: Grid) -> Overlay:
+    def overlay(self, placement: Grid) -> Overlay:
         turn = np.deg2rad(placement.angle)
         cosine, sine = np.float32(np.cos(turn)), np.float32(np.sin(turn))
         x = (np.arange(placement.width, dtype=np.float32) - (placement.width - 1) / 2)[None, :]
@@ -78,10 +75,7 @@ class GridMask(Method[Grid]):
         dropped = _beyond(across, placement) & _beyond(down, placement)
         return Overlay(dropped.astype(np.uint8) * np.uint8(255), placement.left, placement.top)
 
-    def colours(self, placement: Grid, stamp: Overlay, picture: BGRImage) -> BGRImage:
-        return fill_colours(placement.fill, stamp.alpha.shape, placement.noise_seed)
 
-
-def _beyond(places: NDArray[np.floating], grid: Grid) -> NDArray[np.bool_]:
-    """Which places lie beyond what is kept of their period; by floor, in a third of the time that % takes."""
-    return np.asarray(places - grid.period * np.floor(places / grid.period) >= grid.kept)
+def _beyond(positions: NDArray[np.floating], grid: Grid) -> NDArray[np.bool_]:
+    """Which positions lie beyond what is kept of their period; by floor, in a third of the time that % takes."""
+    return np.asarray(positions - grid.period * np.floor(positions / grid.period) >= grid.kept)

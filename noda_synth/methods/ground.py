@@ -17,7 +17,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person, usable_joints
+from noda_synth.data.dataset import Person
+from noda_synth.data.geometry import usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.data.stance import grounded, stance_distance, stance_of, standing
@@ -26,12 +27,12 @@ from noda_synth.imaging.tone import tone_distance
 from noda_synth.methods.placement import (
     Occluders,
     Placement,
-    PlacementSettings,
-    Target,
+    TargetPerson,
     good_corners,
-    stamp_alpha,
-    stamp_size,
+    overlay_alpha,
+    overlay_size,
 )
+from noda_synth.methods.placement_settings import PlacementSettings
 
 HORIZON = 3.3
 """S from the feet up to the horizon, the camera at head height."""
@@ -44,7 +45,6 @@ DROPS = (0.0, 0.014, 0.054, 0.081, 0.104, 0.122, 0.165, 0.199, 0.233, 0.254, 0.3
 _POSITIONS = 20
 # Draws of height, size and side with one body before the next is taken.
 _DRAWS = 5
-_CANDIDATES = 8
 _MIN_LIMB, _MEAN_LIMB, _ONE_PIECE, _LABELLED = 0.75, 0.9, 0.97, 0.9
 _IN_FRAME = 0.75
 # Stances closer than this, in S, may stand in for each other where the target does not stand upright.
@@ -53,7 +53,7 @@ _NEARER = 0.05
 _KNOWN_JOINTS = 4
 
 
-class GroundTarget(Target):
+class GroundTarget(TargetPerson):
     """A person to be covered, with the ground under them.
 
     Attributes:
@@ -130,14 +130,14 @@ def draw_on_ground(
 ) -> tuple[Placement | None, str]:
     """A placement on the target's ground that keeps the rules, or None and the reason.
 
-    Of eight bodies drawn, those whose tone fits best are tried first, each with several heights and positions.
+    Of some bodies drawn (`candidates`), those whose tone fits best are tried first, each with several heights and positions.
     """
     pool, level = occluders.pool, occluders.levels[-1]
     fitting = bodies.candidates(target, pool.images, spent)
     if not len(fitting):
         return None, "no body of the pool has the stance and the size"
-    for start in range(0, settings.tries, 2 * _DRAWS * _POSITIONS):
-        drawn = rng.choice(fitting, min(_CANDIDATES, len(fitting)), replace=False)
+    for _ in range(0, settings.tries, 2 * _DRAWS * _POSITIONS):
+        drawn = rng.choice(fitting, min(settings.candidates, len(fitting)), replace=False)
         if target.tone is not None:
             drawn = drawn[np.argsort(tone_distance(bodies.tones[drawn], target.tone), kind="stable")]
         for index in drawn[:2]:
@@ -171,7 +171,7 @@ def _stand(
 ) -> Placement | None:
     """The first of some positions beside the target at which a body keeps all rules; its feet lie `drop` S lower."""
     pool = occluders.pool
-    size = stamp_size(pool.size[row], scale)
+    size = overlay_size(pool.size[row], scale)
     factor = np.array(size) / pool.size[row]
     ground = target.line + drop * target.stance[0]
     top = int(np.floor(ground - ((_line(stance) + 0.5) * factor[1] - 0.5) + 0.5))
@@ -187,7 +187,7 @@ def _stand(
     in_frame = shown[:, 0] >= _IN_FRAME * size[0]
     if not in_frame.any():
         return None
-    alpha = stamp_alpha(pool, row, occluders.levels[-1], size, settings.smooth)
+    alpha = overlay_alpha(pool, row, occluders.levels[-1], size, settings.smooth)
     tops = np.full_like(left, top)
     good = in_frame & good_corners(target, alpha, left, tops, settings)
     for line, joints in target.nearer:

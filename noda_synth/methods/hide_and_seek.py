@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from noda_synth.imaging.compositing import Overlay
-from noda_synth.imaging.images import BGRImage
-from noda_synth.methods.base import Method, Subject
-from noda_synth.methods.fill import FILLS, draw_seed, fill_colours
-from noda_synth.methods.options import one_of, within
+from noda_synth.methods.base import Subject
+from noda_synth.methods.fill import FILLS, FillMethod
+from noda_synth.settings import one_of, within
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class HiddenCells:
     noise_seed: int
 
 
-class HideAndSeek(Method[HiddenCells]):
+class HideAndSeek(FillMethod[HideAndSeekSettings, HiddenCells]):
     settings_type, placement_type = HideAndSeekSettings, HiddenCells
 
     def draw(self, subject: Subject, rng: np.random.Generator) -> tuple[HiddenCells, str]:
@@ -58,15 +57,10 @@ class HideAndSeek(Method[HiddenCells]):
         cell = max(1, round(self.settings.cells[int(rng.integers(len(self.settings.cells)))] * box.side))
         cells = rng.random((-(-box.height // cell), -(-box.width // cell))) < self.settings.hide
         hidden = tuple("".join("01"[int(value)] for value in row) for row in cells)
-        return HiddenCells(
-            box.left, box.top, box.width, box.height, cell, hidden, self.settings.fill, draw_seed(rng)
-        ), ""  # fmt: skip
+        return HiddenCells(box.left, box.top, box.width, box.height, cell, hidden, *self.draw_fill(rng)), ""
 
-    def stamp(self, placement: HiddenCells) -> Overlay:
+    def overlay(self, placement: HiddenCells) -> Overlay:
         cells = np.array([[cell == "1" for cell in row] for row in placement.hidden], np.bool_)
         whole = cells.repeat(placement.cell, axis=0).repeat(placement.cell, axis=1)
         alpha = whole[: placement.height, : placement.width].astype(np.uint8) * np.uint8(255)
         return Overlay(alpha, placement.left, placement.top)
-
-    def colours(self, placement: HiddenCells, stamp: Overlay, picture: BGRImage) -> BGRImage:
-        return fill_colours(placement.fill, stamp.alpha.shape, placement.noise_seed)

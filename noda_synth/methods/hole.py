@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from noda_synth.imaging.compositing import Overlay
-from noda_synth.imaging.images import BGRImage
-from noda_synth.methods.base import Method
-from noda_synth.methods.fill import fill_colours
+from noda_synth.methods.fill import FilledSettingsT, FillMethod
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,8 @@ class Hole:
     noise_seed: int
 
 
-class HoleMethod(Method[Hole]):
+class HoleMethod(FillMethod[FilledSettingsT, Hole]):
     placement_type = Hole
 
-    def stamp(self, placement: Hole) -> Overlay:
+    def overlay(self, placement: Hole) -> Overlay:
         return Overlay(np.full((placement.height, placement.width), 255, np.uint8), placement.left, placement.top)
-
-    def colours(self, placement: Hole, stamp: Overlay, picture: BGRImage) -> BGRImage:
-        return fill_colours(placement.fill, stamp.alpha.shape, placement.noise_seed)

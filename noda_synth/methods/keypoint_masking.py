@@ -8,17 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person, usable_joints
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person
+from noda_synth.data.geometry import usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.imaging.compositing import Overlay
 from noda_synth.imaging.images import BGRImage
 from noda_synth.masks.body_parts import Capsule, Torso, body_parts
 from noda_synth.masks.cardboard import signed_distance
 from noda_synth.methods.base import Subject
-from noda_synth.methods.options import within
 from noda_synth.methods.pieces import PieceMethod, Pieces
+from noda_synth.settings import within
 
-# Places looked at for a patch of background: around the person first, then anywhere in the picture.
+# Positions tried for a patch of background: around the person first, then anywhere in the picture.
 _NEAR, _ANYWHERE = 100, 400
 
 
@@ -41,7 +42,7 @@ class KeypointMaskingSettings:
 
 @dataclass(frozen=True)
 class Patch:
-    """A square of the picture copied to another place of it: corners in pixels of the picture."""
+    """A square of the picture copied to another part of it: corners in pixels of the picture."""
 
     joint: str
     left: int
@@ -51,18 +52,18 @@ class Patch:
     from_top: int
 
 
-class KeypointMasking(PieceMethod):
+class KeypointMasking(PieceMethod[KeypointMaskingSettings]):
     settings_type, piece_type = KeypointMaskingSettings, Patch
     sees_others = True
 
     def draw(self, subject: Subject, rng: np.random.Generator) -> tuple[Pieces | None, str]:
         """Joints in the image, those not known to be occluded first; for each its patch of background."""
-        order = rng.permutation(np.flatnonzero(subject.inside))
-        order = order[np.argsort(subject.person.visible[order] == OCCLUDED, kind="stable")]
+        joints = rng.permutation(np.flatnonzero(subject.inside))
+        joints = joints[np.argsort(subject.person.visible[joints] == OCCLUDED, kind="stable")]
         count = int(rng.integers(self.settings.joints[0], self.settings.joints[1] + 1))
         people = list(_everybody(subject))
         patches = []
-        for joint in order[:count]:
+        for joint in joints[:count]:
             side = max(1, round(float(rng.uniform(*self.settings.side)) * subject.box.side))
             corner = _background(subject, people, side, rng)
             if corner is None:
@@ -71,10 +72,10 @@ class KeypointMasking(PieceMethod):
             patches.append(Patch(subject.skeleton.joints[joint], left, top, side, *corner))
         return Pieces(tuple(patches)), ""
 
-    def piece_stamp(self, piece: Patch) -> Overlay:
+    def piece_overlay(self, piece: Patch) -> Overlay:
         return Overlay(np.full((piece.side, piece.side), 255, np.uint8), piece.left, piece.top)
 
-    def piece_colours(self, piece: Patch, stamp: Overlay, picture: BGRImage) -> BGRImage:
+    def piece_colours(self, piece: Patch, overlay: Overlay, picture: BGRImage) -> BGRImage:
         rows = slice(piece.from_top, piece.from_top + piece.side)
         return picture[rows, piece.from_left : piece.from_left + piece.side].copy()
 

@@ -15,17 +15,14 @@ from noda_synth.imaging.compositing import Overlay, fused_colours, resize_crop
 from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.bodies import BodyMethod
 from noda_synth.methods.ground import GroundBodies, GroundTarget, draw_on_ground
-from noda_synth.methods.placement import (
-    Occluders,
-    Placement,
-    PlacementSettings,
-    Target,
-    draw_placement,
-    stamp_alpha,
-)
+from noda_synth.methods.placement import Occluders, Placement, TargetPerson, draw_placement, overlay_alpha
+from noda_synth.methods.placement_settings import PlacementSettings
+
+_FUSION_RADIUS = 0.08
+"""S that the colours of a matte's rim are looked for around it."""
 
 
-class Noda(BodyMethod[Placement]):
+class Noda(BodyMethod[PlacementSettings, Placement]):
     settings_type, placement_type = PlacementSettings, Placement
     sees_others = True
 
@@ -46,15 +43,15 @@ class Noda(BodyMethod[Placement]):
 
     def subject(
         self, person: Person, skeleton: Skeleton, size: tuple[int, int], others: Sequence[Person] = ()
-    ) -> Target:
+    ) -> TargetPerson:
         if self.settings.place != "ground":
-            return Target(person, skeleton, size, self.settings)
+            return TargetPerson(person, skeleton, size, self.settings)
         target = GroundTarget(person, skeleton, size, self.settings, others)
         if (row := self.pool.row_of(person.person_id)) is not None:
             target.tone = self.tones[row]
         return target
 
-    def draw(self, subject: Target, rng: np.random.Generator) -> tuple[Placement | None, str]:
+    def draw(self, subject: TargetPerson, rng: np.random.Generator) -> tuple[Placement | None, str]:
         if isinstance(subject, GroundTarget):
             if subject.ground:
                 return draw_on_ground(subject, self.occluders, self.bodies, self.settings, rng)
@@ -62,21 +59,21 @@ class Noda(BodyMethod[Placement]):
                 return None, "stands on no ground"
         return draw_placement(subject, self.occluders, self.settings, rng)
 
-    def stamp(self, placement: Placement) -> Overlay:
+    def overlay(self, placement: Placement) -> Overlay:
         size = (placement.width, placement.height)
-        alpha = stamp_alpha(self.pool, placement.body, placement.level, size, self.settings.smooth)
+        alpha = overlay_alpha(self.pool, placement.body, placement.level, size, self.settings.smooth)
         return Overlay(alpha, placement.left, placement.top)
 
-    def colours(self, placement: Placement, stamp: Overlay, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Placement, overlay: Overlay, picture: BGRImage) -> BGRImage:
         crop = self.pool.crop(placement.body)
         if self.settings.smooth == "matte":
-            radius = max(2, round(0.08 * float(self.sizes[placement.body])))
+            radius = max(2, round(_FUSION_RADIUS * float(self.sizes[placement.body])))
             crop = fused_colours(crop, self.pool.opacity(placement.body, placement.level), radius)
         return resize_crop(crop, (placement.width, placement.height))
 
     @cached_property
     def sizes(self) -> NDArray[np.float64]:
-        """(N,) the bodies' sizes S in pixels of their crops."""
+        """(N,) float64: the bodies' sizes S, in pixels of their crops."""
         return self.pool.stances()[:, 0]
 
     def occluder(self, placement: Placement) -> dict[str, Any]:

@@ -41,19 +41,19 @@ class ObjectSource(Protocol):
         """An object's colours (h, w, 3) uint8 and opacity (h, w) uint8. Raises ItemError."""
 
 
-def open_objects(place: Path, images: Path | None) -> ObjectSource:
+def open_objects(path: Path, images: Path | None) -> ObjectSource:
     """The objects in a folder, or in a COCO file with the folder of its images.
 
     Raises:
         NodaError: there are none, with the way out.
     """
-    if place.is_dir():
-        return ObjectFolder(place)
-    if not place.is_file():
-        raise NodaError(f"no objects at {place}; name a folder of PNG cut-outs, or a COCO instances file")
+    if path.is_dir():
+        return ObjectFolder(path)
+    if not path.is_file():
+        raise NodaError(f"no objects at {path}; name a folder of PNG cut-outs, or a COCO instances file")
     if images is None:
-        raise NodaError(f"--objects {place} is a file of annotations; say where its images are with --objects-images")
-    return CocoObjects(place, images)
+        raise NodaError(f"--objects {path} is a file of annotations; say where its images are with --objects-images")
+    return CocoObjects(path, images)
 
 
 class ObjectFolder:
@@ -65,7 +65,7 @@ class ObjectFolder:
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix.lower() == ".png"
         )
         if not self.names:
-            raise NodaError(f"{folder} has no PNG files; --objects takes cut-outs with transparency, one object a file")
+            raise NodaError(f"{folder} has no PNG files; --objects takes cut-outs with transparency, one per file")
         self.sizes = np.array([_cut_out_size(folder / name) for name in self.names], np.int64)
         self.person = np.zeros(len(self.names), np.bool_)
 
@@ -107,19 +107,19 @@ class CocoObjects:
             raise NodaError(f"{file} is no COCO instances file; it needs images, annotations and categories")
         self._instances: list[tuple[str, tuple[int, int], tuple[int, int, int, int], Any]] = []
         self.names: list[str] = []
-        person, found = [], 0
+        person, count = [], 0
         try:
             pictures = {image["id"]: image for image in content["images"]}
             persons = {category["id"] for category in content["categories"] if category.get("name") == "person"}
             for instance in content["annotations"]:
-                found += 1
+                count += 1
                 if self._add(instance, pictures):
                     person.append(instance["category_id"] in persons)
         except (KeyError, TypeError, ValueError) as error:
-            raise NodaError(f"{file}: instance {found} is not as COCO has it ({error!r})") from error
+            raise NodaError(f"{file}: instance {count} is not as COCO has it ({error!r})") from error
         if not self.names:
             raise NodaError(
-                f"{file}: none of its {found} instances can be pasted; they have to lie whole in their images, with an "
+                f"{file}: none of its {count} instances can be pasted; they have to lie whole in their images, with an "
                 f"outline and at least {_MIN_AREA} pixels"
             )
         self.sizes = np.array([box[2:] for _, _, box, _ in self._instances], np.int64)

@@ -16,11 +16,11 @@ from noda_synth.imaging.compositing import SMOOTHINGS, Overlay, edge_alpha, resi
 from noda_synth.imaging.images import BGRImage
 from noda_synth.methods.base import Subject
 from noda_synth.methods.object_sources import ObjectSource, open_objects
-from noda_synth.methods.options import one_of, within
 from noda_synth.methods.pieces import PieceMethod, Pieces
+from noda_synth.settings import one_of, within
 
 _ORIGINAL_SIDE = 256
-# Decoded objects that are kept at hand.
+# Decoded objects that are kept in memory.
 _KEPT = 64
 
 
@@ -58,7 +58,7 @@ class PastedObject:
     height: int
 
 
-class Objects(PieceMethod):
+class Objects(PieceMethod[ObjectsSettings]):
     settings_type, piece_type = ObjectsSettings, PastedObject
     takes = frozenset({"objects"})
 
@@ -91,7 +91,7 @@ class Objects(PieceMethod):
                 "take another file, or people too with --set people=true"
             )
 
-    def contents(self) -> dict[str, str]:
+    def source_hashes(self) -> dict[str, str]:
         return {"objects": self._content}
 
     def counts(self) -> dict[str, int]:
@@ -109,12 +109,12 @@ class Objects(PieceMethod):
             pieces.append(PastedObject(self.source.names[number], left, top, width, height))
         return Pieces(tuple(pieces)), ""
 
-    def piece_stamp(self, piece: PastedObject) -> Overlay:
+    def piece_overlay(self, piece: PastedObject) -> Overlay:
         smooth = self.settings.smooth
         opacity = edge_alpha(self._cut(self._numbers[piece.object])[1], smooth)
         return Overlay(resize_alpha(opacity, (piece.width, piece.height), smooth), piece.left, piece.top)
 
-    def piece_colours(self, piece: PastedObject, stamp: Overlay, picture: BGRImage) -> BGRImage:
+    def piece_colours(self, piece: PastedObject, overlay: Overlay, picture: BGRImage) -> BGRImage:
         return resize_crop(self._cut(self._numbers[piece.object])[0], (piece.width, piece.height))
 
     def occluder(self, placement: Pieces) -> dict[str, Any]:

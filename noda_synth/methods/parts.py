@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, joint_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN
+from noda_synth.data.geometry import joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.imaging.compositing import SMOOTHINGS, Overlay, edge_alpha
 from noda_synth.imaging.images import BGRImage
@@ -21,8 +22,8 @@ from noda_synth.masks.body_parts import Capsule, body_parts
 from noda_synth.masks.cardboard import signed_distance
 from noda_synth.methods.base import Subject
 from noda_synth.methods.bodies import BodyMethod
-from noda_synth.methods.options import one_of, within
 from noda_synth.methods.pieces import PieceMethod, Pieces
+from noda_synth.settings import one_of, within
 
 _CHAINS = {
     "arm": ("shoulder", "elbow", "wrist"),
@@ -42,13 +43,13 @@ _BODY_DRAWS = 100
 
 @dataclass(frozen=True)
 class PartsSettings:
-    """One part a person, as in the original's training runs; the other numbers are ours.
+    """One part per person, as in the original's training runs; the other numbers are ours.
 
     Attributes:
         number: range of the number of parts.
         rescale: range of the factor on a part, once its body has the target's size.
         rotate: a part is turned by up to so many degrees either way.
-        shift: its joint comes to lie up to so far from the target's, along x and along y, in sides of the person's box.
+        shift: its joint lies up to this far from the target's, along x and along y, in sides of the person's box.
         max_enlarge: bodies are not enlarged more than this.
         smooth: edge, see `compositing.edge_alpha`.
     """
@@ -93,7 +94,7 @@ class Part:
     y: float
 
 
-class Parts(BodyMethod[Pieces], PieceMethod):
+class Parts(BodyMethod[PartsSettings, Pieces], PieceMethod[PartsSettings]):
     settings_type, piece_type = PartsSettings, Part
 
     def counts(self) -> dict[str, int]:
@@ -109,21 +110,21 @@ class Parts(BodyMethod[Pieces], PieceMethod):
             over = int(rng.choice(np.flatnonzero(subject.inside)))
             shift = rng.uniform(-self.settings.shift, self.settings.shift, 2) * subject.box.side
             rescale, angle = rng.uniform(*self.settings.rescale), rng.uniform(-1, 1) * self.settings.rotate
-            found = self._body(subject, diagonal * float(rescale), rng)
-            if found is None:
+            drawn = self._draw_body(subject, diagonal * float(rescale), rng)
+            if drawn is None:
                 return None, "no body of the pool with a whole limb is large enough"
-            body, part, scale = found
+            body, part, scale = drawn
             joint = PARTS[part][int(rng.integers(len(PARTS[part])))]
             x, y = (float(value) for value in subject.person.joints[over] + shift)
             pieces.append(Part(body, part, joint, names[over], scale, float(angle), x, y))
         return Pieces(tuple(pieces)), ""
 
-    def _body(self, subject: Subject, diagonal: float, rng: np.random.Generator) -> tuple[int, str, float] | None:
+    def _draw_body(self, subject: Subject, diagonal: float, rng: np.random.Generator) -> tuple[int, str, float] | None:
         """A body, one of its parts, and the scale at which its joint box has this diagonal."""
         pool, parts = self.pool, list(PARTS)
         for _ in range(_BODY_DRAWS):
             row, part = int(rng.integers(len(pool))), parts[int(rng.integers(len(parts)))]
-            joints = pool.skeleton.at(*PARTS[part])
+            joints = pool.skeleton.indices(*PARTS[part])
             inside = (pool.joints[row][joints] >= 0).all() and (pool.joints[row][joints] <= pool.size[row] - 1).all()
             whole = len(joints) == len(PARTS[part]) and pool.labelled[row][joints].all() and inside
             if not whole or (pool.visible[row][joints] == OCCLUDED).any() or pool.images[row] == subject.person.image:
@@ -134,7 +135,7 @@ class Parts(BodyMethod[Pieces], PieceMethod):
                 return row, part, scale
         return None
 
-    def piece_stamp(self, piece: Part) -> Overlay:
+    def piece_overlay(self, piece: Part) -> Overlay:
         alpha = edge_alpha(self._mask(piece.body, piece.part), self.settings.smooth)
         turn, left, top, size = self._onto_picture(piece, alpha)
         warped = np.asarray(cv2.warpAffine(alpha, turn, size, flags=cv2.INTER_LINEAR), np.uint8)
@@ -142,7 +143,7 @@ class Parts(BodyMethod[Pieces], PieceMethod):
             warped = np.where(warped >= 128, np.uint8(255), np.uint8(0))
         return Overlay(warped, left, top)
 
-    def piece_colours(self, piece: Part, stamp: Overlay, picture: BGRImage) -> BGRImage:
+    def piece_colours(self, piece: Part, overlay: Overlay, picture: BGRImage) -> BGRImage:
         turn, _, _, size = self._onto_picture(piece, self._mask(piece.body, piece.part))
         crop = self.pool.crop(piece.body)
         return np.asarray(
@@ -172,15 +173,15 @@ class Parts(BodyMethod[Pieces], PieceMethod):
     def _onto_picture(
         self, piece: Part, mask: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float64], int, int, tuple[int, int]]:
-        """The map (2, 3) from the crop to the stamp, the stamp's corner in the picture, and its (width, height)."""
+        """The map (2, 3) from the crop to the overlay, the overlay's corner in the picture, and its (width, height)."""
         x, y, width, height = cv2.boundingRect(mask)
         turn = np.deg2rad(piece.angle)
         linear = piece.scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         anchor = self.pool.joints[piece.body][self.pool.skeleton.index[piece.joint]]
         offset = np.array([piece.x, piece.y]) - linear @ anchor
         corners = np.array([[x, y], [x + width, y], [x, y + height], [x + width, y + height]], np.float64)
-        spots = corners @ linear.T + offset
-        low, high = np.floor(spots.min(axis=0)).astype(int), np.ceil(spots.max(axis=0)).astype(int)
+        points = corners @ linear.T + offset
+        low, high = np.floor(points.min(axis=0)).astype(int), np.ceil(points.max(axis=0)).astype(int)
         size = (int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
         return np.column_stack([linear, offset - low]), int(low[0]), int(low[1]), size
 

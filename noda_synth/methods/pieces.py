@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from noda_synth.errors import NodaError
 from noda_synth.imaging.compositing import Overlay
 from noda_synth.imaging.images import BGRImage
-from noda_synth.methods.base import Method
+from noda_synth.methods.base import Method, SettingsT
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Pieces:
     pieces: tuple[Any, ...]
 
 
-class PieceMethod(Method[Pieces]):
-    """A method that says for each piece where and what it is; here they become one stamp.
+class PieceMethod(Method[SettingsT, Pieces]):
+    """A method that says for each piece where and what it is; here they become one overlay.
 
     Attributes:
         piece_type: frozen dataclass of one piece.
@@ -34,23 +34,23 @@ class PieceMethod(Method[Pieces]):
     piece_type: ClassVar[type[Any]]
 
     @abstractmethod
-    def piece_stamp(self, piece: Any) -> Overlay:
+    def piece_overlay(self, piece: Any) -> Overlay:
         """What one piece covers."""
 
     @abstractmethod
-    def piece_colours(self, piece: Any, stamp: Overlay, picture: BGRImage) -> BGRImage:
+    def piece_colours(self, piece: Any, overlay: Overlay, picture: BGRImage) -> BGRImage:
         """The colours of a piece, (h, w, 3) uint8."""
 
-    def stamp(self, placement: Pieces) -> Overlay:
+    def overlay(self, placement: Pieces) -> Overlay:
         if len(placement.pieces) == 1:
-            return self.piece_stamp(placement.pieces[0])
-        return _laid((self.piece_stamp(piece), None) for piece in placement.pieces)[0]
+            return self.piece_overlay(placement.pieces[0])
+        return _combine((self.piece_overlay(piece), None) for piece in placement.pieces)[0]
 
-    def colours(self, placement: Pieces, stamp: Overlay, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Pieces, overlay: Overlay, picture: BGRImage) -> BGRImage:
         if len(placement.pieces) == 1:
-            return self.piece_colours(placement.pieces[0], stamp, picture)
-        stamps = [(piece, self.piece_stamp(piece)) for piece in placement.pieces]
-        colours = _laid((one, self.piece_colours(piece, one, picture)) for piece, one in stamps)[1]
+            return self.piece_colours(placement.pieces[0], overlay, picture)
+        overlays = [(piece, self.piece_overlay(piece)) for piece in placement.pieces]
+        colours = _combine((one, self.piece_colours(piece, one, picture)) for piece, one in overlays)[1]
         assert colours is not None
         return colours
 
@@ -62,21 +62,22 @@ class PieceMethod(Method[Pieces]):
             raise NodaError("the placement is not as render wrote it: it lacks keys, or has others") from None
 
 
-def _laid(layers: Iterable[tuple[Overlay, BGRImage | None]]) -> tuple[Overlay, NDArray[np.uint8] | None]:
-    """Stamps, with colours or without, laid over each other: one that looks the same on any picture."""
+def _combine(layers: Iterable[tuple[Overlay, BGRImage | None]]) -> tuple[Overlay, NDArray[np.uint8] | None]:
+    """Overlays, with colours or without, laid over each other: one that looks the same on any picture."""
     known = list(layers)
-    left, top = min(stamp.left for stamp, _ in known), min(stamp.top for stamp, _ in known)
-    right = max(stamp.left + stamp.alpha.shape[1] for stamp, _ in known)
-    bottom = max(stamp.top + stamp.alpha.shape[0] for stamp, _ in known)
+    left, top = min(overlay.left for overlay, _ in known), min(overlay.top for overlay, _ in known)
+    right = max(overlay.left + overlay.alpha.shape[1] for overlay, _ in known)
+    bottom = max(overlay.top + overlay.alpha.shape[0] for overlay, _ in known)
     opacity = np.zeros((bottom - top, right - left), np.float32)
     mixed = np.zeros((*opacity.shape, 3), np.float32)
-    for stamp, colours in known:
-        height, width = stamp.alpha.shape
-        place = slice(stamp.top - top, stamp.top - top + height), slice(stamp.left - left, stamp.left - left + width)
-        share = stamp.alpha.astype(np.float32) / 255
-        opacity[place] += share * (1 - opacity[place])
+    for overlay, colours in known:
+        height, width = overlay.alpha.shape
+        y, x = overlay.top - top, overlay.left - left
+        window = slice(y, y + height), slice(x, x + width)
+        share = overlay.alpha.astype(np.float32) / 255
+        opacity[window] += share * (1 - opacity[window])
         if colours is not None:
-            mixed[place] += share[..., None] * (colours - mixed[place])
+            mixed[window] += share[..., None] * (colours - mixed[window])
     alpha = Overlay(np.rint(255 * opacity).astype(np.uint8), left, top)
     if known[0][1] is None:
         return alpha, None

@@ -16,53 +16,13 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_synth.imaging.compositing import COVERING, alpha_at, edge_alpha, resize_alpha
 from noda_synth.methods.base import Subject
+from noda_synth.methods.placement_settings import PlacementSettings
 from noda_synth.pool.reader import Pool
 
 # Positions tried with each body that is drawn.
 _POSITIONS = 20
 # Draws of a body before giving up on finding one from another image.
 _BODY_DRAWS = 20
-
-
-@dataclass(frozen=True)
-class PlacementSettings:
-    """The overlay strategy's choices; see the options of render.
-
-    Attributes:
-        mask: level of the pasted mask, or "mixed" for one of all levels drawn each time.
-        smooth: edge smoothing, see `compositing.edge_alpha`.
-        radius: range of the distance between the two box centres, in half diagonals of the target's box.
-        rescale: range of the factor on the occluder, after it was brought to the target's size.
-        protect: "segment" keeps the whole line between the protected joints free, "points" only the joints.
-        protect_joints: names of the protected joints; None takes the skeleton's.
-        min_covered: limb joints, not known to be occluded before, that have to be covered.
-        max_covered: labelled joints that may be covered at most; None sets no limit.
-        tries: candidates tried for a target before it is passed over.
-        max_enlarge: a body is not enlarged by more than this.
-        body_quality: share of the pool's bodies that may be drawn, those with the best masks.
-    """
-
-    mask: str = "grabcut"
-    smooth: str = "ring"
-    radius: tuple[float, float] = (1 / 3, 1.0)
-    rescale: tuple[float, float] = (0.8, 1.2)
-    protect: str = "segment"
-    protect_joints: tuple[str, ...] | None = None
-    min_covered: int = 1
-    max_covered: int | None = None
-    tries: int = 200
-    max_enlarge: float = 2.0
-    body_quality: float = 1.0
-    place: str = "ring"
-    no_ground: str = "ring"
-
-
-PRESETS = {
-    "paper": PlacementSettings(),
-    "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5),
-    "ground": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5, place="ground", tries=1600),
-}
-"""`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges and only the better bodies."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +36,10 @@ class Placement:
         rescale: the drawn part of it.
         radius: distance between the box centres in pixels.
         angle: direction from the target's box centre to the occluder's, in degrees, clockwise from the right.
-        left, top: pixel of the picture under the stamp's top-left pixel.
-        width, height: size of the stamp in pixels.
+        left, top: pixel of the picture under the overlay's top-left pixel.
+        width, height: size of the overlay in pixels.
+        ground: "standing" or "matched" for a body that stands on the target's ground; None for one of the ring.
+        drop: how much lower its feet are drawn than the target's, in the target's body sizes.
     """
 
     body: int
@@ -103,7 +65,7 @@ MIXED = ("box", "cardboard", "grabcut")
 """The levels that `--mask mixed` draws from: the paper's "all three masks"."""
 
 
-class Target(Subject):
+class TargetPerson(Subject):
     """A person to be covered, seen by the rules.
 
     Attributes:
@@ -113,18 +75,16 @@ class Target(Subject):
     def __init__(self, person: Person, skeleton: Skeleton, size: tuple[int, int], settings: PlacementSettings) -> None:
         super().__init__(person, skeleton, size)
         chosen = settings.protect_joints
-        protected = np.array(skeleton.at(*(skeleton.protected if chosen is None else chosen)), np.intp)
+        protected = np.array(skeleton.indices(*(skeleton.protected if chosen is None else chosen)), np.intp)
         needed = skeleton.protected_needed if chosen is None else len(protected)
-        limbs = np.zeros(len(skeleton), np.bool_)
-        limbs[skeleton.limb_joints] = True
-        self.coverable = limbs & self.inside & (person.visible != OCCLUDED)
-        if self.refusal:
+        self.coverable = skeleton.flags(skeleton.coverable) & self.inside & (person.visible != OCCLUDED)
+        if self.reason:
             return
         if self.usable[protected].sum() < needed:
-            self.refusal = "a protected joint is not labelled"
+            self.reason = "a protected joint is not labelled"
         elif self.coverable.sum() < settings.min_covered:
-            self.refusal = "no limb joint left to cover"
-        if self.refusal:
+            self.reason = "no limb joint left to cover"
+        if self.reason:
             return
         box = self.joint_box
         self.center = (box[:2] + box[2:]) / 2
@@ -134,23 +94,26 @@ class Target(Subject):
     def _free_points(
         self, skeleton: Skeleton, protected: NDArray[np.intp], settings: PlacementSettings
     ) -> NDArray[np.float64]:
-        """Points (P, 2) that have to stay free: the protected joints and, as set, the lines between them."""
+        """Points (P, 2) that have to stay free: the protected joints and, as set, the lines between them.
+
+        `noda_synth.benchmark.decide` has the same rule in whole numbers on purpose.
+        """
         joints = self.person.joints
         points = [joints[j] for j in protected if self.usable[j]]
         if settings.protect == "segment":
             if settings.protect_joints is None:
-                spots = [
-                    (self._spot(skeleton.at(*start)), self._spot(skeleton.at(*end)))
+                ends = [
+                    (self._midpoint(skeleton.indices(*start)), self._midpoint(skeleton.indices(*end)))
                     for start, end in skeleton.protected_segments
                 ]
-                lines = [(a, b) for a, b in spots if a is not None and b is not None]
+                lines = [(a, b) for a, b in ends if a is not None and b is not None]
             else:
                 lines = list(pairwise(points))
             for start, end in lines:
                 points += list(line_pixels(start, end))
         return np.array(points).reshape(-1, 2)
 
-    def _spot(self, joints: list[int]) -> NDArray[np.float64] | None:
+    def _midpoint(self, joints: list[int]) -> NDArray[np.float64] | None:
         known = [j for j in joints if self.usable[j]]
         return np.asarray(self.person.joints[known].mean(axis=0)) if known else None
 
@@ -165,8 +128,8 @@ def line_pixels(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray
         if a != b:
             low, high = sorted((a, b))
             cuts.append((np.arange(np.ceil(low), np.floor(high) + 1) - a) / (b - a))
-    at = np.sort(np.clip(np.concatenate(cuts), 0.0, 1.0))
-    return np.asarray(start + ((at[1:] + at[:-1]) / 2)[:, None] * (end - start))
+    shares = np.sort(np.clip(np.concatenate(cuts), 0.0, 1.0))
+    return np.asarray(start + ((shares[1:] + shares[:-1]) / 2)[:, None] * (end - start))
 
 
 @dataclass(frozen=True)
@@ -178,14 +141,14 @@ class _Ranking:
 
     @classmethod
     def of(cls, sizes: NDArray[np.float64], rows: NDArray[np.intp]) -> _Ranking:
-        order = np.argsort(sizes[rows], kind="stable")
-        return cls(sizes[rows][order], rows[order])
+        by_size = np.argsort(sizes[rows], kind="stable")
+        return cls(sizes[rows][by_size], rows[by_size])
 
 
 class Occluders:
     """The bodies of a pool, ready to be drawn from for a target of any size.
 
-    Sizes are compared by MPII's scale where target and body have one, and by the diagonal of the joint box else.
+    Sizes are compared by MPII's scale where target and body have one, and otherwise by the diagonal of the joint box.
 
     Attributes:
         pool: the pool.
@@ -217,7 +180,7 @@ class Occluders:
         self._without_scale = _Ranking.of(diagonal, self.rows[~scaled[self.rows]])
 
     def draw(
-        self, target: Target, rescale: float, max_enlarge: float, rng: np.random.Generator
+        self, target: TargetPerson, rescale: float, max_enlarge: float, rng: np.random.Generator
     ) -> tuple[int, float] | None:
         """A body and its scale, or None.
 
@@ -237,10 +200,10 @@ class Occluders:
             pick = int(rng.integers(sum(counts)))
             group = 0 if pick < counts[0] else 1
             ranking, size = groups[group]
-            place = first[group] + pick - (counts[0] if group else 0)
-            row = int(ranking.rows[place])
+            index = first[group] + pick - (counts[0] if group else 0)
+            row = int(ranking.rows[index])
             if self.pool.images[row] != target.person.image:
-                return row, float(size / ranking.sizes[place])
+                return row, float(size / ranking.sizes[index])
         return None
 
 
@@ -251,7 +214,7 @@ def _best(quality: NDArray[np.float64], share: float) -> NDArray[np.intp]:
 
 
 def draw_placement(
-    target: Target, occluders: Occluders, settings: PlacementSettings, rng: np.random.Generator
+    target: TargetPerson, occluders: Occluders, settings: PlacementSettings, rng: np.random.Generator
 ) -> tuple[Placement | None, str]:
     """A placement that keeps the rules, or None and the reason.
 
@@ -271,8 +234,8 @@ def draw_placement(
             continue
         reason = f"no placement in {settings.tries} tries"
         row, scale = drawn
-        size = stamp_size(pool.size[row], scale)
-        alpha = stamp_alpha(pool, row, level, size, settings.smooth)
+        size = overlay_size(pool.size[row], scale)
+        alpha = overlay_alpha(pool, row, level, size, settings.smooth)
         direction = np.stack([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))], axis=1)
         factor = np.array(size) / pool.size[row]
         own_center = ((pool.box[row, :2] + pool.box[row, 2:]) / 2 + 0.5) * factor - 0.5
@@ -281,24 +244,23 @@ def draw_placement(
         if good.any():
             first = int(np.argmax(good))
             left, top = (int(value) for value in corners[first])
-            return Placement(
-                row, level, scale, rescale, float(radius[first]), float(angle[first]), left, top, *size
-            ), ""  # fmt: skip
+            polar = float(radius[first]), float(angle[first])
+            return Placement(row, level, scale, rescale, *polar, left, top, *size), ""
     return None, reason
 
 
-def stamp_alpha(pool: Pool, row: int, level: str, size: tuple[int, int], smooth: str) -> NDArray[np.uint8]:
+def overlay_alpha(pool: Pool, row: int, level: str, size: tuple[int, int], smooth: str) -> NDArray[np.uint8]:
     """The alpha of a body brought to (width, height)."""
     return resize_alpha(edge_alpha(pool.opacity(row, level), smooth), size, smooth)
 
 
-def stamp_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:
+def overlay_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:
     width, height = (max(1, int(np.floor(side * scale + 0.5))) for side in crop_size)
     return width, height
 
 
 def good_corners(
-    target: Target,
+    target: TargetPerson,
     alpha: NDArray[np.uint8],
     left: NDArray[np.int64],
     top: NDArray[np.int64],

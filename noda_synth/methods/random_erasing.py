@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from noda_synth.methods.base import Subject
-from noda_synth.methods.fill import FILLS, draw_seed
+from noda_synth.methods.fill import FILLS
 from noda_synth.methods.hole import Hole, HoleMethod
-from noda_synth.methods.options import one_of, within
+from noda_synth.settings import one_of, within
 
 _TRIES = 100
 
@@ -34,11 +34,11 @@ class RandomErasingSettings:
         one_of("fill", self.fill, FILLS)
 
 
-class RandomErasing(HoleMethod):
+class RandomErasing(HoleMethod[RandomErasingSettings]):
     settings_type = RandomErasingSettings
 
     def draw(self, subject: Subject, rng: np.random.Generator) -> tuple[Hole | None, str]:
-        """Area and shape are drawn until the rectangle fits into the person's box; its place in there is any."""
+        """Area and shape are drawn until the rectangle fits into the person's box; its position in there is any."""
         box = subject.box
         for _ in range(_TRIES):
             area = rng.uniform(*self.settings.area) * box.width * box.height
@@ -47,5 +47,5 @@ class RandomErasing(HoleMethod):
             if width <= box.width and height <= box.height:
                 left = box.left + int(rng.integers(box.width - width + 1))
                 top = box.top + int(rng.integers(box.height - height + 1))
-                return Hole(left, top, width, height, self.settings.fill, draw_seed(rng)), ""
+                return Hole(left, top, width, height, *self.draw_fill(rng)), ""
         return None, f"no rectangle fits into the person's box in {_TRIES} tries"

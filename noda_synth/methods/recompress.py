@@ -24,14 +24,14 @@ class Recompressed:
     """There is nothing to draw."""
 
 
-class Recompress(Method[Recompressed]):
+class Recompress(Method[RecompressSettings, Recompressed]):
     settings_type, placement_type = RecompressSettings, Recompressed
 
     def draw(self, subject: Subject, rng: np.random.Generator) -> tuple[Recompressed, str]:
         return Recompressed(), ""
 
-    def stamp(self, placement: Recompressed) -> None:
+    def overlay(self, placement: Recompressed) -> None:
         return None
 
-    def colours(self, placement: Recompressed, stamp: Overlay, picture: BGRImage) -> BGRImage:
+    def colours(self, placement: Recompressed, overlay: Overlay, picture: BGRImage) -> BGRImage:
         return picture

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import (
-    OCCLUDED,
-    UNKNOWN,
-    Dataset,
-    Person,
-    far_outside_note,
-    inside,
-    joint_box,
-)
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Dataset, Person
 from noda_synth.data.disk_list import DiskList
+from noda_synth.data.geometry import far_outside_note, inside, joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
-from noda_synth.masks import LEVELS, Mask, MaskSettings, View, mask_functions
+from noda_synth.masks import LEVELS, MaskSettings, mask_functions
 from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
 from noda_synth.pool.cutout import Cutout, cut_out, is_truncated, pose_of
 from noda_synth.pool.layout import pool_attributes
 from noda_synth.pool.reader import DamagedPool, Pool
 from noda_synth.pool.writer import merge_parts, write_part
 from noda_synth.runs import jobs
-from noda_synth.runs.staging import Outcome, Part, Staging, check_output, settings_json
+from noda_synth.runs.clock import Clock
+from noda_synth.runs.jobs import ONE_WORKER, Execution, Outcomes
+from noda_synth.runs.staging import Outcome, Staging, settings_json
 from noda_synth.seeding import item_seed
 from noda_synth.version import __version__
 
@@ -66,9 +59,7 @@ class BodyRules:
         """The paper's pool: all training samples (who have two joints to cut by)."""
         return cls(min_joints=2, min_height=0.0, truncated=True, min_visible=0.0, max_shared=None, max_border=None)
 
-    def refusal(
-        self, person: Person, pose: Pose, others: Sequence[Pose], size: tuple[int, int], truncated: bool
-    ) -> str:
+    def reason(self, person: Person, pose: Pose, others: Sequence[Pose], size: tuple[int, int], truncated: bool) -> str:
         """Why a person stays out before any mask is made, or an empty string."""
         if person.duplicate:
             return "duplicate record"
@@ -94,7 +85,7 @@ class BodyRules:
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """All that decides what stands in a pool, next to the inputs themselves."""
+    """All that decides what is in a pool, next to the inputs themselves."""
 
     rules: BodyRules = field(default_factory=BodyRules)
     masks: MaskSettings = field(default_factory=MaskSettings)
@@ -137,12 +128,8 @@ def build_pool(
     images: Path,
     out: Path,
     settings: PoolSettings,
-    inputs: dict[str, str],
-    *,
-    workers: int,
-    part: Part | None = None,
-    overwrite: bool = False,
-    quiet: bool = False,
+    inputs: Mapping[str, str],
+    execution: Execution = ONE_WORKER,
 ) -> BuildReport | None:
     """Cut the people of the training part out of their images into the pool `out`.
 
@@ -152,10 +139,7 @@ def build_pool(
         out: the pool file; it appears when it is whole.
         settings: how.
         inputs: names and hashes of the annotation files, for the pool's record of its settings.
-        workers: worker processes, or jobs.CLUSTER.
-        part: do this part of the work only, and make no pool yet.
-        overwrite: replace what is there, and start anew where a run was interrupted.
-        quiet: no progress.
+        execution: workers, part of the work, overwriting and progress; with a part there is no pool yet.
 
     Returns:
         What was done, or None if `out` was there already, made with the same settings.
@@ -163,163 +147,152 @@ def build_pool(
     Raises:
         NodaError: nobody can be cut out; another run writes `out` or was begun there with other settings.
     """
-    every = settings_of(settings, dataset.skeleton, inputs)
-    staging = Staging(out, part)
-    if check_output(out, _made_with(out), every, overwrite):
-        staging.leftover()
+    all_settings = settings_of(settings, dataset.skeleton, inputs)
+    staging = Staging(out, execution.part)
+    held = staging.start(all_settings, _settings_in(out), overwrite=execution.overwrite)
+    if held is None:
         return None
-    attributes = pool_attributes(dataset.skeleton, settings.levels, settings_json(every), __version__)
+    attributes = pool_attributes(dataset.skeleton, settings.levels, settings_json(all_settings), __version__)
     groups = ((name, people) for name, people in dataset.by_image.items() if people)
     shards = (
         jobs.Shard(f"{number:06d}", _Task(images, dataset.skeleton, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
     )
-    with staging.opened(every, overwrite):
+    with held:
         work = partial(_cut_images, settings=settings, attributes=attributes)
-        with jobs.Progress(dataset.by_image.inhabited, "build-pool", "image", quiet=quiet) as progress:
-            outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
+        with execution.progress(dataset.by_image.with_people, "build-pool", "image") as progress:
+            outcomes = jobs.run_shards(staging, work, shards, workers=execution.workers, progress=progress)
         report = _summary(outcomes, dataset)
-        if part:
+        if execution.part:
             return report
         if not report.bodies:
             reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
             staging.drop()
             raise NodaError(f"nobody can be cut out ({reasons}); the rules are options, --everyone drops them")
         whole = staging.folder / "pool.h5"
-        merge_parts([staging.data(shard) for shard in outcomes.shards], whole, attributes)
+        merge_parts(outcomes.data(), whole, attributes)
         staging.finish(whole)
     return report
 
 
-def settings_of(settings: PoolSettings, skeleton: Skeleton, inputs: dict[str, str]) -> dict[str, Any]:
+def settings_of(settings: PoolSettings, skeleton: Skeleton, inputs: Mapping[str, str]) -> dict[str, Any]:
     """The settings as they are compared, hashed and stored in the pool."""
     return {"skeleton": skeleton.name, "version": __version__, **asdict(settings), "inputs": inputs}
 
 
-def _made_with(out: Path) -> dict[str, Any] | None:
+def _settings_in(out: Path) -> dict[str, Any] | None:
     """The settings of the pool that is there, or None if there is none. Raises DamagedPool."""
     try:
-        there = Pool(out)
+        pool = Pool(out)
     except DamagedPool:
         raise
     except NodaError:
         return None
-    there.check_content()
-    return there.settings
+    pool.check_content()
+    return pool.settings
 
 
-def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: dict[str, Any]) -> Outcome:
+def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: Mapping[str, Any]) -> Outcome:
     """Cut the people of a few images out and write them as a part of the pool."""
-    clock = _Clock()
-    levels = {name: clock.timed(name, make) for name, make in mask_functions(settings.masks).items()}
-    levels = {name: levels[name] for name in settings.levels}
-    left_out: Counter[str] = Counter()
-    problems: list[Problem] = []
-    bodies: list[tuple[Person, Cutout, bool]] = []
+    cutter = _Cutter(task, settings)
     for name, people in task.groups:
-        try:
-            bodies += _cut_image(name, people, task, settings, levels, clock, left_out, problems)
-        except ItemError as error:
-            problems.append(Problem("build-pool", name, str(error)))
-            left_out["image cannot be read"] += len(people)
-    with clock.running("write"):
-        write_part(path, bodies, attributes)
-    masks = [cutout.masks for _, cutout, _ in bodies]
-    return {
-        "bodies": len(bodies),
+        cutter.cut_image(name, people)
+    with cutter.clock.running("write"):
+        write_part(path, cutter.bodies, attributes)
+    masks = [cutout.masks for _, cutout, _ in cutter.bodies]
+    counts = {
+        "bodies": len(cutter.bodies),
         "people": sum(len(people) for _, people in task.groups),
-        "left_out": dict(left_out),
+        "left_out": dict(cutter.left_out),
         "fallbacks": {level: sum(bool(mask[level].fallback) for mask in masks) for level in settings.levels},
-        "problems": [problem.as_json() for problem in problems],
-        "seconds": clock.seconds,
     }
+    return Outcome(cutter.problems, cutter.clock.seconds, counts)
 
 
-def _cut_image(
-    name: str,
-    people: tuple[Person, ...],
-    task: _Task,
-    settings: PoolSettings,
-    levels: dict[str, Any],
-    clock: _Clock,
-    left_out: Counter[str],
-    problems: list[Problem],
-) -> list[tuple[Person, Cutout, bool]]:
-    """Cut the people of one image out who pass the rules; the image is decoded once, and only for them."""
-    path = image_path(task.images, name)
-    with clock.running("rules"):
-        size = image_size(path, settings.max_pixels)
-        poses = [pose_of(person, task.skeleton, size) for person in people]
-        notes = (far_outside_note(person, task.skeleton, size, "build-pool") for person in people)
-        problems += [note for note in notes if note]
-        neighbours = [
-            [other for n, other in enumerate(poses) if n != index and not people[n].duplicate]
-            for index in range(len(people))
-        ]
-        truncated = [bool(pose.labelled.any()) and is_truncated(pose, size) for pose in poses]
-        refusals = [
-            settings.rules.refusal(person, pose, others, size, cut)
-            for person, pose, others, cut in zip(people, poses, neighbours, truncated, strict=True)
-        ]
-    left_out.update(filter(None, refusals))
-    if all(refusals):
-        return []
-    with clock.running("read"):
-        image = read_image(path, settings.max_pixels)
-    chosen = []
-    for index, (person, pose, refusal) in enumerate(zip(people, poses, refusals, strict=True)):
-        if refusal:
-            continue
-        with clock.running("cut"):
-            cutout = cut_out(
-                image, pose, tuple(neighbours[index]), levels,
-                box_expand=settings.masks.box_expand, max_side=settings.max_side,
-                seed=item_seed(settings.seed, "mask", person.person_id),
-            )  # fmt: skip
-        if settings.rules.max_border is not None and cutout.border > settings.rules.max_border:
-            left_out["mask along the border"] += 1
-            continue
-        chosen.append((person, cutout, truncated[index]))
-    return chosen
+class _Cutter:
+    """Cuts people out, one image after the other.
+
+    Attributes:
+        clock: the time by stage.
+        bodies: person, cut-out, and whether the frame cuts the person off.
+        left_out: reason -> people.
+        problems: what could not be used.
+    """
+
+    def __init__(self, task: _Task, settings: PoolSettings) -> None:
+        self._task, self._settings = task, settings
+        self.clock = Clock()
+        functions = mask_functions(settings.masks)
+        self._levels = {name: self.clock.timed(name, functions[name]) for name in settings.levels}
+        self.bodies: list[tuple[Person, Cutout, bool]] = []
+        self.left_out: Counter[str] = Counter()
+        self.problems: list[Problem] = []
+
+    def cut_image(self, name: str, people: tuple[Person, ...]) -> None:
+        """Cut the people of one image out who pass the rules."""
+        try:
+            self._cut_image(image_path(self._task.images, name), people)
+        except ItemError as error:
+            self.problems.append(Problem("build-pool", name, str(error)))
+            self.left_out["image cannot be read"] += len(people)
+
+    def _cut_image(self, path: Path, people: tuple[Person, ...]) -> None:
+        """The image is decoded once, and only if somebody passes. Raises ItemError."""
+        settings, skeleton = self._settings, self._task.skeleton
+        with self.clock.running("rules"):
+            size = image_size(path, settings.max_pixels)
+            poses = [pose_of(person, skeleton, size) for person in people]
+            notes = (far_outside_note(person, skeleton, size, "build-pool") for person in people)
+            self.problems += [note for note in notes if note]
+            neighbours = [
+                tuple(other for n, other in enumerate(poses) if n != index and not people[n].duplicate)
+                for index in range(len(people))
+            ]
+            truncated = [bool(pose.labelled.any()) and is_truncated(pose, size) for pose in poses]
+            reasons = [
+                settings.rules.reason(person, pose, others, size, cut)
+                for person, pose, others, cut in zip(people, poses, neighbours, truncated, strict=True)
+            ]
+        self.left_out.update(filter(None, reasons))
+        if all(reasons):
+            return
+        with self.clock.running("read"):
+            image = read_image(path, settings.max_pixels)
+        bodies = []
+        for index, (person, pose, reason) in enumerate(zip(people, poses, reasons, strict=True)):
+            if reason:
+                continue
+            with self.clock.running("cut"):
+                cutout = cut_out(
+                    image,
+                    pose,
+                    neighbours[index],
+                    self._levels,
+                    box_expand=settings.masks.box_expand,
+                    max_side=settings.max_side,
+                    seed=item_seed(settings.seed, "mask", person.person_id),
+                )
+            if settings.rules.max_border is not None and cutout.border > settings.rules.max_border:
+                self.left_out["mask along the border"] += 1
+                continue
+            bodies.append((person, cutout, truncated[index]))
+        self.bodies += bodies
 
 
-def _summary(outcomes: Iterable[Outcome], dataset: Dataset) -> BuildReport:
-    counts = {key: Counter[str]() for key in ("left_out", "fallbacks", "seconds")}
+def _summary(outcomes: Outcomes, dataset: Dataset) -> BuildReport:
+    totals: dict[str, Counter[str]] = {"left_out": Counter(), "fallbacks": Counter()}
     bodies = people = 0
-    problems = DiskList(dataset.problems)
     for outcome in outcomes:
-        bodies, people = bodies + outcome["bodies"], people + outcome["people"]
-        for key, count in counts.items():
-            count.update(outcome[key])
-        problems.extend(Problem(**problem) for problem in outcome["problems"])
+        bodies, people = bodies + outcome.counts["bodies"], people + outcome.counts["people"]
+        for key, total in totals.items():
+            total.update(outcome.counts[key])
+    problems = DiskList(dataset.problems)
+    problems.extend(outcomes.problems())
     return BuildReport(
         bodies=bodies,
         people=people,
-        left_out=dict(sorted(counts["left_out"].items(), key=lambda item: (-item[1], item[0]))),
-        fallbacks=dict(counts["fallbacks"]),
+        left_out=dict(sorted(totals["left_out"].items(), key=lambda item: (-item[1], item[0]))),
+        fallbacks=dict(totals["fallbacks"]),
         problems=problems,
-        seconds=dict(counts["seconds"]),
+        seconds=outcomes.seconds(),
     )
-
-
-class _Clock:
-    """Seconds of work by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def running(self, stage: str) -> Any:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-    def timed(self, stage: str, make: Any) -> Any:
-        def run(view: View) -> Mask:
-            with self.running(stage):
-                mask: Mask = make(view)
-            return mask
-
-        return run

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person, inside, joint_box, usable_joints
+from noda_synth.data.dataset import Person
+from noda_synth.data.geometry import inside, joint_box, usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.imaging.images import BGRImage
@@ -116,9 +117,8 @@ def cut_out(
     fx1, fy1 = (-origin) * factor - 0.5
     fx2, fy2 = (np.array([width, height]) - origin) * factor - 0.5
     moved = move(pose)
-    view = View(
-        np.ascontiguousarray(picture), moved, tuple(map(move, others)), (fx1, fy1, fx2, fy2), seed
-    )  # fmt: skip
+    frame = (fx1, fy1, fx2, fy2)
+    view = View(np.ascontiguousarray(picture), moved, tuple(map(move, others)), frame, seed)
     masks = {level: make(view) for level, make in levels.items()}
     best = list(masks)[-1]
     return _trimmed(

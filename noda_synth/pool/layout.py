@@ -1,4 +1,4 @@
-"""What stands in a pool file, for who writes it and who reads it; docs/pool-format.md describes it for all others."""
+"""What is in a pool file, for the writer and the reader; docs/pool-format.md describes it for others."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ FORMAT, FORMAT_VERSION = "noda-synth pool", 2
 STATUS_OK, STATUS_FALLBACK = 0, 1
 """Status of a level: its own mask, or the cardboard level's because it could not run."""
 
-COLUMNS = (
-    "joints", "labelled", "visible", "scale", "box", "size", "origin", "factor", "truncated", "image", "person",
-    "stance", "tone",
-)  # fmt: skip
+_GEOMETRY = ("joints", "labelled", "visible", "scale", "box", "size", "origin", "factor")
+COLUMNS = (*_GEOMETRY, "truncated", "image", "person", "stance", "tone")
+"""Arrays with one row per body, in the order in which they are hashed."""
 _COPY_BYTES = 8 << 20
 
 
@@ -68,7 +67,8 @@ def steps(values: h5py.Dataset) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, len(values), step))
 
 
-def digest(values: h5py.Dataset) -> hashlib._Hash:
+def array_digest(values: h5py.Dataset) -> hashlib._Hash:
+    """SHA-256 of the array's bytes."""
     digest = hashlib.sha256()
     for part in steps(values):
         digest.update(np.ascontiguousarray(values[part]).tobytes())

@@ -13,16 +13,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.disk_list import Index
 from noda_synth.data.stance import STANCE_FIELDS
 from noda_synth.errors import ItemError, NodaError
-from noda_synth.formats.files.hdf5 import own_array
+from noda_synth.formats.files.hdf5 import checked_array
 from noda_synth.imaging.compositing import COVERING
 from noda_synth.imaging.images import MAX_PIXELS, BGRImage, decode_image, decode_mask, plain_size
 from noda_synth.imaging.tone import TONE_FIELDS
@@ -30,28 +29,25 @@ from noda_synth.pool.layout import (
     COLUMNS,
     FORMAT,
     FORMAT_VERSION,
+    array_digest,
     content_hash,
     dataset_names,
-    digest,
     skeleton_in,
 )
 from noda_synth.runs.staging import unfinished
-
-if TYPE_CHECKING:
-    pass
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _REMOVE = "remove it and build it again"
 
 
 class DamagedPool(NodaError):
-    """A pool that is not whole, or of another version: not to be read, but of our making."""
+    """A pool that is not whole, or of another version: it cannot be read, but noda-synth made it."""
 
 
 class Pool:
     """A pool opened for reading. Opens its file on first use in each process, so it can be sent to workers.
 
-    What is searched for a body is held in memory, 64 bytes a body and 8 for each level; all else is read when it is
+    What is searched for a body is held in memory, 64 bytes per body and 8 per level; all else is read when it is
     asked for.
 
     Attributes (N bodies, J joints; crop coordinates are 0-based pixels of the crop):
@@ -59,7 +55,7 @@ class Pool:
         box (N, 4) float64, scale (N,) float64 with NaN where unknown, size (N, 2) int32 width and height, factor (N, 2)
         float64 (see `Cutout`).
         joints (J, 2) float64, labelled (J,) bool, visible (J,) int8, origin (2,) float64, images and persons (str):
-        sequences of these, one a body.
+        sequences of these, one per body.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,12 +73,12 @@ class Pool:
             self.levels: list[str] = json.loads(attributes["levels"])
             self.settings: dict[str, Any] = json.loads(attributes["settings"])
             self.content = str(attributes["content"])
-            columns = {name: own_array(self._file, f"bodies/{name}", max_bytes=None) for name in COLUMNS}
-            self._offsets = {name: own_array(self._file, f"{name}/offsets")[()] for name in self._blob_groups}
+            columns = {name: checked_array(self._file, f"bodies/{name}", max_bytes=None) for name in COLUMNS}
+            self._offsets = {name: checked_array(self._file, f"{name}/offsets")[()] for name in self._blob_groups}
             complete = all(_fit(self._bytes(name), offsets) for name, offsets in self._offsets.items())
             _check_columns(columns, len(self.skeleton), {len(offsets) - 1 for offsets in self._offsets.values()})
             self.scale, self.box, self.size, self.factor = (
-                own_array(self._file, f"bodies/{name}")[()] for name in ("scale", "box", "size", "factor")
+                checked_array(self._file, f"bodies/{name}")[()] for name in ("scale", "box", "size", "factor")
             )
             _check_sizes(self.size)
             self.joints: Sequence[NDArray[np.float64]] = _Column(self, columns["joints"])
@@ -105,26 +101,22 @@ class Pool:
 
     def row_of(self, person: str) -> int | None:
         """The row of a person id, or None."""
-        row = self._rows.get(person)
-        return row if row is not None and self.persons[row] == person else None
+        return self._rows.get(person)
 
     @cached_property
-    def _rows(self) -> Index:
-        index = Index()
-        for row, person in enumerate(self.persons):
-            index[person] = row
-        return index
+    def _rows(self) -> dict[str, int]:
+        return {person: row for row, person in enumerate(self.persons)}
 
     def check_content(self) -> None:
         """Compare all that is in the pool with its attribute `content`. Raises DamagedPool."""
         attributes = {key: value for key, value in self._file.attrs.items() if key != "content"}
         attributes["format_version"] = int(attributes["format_version"])
         try:
-            arrays = (own_array(self._file, name, max_bytes=None) for name in dataset_names(self.levels))
-            found = content_hash(attributes, (digest(values) for values in arrays))
+            arrays = (checked_array(self._file, name, max_bytes=None) for name in dataset_names(self.levels))
+            content = content_hash(attributes, (array_digest(values) for values in arrays))
         except (KeyError, OSError, ValueError) as error:
             raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
-        if found != self.content:
+        if content != self.content:
             raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
 
     def crop(self, row: int) -> BGRImage:
@@ -150,35 +142,35 @@ class Pool:
 
     def status(self, level: str) -> NDArray[np.uint8]:
         """(N,) uint8: STATUS_OK or STATUS_FALLBACK."""
-        return np.asarray(own_array(self._file, f"masks/{level}/status")[()])
+        return np.asarray(checked_array(self._file, f"masks/{level}/status")[()])
 
     def quality(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: score of the mask, see `noda_synth.masks.quality`."""
-        return np.asarray(own_array(self._file, f"masks/{level}/quality")[()])
+        return np.asarray(checked_array(self._file, f"masks/{level}/quality")[()])
 
     def limbs(self, level: str) -> NDArray[np.float64]:
         """(N, 2) float64: the least and the mean share of a limb under the mask."""
-        return np.asarray(own_array(self._file, f"masks/{level}/limbs")[()])
+        return np.asarray(checked_array(self._file, f"masks/{level}/limbs")[()])
 
     def piece(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: the share of the mask that its largest piece makes up."""
-        return np.asarray(own_array(self._file, f"masks/{level}/piece")[()])
+        return np.asarray(checked_array(self._file, f"masks/{level}/piece")[()])
 
     def stances(self) -> NDArray[np.float64]:
         """(N, 8) float64: how the bodies stand, see `noda_synth.data.stance`; y in pixels of the crop."""
-        return np.asarray(own_array(self._file, "bodies/stance")[()])
+        return np.asarray(checked_array(self._file, "bodies/stance")[()])
 
     def tones(self) -> NDArray[np.float64]:
         """(N, 6) float64: the tones of the crops, see `noda_synth.imaging.tone`."""
-        return np.asarray(own_array(self._file, "bodies/tone")[()])
+        return np.asarray(checked_array(self._file, "bodies/tone")[()])
 
     def has_matte(self, level: str) -> bool:
         """All masks of the level have a soft edge of their own."""
-        return bool(np.all(own_array(self._file, f"masks/{level}/matte")[()]))
+        return bool(np.all(checked_array(self._file, f"masks/{level}/matte")[()]))
 
     def foreground(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: the mask's share of the crop."""
-        return np.asarray(own_array(self._file, f"masks/{level}/foreground")[()])
+        return np.asarray(checked_array(self._file, f"masks/{level}/foreground")[()])
 
     def _picture(self, group: str, row: int) -> bytes:
         """An encoded picture whose header claims the size that the body has, so that to decode it is safe."""
@@ -211,7 +203,7 @@ class Pool:
         return {group: self._bytes(group).id.get_offset() or 0 for group in self._blob_groups}
 
     def _bytes(self, group: str) -> h5py.Dataset:
-        return own_array(self._file, f"{group}/bytes", max_bytes=None)
+        return checked_array(self._file, f"{group}/bytes", max_bytes=None)
 
     @cached_property
     def _descriptor(self) -> int:

@@ -1,13 +1,13 @@
 """COCO files of a rendered set: everyone in every picture, clean or covered, with outlines and changed visibility.
 
 `coco_train_scene.json` is for bottom-up and multi-person work: in a copy it lists the target, the bystanders and, with
-NODA, the pasted person. `coco_train_topdown.json` has one record a training sample, like the MPII list.
+NODA, the pasted person. `coco_train_topdown.json` has one record per training sample, like the MPII list.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,27 +17,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Person, inside
+from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Person
+from noda_synth.data.geometry import inside
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
-from noda_synth.formats import (
-    coco_annotation,
-    coco_image,
-    rle_encode_region,
-    segmentation_mask,
-    write_coco,
-)
+from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
 from noda_synth.imaging.compositing import COVERING, alpha_at, overlap
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.methods import Recipe
 from noda_synth.methods.base import Method, Subject
 from noda_synth.methods.bodies import BodyMethod
 from noda_synth.pool.reader import Pool
-from noda_synth.render.occluded_copies import Order, Orders, RenderSettings
+from noda_synth.render.occluded_copies import CopySpec, PlannedCopies
 from noda_synth.render.output import Copies
 from noda_synth.render.plan import Plan
+from noda_synth.render.settings import RenderRun
 from noda_synth.runs import jobs
-from noda_synth.runs.staging import Outcome, Staging
+from noda_synth.runs.staging import Outcome
 
 _SHARD_IMAGES = 16
 
@@ -60,8 +56,14 @@ class Region:
         return Region(rest, self.left, self.top)
 
 
-_Group = tuple[Image, tuple[tuple[int, Person], ...], tuple[Order, ...]]
+_Group = tuple[Image, tuple[tuple[int, Person], ...], tuple[CopySpec, ...]]
 """An image, the people on it by row, and the copies that were made of it."""
+
+
+_Picture = dict[str, Any]
+"""A line of a shard: the COCO image, its annotations with their rows in the data set, the copy and the target's row."""
+_Chosen = Callable[[], Iterable[tuple[_Picture, list[Any]]]]
+"""Goes through pictures, each with the annotations that are written of it."""
 
 
 @dataclass(frozen=True)
@@ -72,76 +74,60 @@ class _Task:
     groups: Sequence[_Group]
 
 
-def write_scenes(
-    dataset: Dataset,
-    images: Path,
-    recipe: Recipe,
-    plan: Plan,
-    done: Copies,
-    settings: RenderSettings,
-    staging: Staging,
-    annot: Path,
-    *,
-    workers: int,
-    progress: jobs.Progress,
-) -> Iterator[Problem]:
-    """Write both COCO files into `annot`.
+def write_scenes(run: RenderRun, plan: Plan, done: Copies) -> Iterator[Problem]:
+    """Write both COCO files into the annotations of the result.
 
     Args:
-        dataset: the annotations.
-        images: the images folder.
-        recipe: the method.
+        run: what is rendered; its staging folder is held by the caller.
         plan: who gets covered, and how.
         done: the copies that were made.
-        settings: how.
-        staging: opened by the caller.
-        annot: the folder of the written annotations.
-        workers: worker processes.
-        progress: told of each image.
 
     Returns:
         Images that could not be described.
     """
-    orders = Orders(dataset, plan, settings)
+    dataset, settings = run.dataset, run.settings
+    specs = PlannedCopies(run, plan)
 
     def groups() -> Iterator[_Group]:
         for number, image in enumerate(dataset.images.values()):
             people = ((row, dataset.persons[row]) for row in dataset.by_image.rows(number))
-            made = tuple(order for order in orders.on(number) if (order.row, order.copy) in done)
+            made = tuple(spec for spec in specs.on(number) if (spec.row, spec.copy) in done)
             yield image, tuple((row, person) for row, person in people if not person.duplicate), made
 
     shards = (
-        jobs.Shard(f"scene-{number:06d}", _Task(images, recipe, dataset.skeleton, block), len(block))
+        jobs.Shard(f"scene-{number:06d}", _Task(run.layout.images, run.recipe, dataset.skeleton, block), len(block))
         for number, block in enumerate(jobs.blocks(groups(), _SHARD_IMAGES))
     )
     work = partial(_describe_images, max_pixels=settings.max_pixels)
-    outcomes = jobs.run_shards(staging, work, shards, jobs=workers, progress=progress)
-    pictures = _numbered([staging.data(shard) for shard in outcomes.shards], dataset)
-    write_coco(
-        annot / "coco_train_scene.json",
-        (picture["image"] for picture in pictures()),
-        (annotation for picture in pictures() for annotation in picture["annotations"]),
-        dataset.skeleton,
-        dataset.header,
-    )
+    with run.execution.progress(len(dataset.images), "coco", "image") as progress:
+        outcomes = jobs.run_shards(run.staging, work, shards, workers=run.execution.workers, progress=progress)
+    pictures = _numbered(outcomes.data(), dataset)
+    annot = run.staging.result / "annot"
+
+    def write(name: str, chosen: _Chosen) -> None:
+        write_coco(
+            annot / name,
+            (picture["image"] for picture, _ in chosen()),
+            (annotation for _, annotations in chosen() for annotation in annotations),
+            dataset.skeleton,
+            dataset.header,
+        )
+
+    write("coco_train_scene.json", lambda: ((picture, picture["annotations"]) for picture in pictures()))
     covered = np.zeros(len(dataset.persons), np.bool_)
     covered[done.rows] = True
     for copy in range(settings.copies):
         number = f"_{copy + 1}" if settings.copies > 1 else ""
         samples = partial(_samples, pictures, covered=covered, copy=copy, append=settings.append)
         for name in {f"coco_train_topdown{number}.json", *(["coco_train_topdown.json"] if copy == 0 else [])}:
-            write_coco(
-                annot / name,
-                (picture["image"] for picture, _ in samples()),
-                (annotation for _, annotations in samples() for annotation in annotations),
-                dataset.skeleton,
-                dataset.header,
-            )
-    return (Problem(**problem) for outcome in outcomes for problem in outcome["problems"])
+            write(name, samples)
+    return outcomes.problems()
 
 
-def _samples(pictures: Any, *, covered: NDArray[np.bool_], copy: int, append: bool) -> Iterator[tuple[Any, list[Any]]]:
-    """Pictures with the annotations of their training samples: a covered person's stands on the copy alone."""
+def _samples(
+    pictures: Callable[[], Iterator[_Picture]], *, covered: NDArray[np.bool_], copy: int, append: bool
+) -> Iterator[tuple[_Picture, list[Any]]]:
+    """Pictures with the annotations of their training samples: that of a covered person is on the copy alone."""
     for picture in pictures():
         if picture["copy"] is None:
             kept = [row is not None and (append or not covered[row]) for row in picture["rows"]]
@@ -158,10 +144,10 @@ def _samples(pictures: Any, *, covered: NDArray[np.bool_], copy: int, append: bo
             yield picture, annotations
 
 
-def _numbered(shards: Sequence[Path], dataset: Dataset) -> Any:
+def _numbered(shards: Sequence[Path], dataset: Dataset) -> Callable[[], Iterator[_Picture]]:
     """A function that goes through all pictures with ids: the input's for what the input has, new ones above them."""
 
-    def lines() -> Iterator[dict[str, Any]]:
+    def lines() -> Iterator[_Picture]:
         for shard in shards:
             with shard.open() as file:
                 for line in file:
@@ -170,7 +156,7 @@ def _numbered(shards: Sequence[Path], dataset: Dataset) -> Any:
     first_image = _first_free(image.record for image in dataset.images.values())
     first_annotation = _first_free(person.record for person in dataset.persons)
 
-    def pictures() -> Iterator[dict[str, Any]]:
+    def pictures() -> Iterator[_Picture]:
         next_image, next_annotation = first_image, first_annotation
         for picture in lines():
             own = picture["copy"] is None and "id" in dataset.images[picture["image"]["file_name"]].record
@@ -194,7 +180,7 @@ def _first_free(records: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _describe_images(task: _Task, path: Path, *, max_pixels: int) -> Outcome:
-    """One line a picture: the clean image, then its copies."""
+    """One line per picture: the clean image, then its copies."""
     method = task.recipe.open()
     problems: list[Problem] = []
     with path.open("w") as file:
@@ -205,17 +191,17 @@ def _describe_images(task: _Task, path: Path, *, max_pixels: int) -> Outcome:
                     file.write(json.dumps(picture) + "\n")
             except ItemError as error:
                 problems.append(Problem("coco", image.name, str(error)))
-    return {"problems": [problem.as_json() for problem in problems]}
+    return Outcome(problems)
 
 
 def _pictures(
     image: Image,
     size: tuple[int, int],
     people: tuple[tuple[int, Person], ...],
-    group: tuple[Order, ...],
-    method: Method[Any],
+    group: tuple[CopySpec, ...],
+    method: Method[Any, Any],
     skeleton: Skeleton,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[_Picture]:
     pool = method.pool if isinstance(method, BodyMethod) else None
     outlines = [_outline(person, pool, size) for _, person in people]
     annotations = [
@@ -225,24 +211,22 @@ def _pictures(
     rows: list[int | None] = [row for row, _ in people]
     entry = coco_image(image.name, image.record.get("id", 0), size, image.record)
     yield {"image": entry, "copy": None, "target": None, "rows": rows, "annotations": annotations}
-    for order in group:
-        stamp = method.stamp(order.placement)
-        region = None if stamp is None else Region(stamp.alpha >= COVERING, stamp.left, stamp.top)
+    for spec in group:
+        overlay = method.overlay(spec.placement)
+        region = None if overlay is None else Region(overlay.alpha >= COVERING, overlay.left, overlay.top)
         annotations = []
         for (row, person), outline in zip(people, outlines, strict=True):
-            hit = Subject(person, skeleton, size).under(stamp)
+            hit = Subject(person, skeleton, size).under(overlay)
             visible = np.where(hit, OCCLUDED, person.visible).astype(np.int8)
-            role = "target" if row == order.row else "bystander"
+            role = "target" if row == spec.row else "bystander"
             left = outline.less(region) if outline and region else outline
             annotations.append(_annotate(person, visible, outline, left, size, {"role": role}))
-        body = method.pasted_person(order.placement)
-        pasted = _pasted(body, order.name, region, size) if body and region else []
+        body = method.pasted_person(spec.placement)
+        pasted = _pasted(body, spec.name, region, size) if body and region else []
         annotations += pasted
-        entry = coco_image(order.name, 0, size, {"noda": {"source": image.name}})
-        yield {
-            "image": entry, "copy": order.copy, "target": order.row, "rows": [*rows, *(None for _ in pasted)],
-            "annotations": annotations,
-        }  # fmt: skip
+        entry = coco_image(spec.name, 0, size, {"noda": {"source": image.name}})
+        all_rows = [*rows, *(None for _ in pasted)]
+        yield {"image": entry, "copy": spec.copy, "target": spec.row, "rows": all_rows, "annotations": annotations}
 
 
 def _annotate(
@@ -257,20 +241,25 @@ def _annotate(
     kept = after is None or (after is before and person.record.get("segmentation"))
     segmentation = None if kept or after is None else rle_encode_region(after.mask, after.left, after.top, size)
     return coco_annotation(
-        person, annotation_id=0, image_id=0, size=size, visible=visible, segmentation=segmentation,
+        person,
+        annotation_id=0,
+        image_id=0,
+        size=size,
+        visible=visible,
+        segmentation=segmentation,
         extra={**extra, "person_id": person.person_id},
-    )  # fmt: skip
+    )
 
 
-def _pasted(body: Person, picture: str, stamp: Region, size: tuple[int, int]) -> list[dict[str, Any]]:
+def _pasted(body: Person, picture: str, region: Region, size: tuple[int, int]) -> list[dict[str, Any]]:
     """The pasted person: joints outside its mask or the frame are unlabelled, its box is that of its mask.
 
     Nobody where the mask misses the picture, as it may with `--min-covered 0`.
     """
-    window = overlap(stamp.mask.shape, (size[1], size[0]), stamp.left, stamp.top)
-    if window is None or not stamp.mask[window[1]].any():
+    window = overlap(region.mask.shape, (size[1], size[0]), region.left, region.top)
+    if window is None or not region.mask[window[1]].any():
         return []
-    under = alpha_at(stamp.mask.astype(np.uint8), body.joints, stamp.left, stamp.top) > 0
+    under = alpha_at(region.mask.astype(np.uint8), body.joints, region.left, region.top) > 0
     shown = body.labelled & inside(body.joints, size) & under
     person = Person(
         image=picture,
@@ -279,11 +268,11 @@ def _pasted(body: Person, picture: str, stamp: Region, size: tuple[int, int]) ->
         labelled=shown,
         visible=np.where(shown, body.visible, -1).astype(np.int8),
     )
-    rows, columns = (np.flatnonzero(stamp.mask[window[1]].any(axis=axis)) for axis in (1, 0))
-    left, top = max(stamp.left, 0) + int(columns[0]), max(stamp.top, 0) + int(rows[0])
+    rows, columns = (np.flatnonzero(region.mask[window[1]].any(axis=axis)) for axis in (1, 0))
+    left, top = max(region.left, 0) + int(columns[0]), max(region.top, 0) + int(rows[0])
     box = [left, top, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1]
     source = {"source": body.image, "source_person": body.person_id}
-    annotation = _annotate(person, person.visible, None, stamp, size, {"role": "occluder", **source})
+    annotation = _annotate(person, person.visible, None, region, size, {"role": "occluder", **source})
     return [{**annotation, "bbox": [float(value) for value in box]}]
 
 

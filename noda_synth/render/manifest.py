@@ -1,4 +1,4 @@
-"""manifest.jsonl of a rendered set, read by what looks at such sets; `noda_synth.render.occluded_copies` writes its lines."""
+"""Reading manifest.jsonl of a rendered set; `noda_synth.render.occluded_copies` writes its lines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.data.dataset import Dataset, Person
-from noda_synth.data.disk_list import DiskList, Index
+from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout, read_dataset
-from noda_synth.formats.files.checks import own_part
+from noda_synth.formats.files.checks import noda_extension
 from noda_synth.runs.staging import unfinished
 
 MANIFEST = "manifest.jsonl"
@@ -30,7 +30,7 @@ def manifest_lines(folder: Path) -> DiskList[dict[str, Any]]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Line numbers from 1 with what stands there; None for a line that cannot be used. NodaError without a file."""
+    """Line numbers from 1 with the lines; None for a line that cannot be used. NodaError without a file."""
     try:
         with path.open(encoding="utf-8") as file:
             for number, text in enumerate(file, 1):
@@ -66,14 +66,15 @@ def _usable(text: str) -> dict[str, Any] | None:
 class PeopleByFirstId:
     """People of a rendered set by the id that the manifest calls them by.
 
-    With --append a person stands there twice, the second time under another id, and COCO files number their people
+    With --append a person is listed twice, the second time under another id, and COCO files number their people
     anew; joints are the same everywhere.
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self._persons, self._rows = dataset.persons, Index()
+        self._persons = dataset.persons
+        self._rows: dict[str, int] = {}
         for row, person in enumerate(dataset.persons):
-            self._rows[str(own_part(person.record).get("person_id", person.person_id))] = row
+            self._rows[str(noda_extension(person.record).get("person_id", person.person_id))] = row
 
     def get(self, person_id: str) -> Person | None:
         row = self._rows.get(person_id)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,12 +20,12 @@ from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Images, Person
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.joint_counts import Counts, count_states, total
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats import Layout, carry_validation, mpii_record
-from noda_synth.formats.files.atomic import list_pieces, write_text
+from noda_synth.formats import Layout, mpii_record, write_validation
+from noda_synth.formats.files.atomic import write_json_lines, write_json_list
 from noda_synth.imaging.images import image_path
-from noda_synth.render.occluded_copies import RenderSettings
 from noda_synth.render.plan import Plan
-from noda_synth.version import __version__
+from noda_synth.render.settings import RenderRun
+from noda_synth.version import versions
 
 ORIGINALS = ("symlink", "hardlink", "copy", "none")
 
@@ -41,9 +39,9 @@ class Copies:
     """
 
     def __init__(self, lines: DiskList[dict[str, Any]], rows: array[int], copies: array[int]) -> None:
-        order = np.lexsort((np.array(copies), np.array(rows)))
-        self.lines = Subset(lines, order)
-        self.rows, self.copies = np.array(rows, np.int64)[order], np.array(copies, np.int64)[order]
+        by_row = np.lexsort((np.array(copies), np.array(rows)))
+        self.lines = Subset(lines, by_row)
+        self.rows, self.copies = np.array(rows, np.int64)[by_row], np.array(copies, np.int64)[by_row]
 
     def of(self, copy: int) -> Mapping[int, dict[str, Any]]:
         """Row in `Dataset.persons` -> the line of its copy number `copy`."""
@@ -69,10 +67,10 @@ class _ByRow(Mapping[int, dict[str, Any]]):
         return (int(row) for row in self._rows)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        place = int(np.searchsorted(self._rows, row))
-        if place == len(self._rows) or self._rows[place] != row:
+        index = int(np.searchsorted(self._rows, row))
+        if index == len(self._rows) or self._rows[index] != row:
             raise KeyError(row)
-        return self._lines[place]
+        return self._lines[index]
 
 
 def collect(shards: Sequence[Path], images: Path) -> Copies:
@@ -98,7 +96,7 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
     Args:
         dataset: whose images.
         layout: where they are.
-        result: the folder in the making.
+        result: the folder while it is being made.
         out: the folder's final name, which relative links count from.
         how: "symlink" (relative), "hardlink", "copy" or "none".
     """
@@ -118,36 +116,35 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
             _put(source, result / "images" / name, out / "images" / name, how)
 
 
-def _put(source: Path, place: Path, final: Path, how: str) -> None:
-    if place.is_symlink() or place.exists():
+def _put(source: Path, target: Path, final: Path, how: str) -> None:
+    if target.is_symlink() or target.exists():
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if how == "symlink":
-            place.symlink_to(os.path.relpath(source.resolve(), final.parent.resolve()))
+            target.symlink_to(os.path.relpath(source.resolve(), final.parent.resolve()))
         elif how == "hardlink":
-            place.hardlink_to(source.resolve())
+            target.hardlink_to(source.resolve())
         else:
-            shutil.copyfile(source, place)
+            shutil.copyfile(source, target)
     except OSError as error:
         raise NodaError(
             f"{final}: the original cannot be put there as a {how} ({error.strerror}); try another way with --originals"
         ) from error
 
 
-def write_annotations(
-    dataset: Dataset, layout: Layout, copies: Copies, settings: RenderSettings, annot: Path
-) -> list[Problem]:
+def write_annotations(run: RenderRun, copies: Copies) -> list[Problem]:
     """Write the training lists and carry the validation files along (MPII)."""
+    dataset, settings, annot = run.dataset, run.settings, run.staging.result / "annot"
     annot.mkdir(exist_ok=True)
     if dataset.source != "coco":
         for copy in range(settings.copies):
             name = f"train_{copy + 1}.json" if settings.copies > 1 else "train.json"
             records = training_records(dataset, copies.of(copy), settings.append)
-            write_text(annot / name, chain(list_pieces(records), "\n"))
+            write_json_list(annot / name, records)
         if settings.copies > 1:
             shutil.copyfile(annot / "train_1.json", annot / "train.json")
-    return carry_validation(layout, dataset, annot)[1]
+    return write_validation(run.layout, run.dataset, annot)[1]
 
 
 def training_records(
@@ -155,7 +152,7 @@ def training_records(
 ) -> Iterator[dict[str, Any]]:
     """The training list: everyone in the order of the input, the chosen ones pointing to their copies.
 
-    With `append` everyone stands there unchanged, and the copies follow.
+    With `append` everyone is listed unchanged, and the copies follow.
     """
     for row, person in enumerate(dataset.persons):
         if row in lines and not append:
@@ -181,31 +178,17 @@ def occluded_record(dataset: Dataset, person: Person, line: Mapping[str, Any]) -
 def visible_after(dataset: Dataset, person: Person, line: Mapping[str, Any]) -> NDArray[np.int8]:
     """(J,) int8: what is known of the joints once they are covered."""
     visible = person.visible.copy()
-    visible[dataset.skeleton.at(*line["covered"])] = OCCLUDED
+    visible[dataset.skeleton.indices(*line["covered"])] = OCCLUDED
     return visible
 
 
 def write_manifest(path: Path, copies: Copies) -> None:
-    write_text(path, (json.dumps(line) + "\n" for line in copies.lines))
+    write_json_lines(path, copies.lines)
 
 
-def write_problems(path: Path, problems: Iterable[Problem]) -> None:
-    """`errors.jsonl`, or nothing where there is nothing to say."""
-    lines = (json.dumps(problem.as_json()) + "\n" for problem in problems)
-    if first := next(lines, None):
-        write_text(path, chain([first], lines))
-
-
-def report(
-    dataset: Dataset,
-    plan: Plan,
-    copies: Copies,
-    problems: Sequence[Problem],
-    settings: Mapping[str, Any],
-    digest: str,
-    sources: Mapping[str, int],
-) -> dict[str, Any]:
+def report(run: RenderRun, plan: Plan, copies: Copies, problems: Sequence[Problem]) -> dict[str, Any]:
     """report.json: what was asked for, what was done, who was passed over, and how visibility changed."""
+    dataset = run.dataset
     first = copies.of(0)
     covered = Counter(joint for line in copies.lines for joint in line["covered"])
     before = ((person.labelled, person.visible) for person in dataset.persons)
@@ -214,14 +197,9 @@ def report(
         for row, person in enumerate(dataset.persons)
     )
     return {
-        "settings": settings,
-        "settings_hash": digest,
-        "versions": {
-            "noda-synth": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        },
+        "settings": run.all_settings,
+        "settings_hash": run.settings_hash,
+        "versions": versions(),
         "counts": {
             "images": len(dataset.images),
             "people": len(dataset.samples),
@@ -229,7 +207,7 @@ def report(
             "wanted": plan.wanted,
             "covered_people": len(np.unique(copies.rows)),
             "copies": len(copies.lines),
-            **sources,
+            **run.recipe.open().counts(),
             "failed": sum(problem.failed for problem in problems),
         },
         "passed_over": plan.passed_over,
@@ -243,9 +221,9 @@ def report(
 
 def joint_states(by_joint: Counts) -> dict[str, Any]:
     """Labelled joints of the training part by what is known of them, the share known to be occluded, and by joint."""
-    every = total(by_joint.values())
+    all_joints = total(by_joint.values())
     return {
-        **asdict(every),
-        "occluded_share": round(every.occluded / max(1, every.labelled), 6),
+        **asdict(all_joints),
+        "occluded_share": round(all_joints.occluded / max(1, all_joints.labelled), 6),
         "by_joint": {joint: asdict(states) for joint, states in by_joint.items()},
     }

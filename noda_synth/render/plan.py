@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Dataset, Person, far_outside_note
+from noda_synth.data.dataset import Person
 from noda_synth.data.disk_list import DiskList, Subset
+from noda_synth.data.geometry import far_outside_note
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.methods import Recipe, method_class
+from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.runs import jobs
 from noda_synth.seeding import item_generator
 
@@ -34,7 +36,7 @@ _BLOCK, _WAVE = 16, 64
 
 @dataclass(frozen=True)
 class Planned:
-    """A person who gets covered: row in `Dataset.persons`, and one placement a copy."""
+    """A person who gets covered: row in `Dataset.persons`, and one placement per copy."""
 
     row: int
     placements: tuple[Any, ...]
@@ -45,7 +47,7 @@ class Plan:
     """Who gets covered, in the order of the data set.
 
     Attributes:
-        wanted: number of people asked for: floor(ratio * people + 0.5).
+        wanted: number of people asked for: floor(ratio * training samples + 0.5), at most `limit`.
         chosen: the people found; fewer than wanted if not enough admit a placement.
         rows: (N,) their rows in `Dataset.persons`.
         passed_over: reason -> people that came earlier in the seeded order but do not admit a placement.
@@ -59,29 +61,17 @@ class Plan:
     problems: Sequence[Problem]
 
 
-def draw_plan(
-    dataset: Dataset,
-    images: Path,
-    recipe: Recipe,
-    *,
-    ratio: float,
-    copies: int,
-    limit: int | None,
-    max_pixels: int,
-    seed: int,
-    workers: int,
-    progress: jobs.Progress | None = None,
-) -> Plan:
+def draw_plan(run: RenderRun) -> Plan:
     """Draw the plan for floor(ratio * samples + 0.5) people (at most `limit`), each covered in `copies` ways."""
+    dataset, settings = run.dataset, run.settings
     samples = dataset.persons.samples
-    order = samples[item_generator(seed, "targets", "order").permutation(len(samples))]
-    wanted = floor(ratio * len(samples) + 0.5)
-    wanted = wanted if limit is None else min(wanted, limit)
+    permutation = samples[item_generator(settings.seed, "targets", "order").permutation(len(samples))]
+    wanted = floor(settings.ratio * len(samples) + 0.5)
+    wanted = wanted if settings.limit is None else min(wanted, settings.limit)
     work = partial(
-        _place_people, images=images, recipe=recipe, skeleton=dataset.skeleton, copies=copies,
-        max_pixels=max_pixels, seed=seed,
-    )  # fmt: skip
-    sees_others = method_class(recipe.method).sees_others
+        _place_people, images=run.layout.images, recipe=run.recipe, skeleton=dataset.skeleton, settings=settings
+    )
+    sees_others = method_class(settings.method).sees_others
 
     def others(row: int) -> tuple[Person, ...]:
         if not sees_others:
@@ -94,27 +84,27 @@ def draw_plan(
     passed_over: Counter[str] = Counter()
     problems: DiskList[Problem] = DiskList()
     position = 0
-    while len(chosen) < wanted and position < len(order):
-        # A wave is a little larger than what is missing; what it finds beyond that is dropped.
-        wave = order[position : position + max(_WAVE, (wanted - len(chosen)) * 9 // 8)]
-        position += len(wave)
-        people = ((int(row), dataset.persons[int(row)], others(int(row))) for row in wave)
-        blocks = jobs.blocks(people, _BLOCK)
-        for planned, reason, problem in chain.from_iterable(jobs.run_ordered(work, blocks, jobs=workers)):
-            if len(chosen) == wanted:
-                continue
-            if planned is not None:
-                chosen.append(planned)
-                rows.append(planned.row)
-                if progress:
+    with run.execution.progress(wanted, "plan", "person") as progress:
+        while len(chosen) < wanted and position < len(permutation):
+            # A wave is a little larger than what is missing; what it finds beyond that is dropped.
+            wave = permutation[position : position + max(_WAVE, (wanted - len(chosen)) * 9 // 8)]
+            position += len(wave)
+            people = ((int(row), dataset.persons[int(row)], others(int(row))) for row in wave)
+            results = jobs.run_ordered(work, jobs.blocks(people, _BLOCK), workers=run.execution.workers)
+            for planned, reason, problem in chain.from_iterable(results):
+                if len(chosen) == wanted:
+                    continue
+                if planned is not None:
+                    chosen.append(planned)
+                    rows.append(planned.row)
                     progress.add(1)
-            else:
-                passed_over[reason] += 1
-            if problem is not None:
-                problems.append(problem)
-    found = np.array(rows, np.int64)
-    places = np.argsort(found)
-    return Plan(wanted, Subset(chosen, places), found[places], dict(sorted(passed_over.items())), problems)
+                else:
+                    passed_over[reason] += 1
+                if problem is not None:
+                    problems.append(problem)
+    drawn = np.array(rows, np.int64)
+    by_row = np.argsort(drawn)
+    return Plan(wanted, Subset(chosen, by_row), drawn[by_row], dict(sorted(passed_over.items())), problems)
 
 
 def _place_people(
@@ -123,27 +113,25 @@ def _place_people(
     images: Path,
     recipe: Recipe,
     skeleton: Skeleton,
-    copies: int,
-    max_pixels: int,
-    seed: int,
+    settings: RenderSettings,
 ) -> list[tuple[Planned | None, str, Problem | None]]:
-    """For each person of a block: a plan or why there is none, and what is to be reported."""
+    """For each person of a block: a plan or why there is none, and what has to be reported."""
     method = recipe.open()
-    found: list[tuple[Planned | None, str, Problem | None]] = []
+    results: list[tuple[Planned | None, str, Problem | None]] = []
     for row, person, others in people:
         try:
-            size = image_size(image_path(images, person.image), max_pixels)
+            size = image_size(image_path(images, person.image), settings.max_pixels)
         except ItemError as error:
-            found.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
+            results.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
             continue
         subject = method.subject(person, skeleton, size, others)
-        reason = subject.refusal
+        reason = subject.reason
         placements: list[Any] = []
-        while not reason and len(placements) < copies:
-            rng = item_generator(seed, "placement", f"{person.person_id}/{len(placements)}")
+        while not reason and len(placements) < settings.copies:
+            rng = item_generator(settings.seed, "placement", f"{person.person_id}/{len(placements)}")
             placement, reason = method.draw(subject, rng)
             if placement is not None:
                 placements.append(placement)
         note = far_outside_note(person, skeleton, size, "render")
-        found.append((None if reason else Planned(row, tuple(placements)), reason, note))
-    return found
+        results.append((None if reason else Planned(row, tuple(placements)), reason, note))
+    return results

@@ -29,13 +29,13 @@ def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
             for number, text in enumerate(file, 1):
                 try:
                     line: dict[str, Any] = json.loads(text)
-                    found = wanted in (line.get("id"), line.get("file"))
+                    matches = wanted in (line.get("id"), line.get("file"))
                 except (ValueError, AttributeError):
                     raise NodaError(f"{manifest}, line {number}: no line of the manifest.jsonl of a set") from None
-                if found:
+                if matches:
                     return _checked(line, f"{manifest}, line {number}")
     except UnicodeDecodeError:
-        raise NodaError(f"{manifest} is no text, let alone the manifest.jsonl of a set") from None
+        raise NodaError(f"{manifest} is no text file, so it is no manifest.jsonl of a set") from None
     except OSError as error:
         raise NodaError(f"{manifest} cannot be read: {error.strerror}") from error
     raise NodaError(f'{manifest} has no image {wanted!r}; ids stand under "id" in its lines')
@@ -52,7 +52,7 @@ def _checked(line: dict[str, Any], where: str) -> dict[str, Any]:
     return line
 
 
-def stamp_of(line: Mapping[str, Any], sources: Sources) -> Overlay | None:
+def overlay_of(line: Mapping[str, Any], sources: Sources) -> Overlay | None:
     """What covers the image of a manifest line: alpha (h, w) uint8, left and top in 0-based pixels of the picture.
 
     Args:
@@ -60,18 +60,18 @@ def stamp_of(line: Mapping[str, Any], sources: Sources) -> Overlay | None:
         sources: where the pool is, or the objects are, that the data set was rendered with.
 
     Returns:
-        The stamp, or None where nothing is covered (`recompress`). For labels and statistics; no image is read.
+        The overlay, or None where nothing is covered (`recompress`). For labels and statistics; no image is read.
 
     Raises:
         NodaError: the sources are missing, damaged, or not those of the line.
     """
     method = method_of(line, sources)
-    with _refused(line):
-        return method.stamp(method.placement_of(line["placement"]))
+    with _checked_placement(line):
+        return method.overlay(method.placement_of(line["placement"]))
 
 
 @contextmanager
-def _refused(line: Mapping[str, Any]) -> Iterator[None]:
+def _checked_placement(line: Mapping[str, Any]) -> Iterator[None]:
     """Turn what cannot be used, or what no method can have drawn, into a NodaError."""
     try:
         yield
@@ -81,15 +81,16 @@ def _refused(line: Mapping[str, Any]) -> Iterator[None]:
         raise NodaError(f"{line['id']}: its placement is none that {line['method']} draws ({error!r})") from error
 
 
-def method_of(line: Mapping[str, Any], sources: Sources) -> Method[Any]:
+def method_of(line: Mapping[str, Any], sources: Sources) -> Method[Any, Any]:
     """The method that made the image of a manifest line. Raises NodaError for missing sources, or others."""
     kind = method_class(line["method"])
     for source in sorted(kind.takes):
         if getattr(sources, source) is None:
             raise NodaError(f"{line['id']} was made by {line['method']}, which needs --{source}; name the same as then")
-    settings = kind.settings_type(smooth=line["smooth"]) if "smooth" in line else kind.settings_type()
+    with _checked_placement(line):
+        settings = kind.settings_type(smooth=line["smooth"]) if "smooth" in line else kind.settings_type()
     method = Recipe(line["method"], settings, sources).open()
-    for source, content in method.contents().items():
+    for source, content in method.source_hashes().items():
         if content != line.get(source):
             raise NodaError(
                 f"{getattr(sources, source)} is not the {source} that {line['id']} was rendered with "
@@ -107,7 +108,7 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
     if out.exists() and not overwrite:
         raise NodaError(f"{out} exists; choose another --out, or --overwrite")
     method = method_of(line, sources)
-    with _refused(line):
+    with _checked_placement(line):
         picture = read_image(image_path(images, line["source"]))
         compose(picture, method, method.placement_of(line["placement"]))
     write_bytes(out, encode(picture, line["format"], line["quality"]))

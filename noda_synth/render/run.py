@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from noda_synth.data.dataset import Dataset
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats import Layout
-from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.formats.files.atomic import write_json, write_problems
 from noda_synth.imaging.images import image_path, image_size, read_image
-from noda_synth.methods import Recipe, Sources, method_class
 from noda_synth.render import output
 from noda_synth.render.coco_scenes import write_scenes
-from noda_synth.render.occluded_copies import RenderSettings, encode, render_copies
+from noda_synth.render.manifest import MANIFEST
+from noda_synth.render.occluded_copies import draw_copies, encode
 from noda_synth.render.plan import Plan, draw_plan
-from noda_synth.runs import jobs
-from noda_synth.runs.staging import Outcome, Part, Staging, check_output, settings_hash
-from noda_synth.version import __version__
+from noda_synth.render.settings import RenderRun
+from noda_synth.runs.staging import read_settings
 
 
 @dataclass(frozen=True)
@@ -39,118 +31,64 @@ class RenderReport:
     seconds: dict[str, float]
 
 
-def render(
-    dataset: Dataset,
-    layout: Layout,
-    sources: Sources,
-    out: Path,
-    settings: RenderSettings,
-    inputs: dict[str, str],
-    *,
-    workers: int,
-    part: Part | None = None,
-    overwrite: bool = False,
-    quiet: bool = False,
-) -> RenderReport | None:
-    """Write an occluded copy of a data set into the folder `out`.
-
-    Args:
-        dataset: the annotations.
-        layout: where its files lie.
-        sources: the pool of bodies, or the objects; what the method does not need is not looked at.
-        out: the folder; it appears when it is whole.
-        settings: how.
-        inputs: names and hashes of the annotation files, for the record of the settings.
-        workers: worker processes, or jobs.CLUSTER.
-        part: draw this part of the copies only, and write no data set yet.
-        overwrite: replace what is there, and start anew where a run was interrupted.
-        quiet: no progress.
+def render(run: RenderRun) -> RenderReport | None:
+    """Write an occluded copy of a data set into the folder `run.out`.
 
     Returns:
-        What was done, or None if `out` was there already, made with the same settings.
+        What was done, or None if the folder was there already, made with the same settings.
 
     Raises:
-        NodaError: a source is missing or does not fit the data set; nobody can be covered; another run writes `out`, or
-            was begun there with other settings.
+        NodaError: a source is missing or does not fit the data set; nobody can be covered; another run writes the
+            folder, or was begun there with other settings.
     """
-    started = time.perf_counter()
-    recipe = recipe_of(settings, sources, dataset)
-    method = recipe.open()
-    contents = method.contents()
-    every = {"version": __version__, **asdict(settings), **contents, "inputs": inputs}
-    digest = settings_hash(every)
-    marks = {**contents, "settings": digest}
-    staging = Staging(out, part)
-    if check_output(out, _made_with(out), every, overwrite):
-        staging.leftover()
+    start = time.perf_counter()
+    staging = run.staging
+    theirs = read_settings(run.out / "report.json")
+    held = staging.start(run.all_settings, theirs, overwrite=run.execution.overwrite)
+    if held is None:
         return None
-    with staging.opened(every, overwrite):
-        plan = plan_copies(dataset, layout.images, recipe, settings, workers=workers, quiet=quiet)
+    with held:
+        plan = draw_plan(run)
         planned = time.perf_counter()
-        images = len(np.unique(dataset.by_image.numbers[plan.rows]))
-        with jobs.Progress(images, "render", "image", quiet=quiet) as progress:
-            shards, outcomes = render_copies(
-                dataset, layout.images, recipe, plan, settings, staging, marks, workers=workers, progress=progress
-            )
-        if part:
-            return RenderReport({}, DiskList(chain(plan.problems, _problems(outcomes))), _seconds(outcomes))
-        result = staging.result
-        (result / "images").mkdir(parents=True, exist_ok=True)
-        copies = output.collect(shards, result / "images")
+        outcomes = draw_copies(run, plan)
+        problems = DiskList(chain(plan.problems, outcomes.problems()))
+        if run.execution.part:
+            return RenderReport({}, problems, outcomes.seconds())
+        (staging.result / "images").mkdir(parents=True, exist_ok=True)
+        copies = output.collect(outcomes.data(), staging.result / "images")
         if plan.wanted and not copies.lines:
             staging.drop()
-            raise NodaError(f"nobody could be covered ({_counted(plan.passed_over)})")
-        problems = DiskList(chain(dataset.problems, plan.problems, _problems(outcomes)))
-        problems.extend(output.link_originals(dataset, layout, result, out, settings.originals))
-        problems.extend(output.write_annotations(dataset, layout, copies, settings, result / "annot"))
-        if settings.coco or dataset.source == "coco":
-            with jobs.Progress(len(dataset.images), "coco", "image", quiet=quiet) as progress:
-                notes = write_scenes(
-                    dataset, layout.images, recipe, plan, copies, settings, staging, result / "annot",
-                    workers=workers, progress=progress,
-                )  # fmt: skip
-                problems.extend(notes)
-        output.write_manifest(result / "manifest.jsonl", copies)
-        output.write_problems(result / "errors.jsonl", problems)
-        content = output.report(dataset, plan, copies, problems, every, digest, method.counts())
-        write_atomically(result / "report.json", json.dumps(content, indent=1) + "\n")
-        seconds = {"plan": planned - started, "all": time.perf_counter() - started, **_seconds(outcomes)}
-        log = {"workers": workers, "host": os.uname().nodename, "out": str(out.resolve()), "seconds": seconds}
-        write_atomically(result / "run_log.json", json.dumps(log, indent=1) + "\n")
-        staging.finish(result)
+            reasons = ", ".join(f"{count} {reason}" for reason, count in plan.passed_over.items()) or "no people"
+            raise NodaError(f"nobody could be covered ({reasons})")
+        problems = DiskList(chain(run.dataset.problems, problems))
+        content = _write(run, plan, copies, problems)
+        seconds = {"plan": planned - start, "all": time.perf_counter() - start, **outcomes.seconds()}
+        log = {"workers": run.execution.workers, "host": os.uname().nodename, "out": str(run.out.resolve())}
+        write_json(staging.result / "run_log.json", {**log, "seconds": seconds})
+        staging.finish(staging.result)
     return RenderReport(content, problems, seconds)
 
 
-def recipe_of(settings: RenderSettings, sources: Sources, dataset: Dataset) -> Recipe:
-    """The method with its sources. Raises NodaError where one is missing, damaged, or not for this data set."""
-    for source in sorted(method_class(settings.method).takes):
-        if getattr(sources, source) is None:
-            raise NodaError(
-                f"--method {settings.method} needs --{source}; noda-synth render --help says what it may be"
-            )
-    recipe = Recipe(settings.method, settings.placement, sources)
-    recipe.open().check(dataset)
-    return recipe
+def _write(run: RenderRun, plan: Plan, copies: output.Copies, problems: DiskList[Problem]) -> dict[str, Any]:
+    """Put the data set together around its copies. Adds to the problems, and returns the content of report.json."""
+    result = run.staging.result
+    problems.extend(output.link_originals(run.dataset, run.layout, result, run.out, run.settings.originals))
+    problems.extend(output.write_annotations(run, copies))
+    if run.settings.coco or run.dataset.source == "coco":
+        problems.extend(write_scenes(run, plan, copies))
+    output.write_manifest(result / MANIFEST, copies)
+    write_problems(result / "errors.jsonl", problems)
+    content = output.report(run, plan, copies, problems)
+    write_json(result / "report.json", content)
+    return content
 
 
-def plan_copies(
-    dataset: Dataset, images: Path, recipe: Recipe, settings: RenderSettings, *, workers: int, quiet: bool
-) -> Plan:
-    """The plan for these settings."""
-    wanted = int(settings.ratio * len(dataset.samples) + 0.5)
-    with jobs.Progress(min(wanted, settings.limit or wanted), "plan", "person", quiet=quiet) as progress:
-        return draw_plan(
-            dataset, images, recipe, ratio=settings.ratio, copies=settings.copies, limit=settings.limit,
-            max_pixels=settings.max_pixels, seed=settings.seed, workers=workers, progress=progress,
-        )  # fmt: skip
-
-
-def disk_needed(dataset: Dataset, images: Path, plan: Plan, settings: RenderSettings) -> int:
+def disk_needed(run: RenderRun, plan: Plan) -> int:
     """Bytes that the copies will take, from the pixels of all targets' images and a few of them encoded."""
-    pixels = 0
+    settings, pixels = run.settings, 0
     rates: list[float] = []
     for planned in plan.chosen:
-        path = image_path(images, dataset.persons[planned.row].image)
+        path = image_path(run.layout.images, run.dataset.persons[planned.row].image)
         try:
             width, height = image_size(path, settings.max_pixels)
             pixels += width * height * len(planned.placements)
@@ -160,27 +98,3 @@ def disk_needed(dataset: Dataset, images: Path, plan: Plan, settings: RenderSett
         except ItemError:
             continue
     return round(pixels * sum(rates) / max(1, len(rates)))
-
-
-def _made_with(out: Path) -> dict[str, Any] | None:
-    """The settings of the data set that is there, or None if there is none of ours."""
-    try:
-        settings: dict[str, Any] = json.loads((out / "report.json").read_text())["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return settings
-
-
-def _problems(outcomes: Iterable[Outcome]) -> Iterator[Problem]:
-    return (Problem(**problem) for outcome in outcomes for problem in outcome["problems"])
-
-
-def _seconds(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    total: Counter[str] = Counter()
-    for outcome in outcomes:
-        total.update(outcome["seconds"])
-    return dict(total)
-
-
-def _counted(reasons: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "no people"

@@ -1,4 +1,4 @@
-"""The page around the figures and the gallery: templates filled in, data made safe, and nothing let out or in."""
+"""The page around the figures and the gallery: templates filled in, data made safe, and nothing loaded or sent."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ def page_head(parts: Mapping[str, str]) -> str:
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {_source(style)}; script-src {_source(script)}"
     )
-    filled = {
-        **parts, "index": json_for_script(parts["index"]), "policy": policy, "style": style, "script": script,
-    }  # fmt: skip
-    # In one go, so that nothing in the data is taken for a place to be filled.
+    index = json_for_script(parts["index"])
+    filled = {**parts, "index": index, "policy": policy, "style": style, "script": script}
+    # In one go, so that nothing in the data is taken for a field of the template.
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _template("page.html"))
     # ASCII, so that nothing depends on how the page is served, and half a surrogate pair in a name does no harm.
     return text.encode("ascii", "xmlcharrefreplace").decode()
 
 
 def page_block(number: int, entries: str) -> str:
-    """A block of the gallery's entries, which the page reads when they come into sight."""
+    """A block of the gallery's entries, which the page reads when they scroll into view."""
     return f'<script type="application/json" id="block{number}">{json_for_script(entries)}</script>\n'
 
 
@@ -59,5 +58,5 @@ def _template(name: str) -> str:
 
 
 def _source(text: str) -> str:
-    """The one style or script that the policy admits, by its hash."""
+    """The only style or script that the policy allows, by its hash."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -16,7 +16,7 @@ _MOST_PROBLEMS = 1000
 
 def summary(content: Mapping[str, Any]) -> str:
     """One sentence on the set, from report.json."""
-    counts = _part(content, "counts")
+    counts = _section(content, "counts")
     return text_of(
         f"{_count(counts, 'covered_people')} of {_count(counts, 'people')} people covered "
         f"in {_count(counts, 'copies')} images."
@@ -25,7 +25,7 @@ def summary(content: Mapping[str, Any]) -> str:
 
 def counts_table(content: Mapping[str, Any], qualities: Sequence[float]) -> str:
     """The counts of report.json, and the range of Q among the pasted masks."""
-    rows = [(name.replace("_", " "), f"{value:,}") for name, value in _part(content, "counts").items()]
+    rows = [(name.replace("_", " "), f"{value:,}") for name, value in _section(content, "counts").items()]
     if qualities:
         low, middle, high = np.percentile(qualities, [5, 50, 95])
         rows.append(("Q of pasted masks: 5 %, median, 95 %", f"{low:.2f}, {middle:.2f}, {high:.2f}"))
@@ -34,8 +34,8 @@ def counts_table(content: Mapping[str, Any], qualities: Sequence[float]) -> str:
 
 def joints_table(content: Mapping[str, Any]) -> str:
     """Labelled joints of the training part by what is known of them."""
-    states = _part(content, "joints")
-    before, after = (_part(states, when) for when in ("before", "after"))
+    states = _section(content, "joints")
+    before, after = (_section(states, when) for when in ("before", "after"))
     rows = [
         (name, *(f"{_share(state.get(name, 0), _total(state))}" for state in (before, after)))
         for name in ("visible", "occluded", "unknown")
@@ -45,7 +45,7 @@ def joints_table(content: Mapping[str, Any]) -> str:
 
 def covered_table(content: Mapping[str, Any]) -> str:
     """How often each kind of joint was covered, right and left."""
-    joints = {joint: count for joint, count in _part(content, "covered_joints").items() if isinstance(count, int)}
+    joints = {joint: count for joint, count in _section(content, "covered_joints").items() if isinstance(count, int)}
     kinds: dict[str, dict[str, int]] = {}
     for joint, count in joints.items():
         kinds.setdefault(kind_of(joint), {})[joint] = count
@@ -68,12 +68,12 @@ def numbers_table(lines: Iterable[Mapping[str, Any]]) -> str:
 
 def passed_over_table(content: Mapping[str, Any]) -> str:
     """Why people who came up were passed over."""
-    rows = [(reason, f"{count:,}") for reason, count in _part(content, "passed_over").items()]
+    rows = [(reason, f"{count:,}") for reason, count in _section(content, "passed_over").items()]
     return table("Passed over", ("why", "people"), rows) if rows else "<p>Nobody was passed over.</p>"
 
 
 def problems_table(problems: Sequence[Mapping[str, Any]], title: str) -> str:
-    """What could not be used, and what else is worth knowing."""
+    """What could not be used, and notes."""
     rows = [
         (problem.get("item", ""), "failed" if problem.get("failed", True) else "note", problem.get("reason", ""))
         for problem in problems[:_MOST_PROBLEMS]
@@ -121,9 +121,9 @@ def _cell(value: Any) -> str:
     return value.html() if isinstance(value, Bar) else text_of(value)
 
 
-def _part(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = content.get(name, {})
-    return part if isinstance(part, dict) else {}
+def _section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = content.get(name, {})
+    return section if isinstance(section, dict) else {}
 
 
 def _count(counts: Mapping[str, Any], name: str) -> str:

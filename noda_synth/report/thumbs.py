@@ -21,7 +21,7 @@ from noda_synth.figures.contact_sheet import fit_box, person_window
 from noda_synth.imaging.compositing import COVERING, overlap
 from noda_synth.imaging.images import BGRImage, image_path, read_image
 from noda_synth.methods import Sources
-from noda_synth.render.replay import stamp_of
+from noda_synth.render.replay import overlay_of
 
 SEEN, HIDDEN, COVERED = 1, 2, 3
 """Mark of a joint: a green dot, a blue ring (occluded before), a red cross (covered by the pasted body)."""
@@ -34,7 +34,7 @@ _COMMON = ("pool", "settings", "format", "quality")
 
 
 @dataclass(frozen=True)
-class Sight:
+class GalleryItem:
     """A render to be shown: its line of the manifest, and the person as annotated, without the record."""
 
     line: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Studio:
+class ThumbnailContext:
     """What thumbnails are made from.
 
     Attributes:
@@ -60,7 +60,7 @@ class Studio:
     side: int
 
 
-def thumbs(sights: Sequence[Sight], *, studio: Studio) -> tuple[str, list[Problem]]:
+def make_entries(items: Sequence[GalleryItem], *, context: ThumbnailContext) -> tuple[str, list[Problem]]:
     """The gallery's entries of a few renders as a JSON list, and what is broken.
 
     An entry has `line` (of the manifest) and either `error` or: `size` of the pictures, `before` and `after` side by
@@ -68,45 +68,45 @@ def thumbs(sights: Sequence[Sight], *, studio: Studio) -> tuple[str, list[Proble
     """
     entries: list[dict[str, Any]] = []
     problems: list[Problem] = []
-    for sight in sights:
-        entry: dict[str, Any] = {"line": {key: value for key, value in sight.line.items() if key not in _COMMON}}
+    for item in items:
+        entry: dict[str, Any] = {"line": {key: value for key, value in item.line.items() if key not in _COMMON}}
         try:
-            entry |= thumb(sight, studio)
+            entry |= make_entry(item, context)
         except (ItemError, NodaError) as error:
             entry["error"] = str(error)
         except (KeyError, TypeError, ValueError) as error:
             entry["error"] = f"its line in the manifest is not as render wrote it ({error!r})"
         if "error" in entry:
-            problems.append(Problem("report", sight.line["id"], entry["error"]))
+            problems.append(Problem("report", item.line["id"], entry["error"]))
         entries.append(entry)
     return json.dumps(entries, separators=(",", ":")), problems
 
 
-def thumb(sight: Sight, studio: Studio) -> dict[str, Any]:
-    """The pictures of a render and what is drawn on them, see `thumbs`. Raises ItemError for a broken picture."""
-    line, person = sight.line, sight.person
-    after = read_image(image_path(studio.images, line["file"]))
-    before = _original(line["source"], studio)
+def make_entry(item: GalleryItem, context: ThumbnailContext) -> dict[str, Any]:
+    """The pictures of a render and what is drawn on them, see `make_entries`. Raises ItemError for a broken picture."""
+    line, person = item.line, item.person
+    after = read_image(image_path(context.images, line["file"]))
+    before = _original(line["source"], context)
     shape = after.shape
     if before is not None and before.shape != shape:
         raise ItemError(f"{line['source']} and {line['file']} are of different sizes")
     known, window = person_window(person, (shape[1], shape[0]))
-    (width, height), _, _ = fit_box(after[window], studio.side)
+    (width, height), _, _ = fit_box(after[window], context.side)
     width += width % 2  # so that the two pictures share no block of colours
     pictures = [_reduced(picture[window], (width, height)) for picture in (before, after) if picture is not None]
     factor = np.array([width, height]) / after[window].shape[1::-1]
-    places = (person.joints - (window[1].start, window[0].start) + 0.5) * factor
-    covered = set(studio.skeleton.at(*line["covered"]))
+    positions = (person.joints - (window[1].start, window[0].start) + 0.5) * factor
+    covered = set(context.skeleton.indices(*line["covered"]))
     joints = [
         [round(float(x), 1), round(float(y), 1), _mark(j in covered, int(person.visible[j]))] if known[j] else 0
-        for j, (x, y) in enumerate(places)
+        for j, (x, y) in enumerate(positions)
     ]
     return {
         "size": [width, height],
         "before": before is not None,
         "picture": base64.b64encode(_webp(np.hstack(pictures))).decode(),
         "joints": joints,
-        "mask": _outline(line, studio, shape, window, (width, height)),
+        "mask": _outline(line, context, shape, window, (width, height)),
     }
 
 
@@ -123,9 +123,9 @@ def _mark(covered: bool, visible: int) -> int:
     return COVERED if covered else HIDDEN if visible == OCCLUDED else SEEN
 
 
-def _original(name: str, studio: Studio) -> BGRImage | None:
+def _original(name: str, context: ThumbnailContext) -> BGRImage | None:
     """The picture before, or None if it is not at hand."""
-    for folder in (studio.images, studio.originals):
+    for folder in (context.images, context.originals):
         if folder is not None and (path := image_path(folder, name)).exists():
             return _read_again(path)
     return None
@@ -148,15 +148,19 @@ def _webp(picture: BGRImage) -> bytes:
 
 
 def _outline(
-    line: Mapping[str, Any], studio: Studio, shape: tuple[int, ...], window: tuple[slice, slice], size: tuple[int, int]
+    line: Mapping[str, Any],
+    context: ThumbnailContext,
+    shape: tuple[int, ...],
+    window: tuple[slice, slice],
+    size: tuple[int, int],
 ) -> str:
     """What the stamp covers of the window, as an SVG path in pixels of the thumbnail; empty where that is not known."""
-    stamp = stamp_of(line, studio.sources) if studio.sources else None
-    lies = stamp and overlap(stamp.alpha.shape, shape, stamp.left, stamp.top)
-    if not stamp or not lies:
+    stamp = overlay_of(line, context.sources) if context.sources else None
+    region = stamp and overlap(stamp.alpha.shape, shape, stamp.left, stamp.top)
+    if not stamp or not region:
         return ""
     canvas = np.zeros(shape[:2], np.uint8)
-    canvas[lies[0]] = stamp.alpha[lies[1]]
+    canvas[region[0]] = stamp.alpha[region[1]]
     mask = np.asarray(_reduced(canvas[window], size) >= COVERING, np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     pieces = (cv2.approxPolyDP(contour, _OUTLINE_ERROR, closed=True) for contour in contours)

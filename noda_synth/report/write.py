@@ -21,8 +21,9 @@ from noda_synth.pool.reader import Pool
 from noda_synth.render.manifest import CoveredPeople, manifest_lines
 from noda_synth.render.replay import method_of
 from noda_synth.report import page, tables
-from noda_synth.report.thumbs import Sight, Studio, quality_of, thumbs
+from noda_synth.report.thumbs import GalleryItem, ThumbnailContext, make_entries, quality_of
 from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
 from noda_synth.seeding import item_generator
 
 # Small, because a sorted or filtered gallery shows renders of many blocks at once.
@@ -32,8 +33,8 @@ _HELD_BLOCKS = 64
 
 
 @dataclass(frozen=True)
-class Written:
-    """What there is to say about a page: renders shown, bytes, broken pictures, and notes that stand on it too."""
+class WrittenReport:
+    """A page: renders shown, bytes, broken pictures, and the notes that stand on it too."""
 
     renders: int
     size: int
@@ -41,60 +42,86 @@ class Written:
     notes: list[str]
 
 
-def write_report(
-    folder: Path,
-    out: Path,
-    *,
-    sources: Sources,
-    originals: Path | None,
-    number: int | None,
-    seed: int,
-    side: int,
-    workers: int,
-    quiet: bool = False,
-) -> Written:
-    """Write the page of a rendered set to `out`.
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a page shows.
 
-    Args:
-        folder: as `noda-synth render` wrote it.
-        out: the page.
+    Attributes:
         sources: what the set was rendered from; where that is not there, or another, the page has neither masks nor Q.
         originals: the folder of the original images, for a set without them.
         number: show so many renders, drawn at random; None shows all.
         seed: of the draw.
         side: longest side of a thumbnail in pixels.
+    """
+
+    sources: Sources
+    originals: Path | None = None
+    number: int | None = None
+    seed: int = 0
+    side: int = 160
+
+
+@dataclass(frozen=True)
+class _RenderedSet:
+    """A rendered set as it was read: its folder, report.json, the lines of its manifest, and the people in them."""
+
+    folder: Path
+    content: Mapping[str, Any]
+    lines: Sequence[dict[str, Any]]
+    people: CoveredPeople
+
+
+def write_report(
+    folder: Path, out: Path, options: ReportOptions, *, workers: int, quiet: bool = False
+) -> WrittenReport:
+    """Write the page of a rendered set to `out`.
+
+    Args:
+        folder: as `noda-synth render` wrote it.
+        out: the page.
+        options: what it shows.
         workers: worker processes.
         quiet: no progress.
 
     Raises:
         NodaError: the folder is no rendered set, or the page cannot be written.
     """
-    every, people = manifest_lines(folder), CoveredPeople(folder)
+    lines: Sequence[dict[str, Any]] = manifest_lines(folder)
+    people = CoveredPeople(folder)
     content = read_json(folder / "report.json")
     if not isinstance(content, dict):
         raise NodaError(f"{folder / 'report.json'} is not as render wrote it: it is no object")
-    lines = every if number is None or number >= len(every) else _some(every, number, seed)
-    opened, why_not = _opened(sources, lines)
+    rendered = _RenderedSet(folder, content, lines, people)
+    if options.number is not None and options.number < len(lines):
+        lines = _sample(lines, options.number, options.seed)
+    sources, why_not = _matching_sources(options.sources, lines)
     notes = [why_not] if why_not else []
-    if len(lines) < len(every):
-        notes.append(f"The gallery shows {len(lines):,} of {len(every):,} renders, drawn at random (--number).")
-    studio = Studio(folder / "images", originals, opened, people.dataset.skeleton, side)
-    sights, problems = _sights(lines, people)
+    if len(lines) < len(rendered.lines):
+        notes.append(
+            f"The gallery shows {len(lines):,} of {len(rendered.lines):,} renders, drawn at random (--number)."
+        )
+    context = ThumbnailContext(folder / "images", options.originals, sources, people.dataset.skeleton, options.side)
+    items, problems = _gallery_items(lines, people)
     # The tables come first on the page, but name the pictures that turn out to be broken.
-    blocks: DiskList[str] = DiskList(held=_HELD_BLOCKS)
-    problems += _make_blocks(blocks, sights, studio, workers, quiet)
-    shown = (sight.line for sight in sights)
-    parts = _parts(folder, content, every, shown, people, _qualities(opened, lines), problems, notes)
+    blocks: DiskList[str] = DiskList(max_in_memory=_HELD_BLOCKS)
+    problems += _make_blocks(blocks, items, context, workers, quiet)
+    shown = (item.line for item in items)
+    qualities = _qualities(sources, lines)
+    parts = {
+        **_tables(rendered, qualities, problems),
+        "notes": "".join(f"<p>{page.text_of(note)}</p>" for note in notes),
+        "index": _index(rendered, shown, qualities),
+    }
     write_text(out, chain([page.page_head(parts)], blocks, [page.PAGE_END]))
-    return Written(len(sights), out.stat().st_size, problems, notes)
+    return WrittenReport(len(items), out.stat().st_size, problems, notes)
 
 
-def _some(lines: Sequence[dict[str, Any]], number: int, seed: int) -> Sequence[dict[str, Any]]:
+def _sample(lines: Sequence[dict[str, Any]], number: int, seed: int) -> Sequence[dict[str, Any]]:
     chosen = item_generator(seed, "report", "renders").permutation(len(lines))[:number]
     return Subset(lines, np.sort(chosen))
 
 
-def _opened(sources: Sources, lines: Sequence[Mapping[str, Any]]) -> tuple[Sources | None, str]:
+def _matching_sources(sources: Sources, lines: Sequence[Mapping[str, Any]]) -> tuple[Sources | None, str]:
     """The sources if they are those of the set; else None, and why the page has no masks."""
     try:
         if lines:
@@ -114,77 +141,85 @@ def _qualities(sources: Sources | None, lines: Sequence[Mapping[str, Any]]) -> d
     return {level: pool.quality(level) for level in pool.levels}
 
 
-def _sights(lines: Sequence[dict[str, Any]], people: CoveredPeople) -> tuple[DiskList[Sight], list[Problem]]:
-    sights, problems = DiskList[Sight](), []
+def _gallery_items(
+    lines: Sequence[dict[str, Any]], people: CoveredPeople
+) -> tuple[DiskList[GalleryItem], list[Problem]]:
+    items, problems = DiskList[GalleryItem](), []
     for line in lines:
         try:
-            sights.append(Sight(line, replace(people.of(line), record={})))
+            items.append(GalleryItem(line, replace(people.of(line), record={})))
         except KeyError:
             problems.append(Problem("report", str(line["id"]), f"person {line['person']} is not in the annotations"))
-    return sights, problems
+    return items, problems
 
 
 def _make_blocks(
-    blocks: DiskList[str], sights: Sequence[Sight], studio: Studio, workers: int, quiet: bool
+    blocks: DiskList[str], items: Sequence[GalleryItem], context: ThumbnailContext, workers: int, quiet: bool
 ) -> list[Problem]:
-    """Make the gallery's blocks; what is broken."""
+    """Make the gallery's blocks. Returns what is broken."""
     problems: list[Problem] = []
-    with jobs.Progress(len(sights), "report", "render", quiet=quiet) as progress:
-        done = jobs.run_ordered(partial(thumbs, studio=studio), jobs.blocks(sights, _BLOCK), jobs=workers)
+    with Progress(len(items), "report", "render", quiet=quiet) as progress:
+        done = jobs.run_ordered(partial(make_entries, context=context), jobs.blocks(items, _BLOCK), workers=workers)
         for number, (entries, broken) in enumerate(done):
             blocks.append(page.page_block(number, entries))
             problems += broken
-            progress.add(min(_BLOCK, len(sights) - _BLOCK * number))
+            progress.add(min(_BLOCK, len(items) - _BLOCK * number))
     return problems
 
 
-def _parts(
-    folder: Path,
-    content: Mapping[str, Any],
-    every: Sequence[Mapping[str, Any]],
-    lines: Iterable[Mapping[str, Any]],
-    people: CoveredPeople,
-    qualities: Mapping[str, NDArray[np.float64]],
-    problems: Sequence[Problem],
-    notes: Sequence[str],
+def _tables(
+    rendered: _RenderedSet, qualities: Mapping[str, NDArray[np.float64]], problems: Sequence[Problem]
 ) -> dict[str, str]:
-    """What fills the page: HTML, and the gallery's index."""
-    rated = [quality for line in every if (quality := quality_of(line, qualities)) is not None]
-    skeleton = people.dataset.skeleton
-    index = {
-        "set": folder.resolve().name,
-        "block": _BLOCK,
-        "joints": skeleton.joints,
-        "limbs": skeleton.limb_pairs,
-        "renders": [_indexed(line, quality_of(line, qualities), skeleton.at(*line["covered"])) for line in lines],
-    }
+    """The page's title, and its tables as HTML."""
+    content = rendered.content
+    rated = [quality for line in rendered.lines if (quality := quality_of(line, qualities)) is not None]
     figures = (
-        tables.counts_table(content, rated), tables.joints_table(content), tables.covered_table(content),
-        tables.numbers_table(every),
-    )  # fmt: skip
+        tables.counts_table(content, rated),
+        tables.joints_table(content),
+        tables.covered_table(content),
+        tables.numbers_table(rendered.lines),
+    )
     left_out = (
         tables.passed_over_table(content),
-        tables.problems_table(_recorded(folder / "errors.jsonl"), "Said by render"),
-        tables.problems_table([problem.as_json() for problem in problems], "Not to be shown here"),
+        tables.problems_table(_recorded_problems(rendered.folder / "errors.jsonl"), "Reported by render"),
+        tables.problems_table([problem.as_json() for problem in problems], "Cannot be shown here"),
     )
     return {
-        "title": page.text_of(folder.resolve().name),
+        "title": page.text_of(rendered.folder.resolve().name),
         "summary": tables.summary(content),
-        "notes": "".join(f"<p>{page.text_of(note)}</p>" for note in notes),
         "figures": "".join(figures),
         "left_out": "".join(left_out),
         "settings": tables.settings_table(content),
-        "index": json.dumps(index, separators=(",", ":")),
     }
+
+
+def _index(
+    rendered: _RenderedSet, lines: Iterable[Mapping[str, Any]], qualities: Mapping[str, NDArray[np.float64]]
+) -> str:
+    """The gallery's index as JSON: what is needed before any block is read."""
+    skeleton = rendered.people.dataset.skeleton
+    index = {
+        "set": rendered.folder.resolve().name,
+        "block": _BLOCK,
+        "joints": skeleton.joints,
+        "limbs": skeleton.limb_indices,
+        "renders": [_indexed(line, quality_of(line, qualities), skeleton.indices(*line["covered"])) for line in lines],
+    }
+    return json.dumps(index, separators=(",", ":"))
 
 
 def _indexed(line: Mapping[str, Any], quality: float | None, covered: Sequence[int]) -> list[Any]:
     """What filters and order of the gallery go by: id, person, occluder, covered joints, Q, level, method."""
     placement = line.get("placement") or {}
     return [
-        line["id"], line["person"], " ".join(_occluders(line.get("occluder") or {})), covered, quality,
-        str(placement.get("level", "")), str(line.get("method", "")),
-    ]  # fmt: skip
+        line["id"],
+        line["person"],
+        " ".join(_occluders(line.get("occluder") or {})),
+        covered,
+        quality,
+        str(placement.get("level", "")),
+        str(line.get("method", "")),
+    ]
 
 
 def _occluders(occluder: Mapping[str, Any]) -> list[str]:
@@ -193,10 +228,10 @@ def _occluders(occluder: Mapping[str, Any]) -> list[str]:
     return [*(str(one["person"]) for one in people if "person" in one), *map(str, occluder.get("objects", []))]
 
 
-def _recorded(path: Path) -> list[dict[str, Any]]:
+def _recorded_problems(path: Path) -> list[dict[str, Any]]:
     """The lines of errors.jsonl, if there is one."""
     try:
-        found = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+        problems = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
     except (OSError, ValueError) as error:
         return [{"item": str(path), "reason": f"cannot be read: {error}"}]
-    return [problem for problem in found if isinstance(problem, dict)]
+    return [problem for problem in problems if isinstance(problem, dict)]

@@ -10,10 +10,10 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,19 +21,43 @@ from functools import lru_cache
 from itertools import islice
 from multiprocessing import current_process
 from pathlib import Path
-from typing import IO, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import cv2
 import joblib
-from tqdm import tqdm
 
-from noda_synth.errors import NodaError
-from noda_synth.runs.staging import Outcome, Staging, fingerprints, remove
+from noda_synth.errors import NodaError, Problem
+from noda_synth.runs.progress import Progress
+from noda_synth.runs.staging import Outcome, Part, Staging, file_hashes, remove
 
 Item = TypeVar("Item")
 
 CLUSTER = -1
 """Number of workers that stands for all that the caller's `joblib.parallel_config` has."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run goes about its work, which decides nothing about what is written.
+
+    Attributes:
+        workers: worker processes; 1 works in this process, CLUSTER takes the caller's.
+        part: do this part of the work only, and leave the output to be put together later.
+        overwrite: replace the output that is there, and start anew where a run was interrupted.
+        quiet: show no progress.
+    """
+
+    workers: int = 1
+    part: Part | None = None
+    overwrite: bool = False
+    quiet: bool = False
+
+    def progress(self, total: int, what: str, unit: str) -> Progress:
+        return Progress(total, what, unit, quiet=self.quiet)
+
+
+ONE_WORKER = Execution()
+"""All of the work, in this process."""
 
 
 def blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -53,12 +77,7 @@ class Shard:
 
 
 def run_shards(
-    staging: Staging,
-    work: Callable[[Any, Path], Outcome],
-    shards: Iterable[Shard],
-    *,
-    jobs: int,
-    progress: Progress,
+    staging: Staging, work: Callable[[Any, Path], Outcome], shards: Iterable[Shard], *, workers: int, progress: Progress
 ) -> Outcomes:
     """Do all shards that are not done yet, or those of this run's part; outcomes in the order of the shards.
 
@@ -66,10 +85,10 @@ def run_shards(
         staging: where finished shards are kept.
         work: called as work(items, path) in a worker; writes the shard's data to `path` (a file, or a folder it makes)
             and returns what there is to say about it. It reports the failures of single items there and raises only
-            for what makes going on pointless.
+            where it makes no sense to go on.
         shards: the work; drawn from one at a time, a little ahead of the workers, and perhaps by another thread.
-        jobs: number of worker processes; 1 works in this process, CLUSTER takes the caller's.
-        progress: told of each shard.
+        workers: worker processes; 1 works in this process, CLUSTER takes the caller's.
+        progress: counts the items of each shard that is done.
     """
     names: list[str] = []
     sizes: dict[str, int] = {}
@@ -86,8 +105,8 @@ def run_shards(
                 sizes[shard.name] = shard.size
                 yield joblib.delayed(_do_shard)(work, shard, staging.temporary, Path.cwd())
 
-    for written in _results(calls(), jobs, "generator_unordered"):
-        staging.keep(written.shard, written.path, written.files, written.outcome)
+    for written in _results(calls(), workers, "generator_unordered"):
+        staging.store(written.shard, written.path, written.files, written.outcome)
         progress.add(sizes.pop(written.shard))
     return Outcomes(staging, names)
 
@@ -106,23 +125,38 @@ class Outcomes(Sequence[Outcome]):
         return len(self.shards)
 
     @overload
-    def __getitem__(self, place: int) -> Outcome: ...
+    def __getitem__(self, index: int) -> Outcome: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Outcome]: ...
-    def __getitem__(self, place: int | slice) -> Outcome | list[Outcome]:
-        if isinstance(place, slice):
-            return [self._staging.outcome(shard) for shard in self.shards[place]]
-        return self._staging.outcome(self.shards[place])
+    def __getitem__(self, index: slice) -> list[Outcome]: ...
+    def __getitem__(self, index: int | slice) -> Outcome | list[Outcome]:
+        if isinstance(index, slice):
+            return [self._staging.outcome(shard) for shard in self.shards[index]]
+        return self._staging.outcome(self.shards[index])
+
+    def data(self) -> list[Path]:
+        """Where the data of the shards lies."""
+        return [self._staging.data(shard) for shard in self.shards]
+
+    def problems(self) -> Iterator[Problem]:
+        """What could not be used, of all shards."""
+        return (problem for outcome in self for problem in outcome.problems)
+
+    def seconds(self) -> dict[str, float]:
+        """Stage -> seconds of work, summed over the workers."""
+        total: Counter[str] = Counter()
+        for outcome in self:
+            total.update(outcome.seconds)
+        return dict(total)
 
 
-def run_ordered(work: Callable[[Any], Any], items: Iterable[Any], *, jobs: int) -> Iterator[Any]:
+def run_ordered(work: Callable[[Any], Any], items: Iterable[Any], *, workers: int) -> Iterator[Any]:
     """work(item) for every item, over the workers; results in order, as they come. For work whose results are small."""
-    yield from _results((joblib.delayed(_at_home)(Path.cwd(), work, item) for item in items), jobs, "generator")
+    yield from _results((joblib.delayed(_at_home)(Path.cwd(), work, item) for item in items), workers, "generator")
 
 
 @contextmanager
 def dask_cluster(scheduler: str) -> Iterator[None]:
-    """Work with jobs=CLUSTER runs on the workers of a Dask scheduler that is there already.
+    """Work with workers=CLUSTER runs on the workers of a Dask scheduler that is there already.
 
     Raises:
         NodaError: Dask is not installed, or the scheduler cannot be reached.
@@ -147,7 +181,7 @@ _SCHEDULER_SECONDS, _WORKER_SECONDS = 8, 60
 
 @dataclass(frozen=True)
 class _Written:
-    """What a worker has written: where, its fingerprints, and what there is to say about it."""
+    """What a worker has written: where, the hashes of its files, and what there is to say about it."""
 
     shard: str
     path: Path
@@ -155,30 +189,30 @@ class _Written:
     outcome: Outcome
 
 
-def _results(calls: Iterable[Any], jobs: int, return_as: str) -> Iterator[Any]:
+def _results(calls: Iterable[Any], workers: int, return_as: str) -> Iterator[Any]:
     """The results of joblib's delayed calls.
 
     They are small (data waits on disk), so it does no harm that joblib collects them without back-pressure.
     """
-    if jobs == 1:
+    if workers == 1:
         for function, args, kwargs in calls:
             yield function(*args, **kwargs)
         return
     try:
-        with _deaf_to_interrupts():
-            results = joblib.Parallel(n_jobs=jobs, return_as=return_as)(calls)
+        with _interrupts_ignored():
+            results = joblib.Parallel(n_jobs=workers, return_as=return_as)(calls)
         yield from results
     except Exception as error:
         if type(error).__name__ not in _WORKER_DEATHS:
             raise
         raise NodaError(
-            "a worker process died, most likely for want of memory; what is finished is kept: run the same command "
-            f"again, with {'more memory a worker' if jobs == CLUSTER else f'fewer --jobs than {jobs}'}"
+            "a worker process died, most likely because memory ran out; what is finished is kept: run the same command "
+            f"again, with {'more memory per worker' if workers == CLUSTER else f'fewer --jobs than {workers}'}"
         ) from error
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _interrupts_ignored() -> Iterator[None]:
     """Ctrl-C does nothing for a moment, and never to processes that start meanwhile, also while they import.
 
     A terminal sends it to all processes, but it is for the caller to answer. (Blocking it would lose none of the
@@ -203,7 +237,7 @@ def _do_shard(work: Callable[[Any, Path], Outcome], shard: Shard, folder: Path, 
     path = folder / f"{uuid.uuid4().hex}-{shard.name}"
     try:
         outcome = _at_home(home, work, shard.items, path)
-        return _Written(shard.name, path, fingerprints(path), outcome)
+        return _Written(shard.name, path, file_hashes(path), outcome)
     except BaseException:
         remove(path)
         raise
@@ -215,7 +249,7 @@ def _at_home(home: Path, work: Callable[..., Any], *args: Any) -> Any:
     OpenCV gets one thread: parallel over items is faster than threads inside one, and both together are slower.
     """
     if current_process().name.startswith("LokyProcess"):
-        _leave_with(os.getppid())
+        _exit_with(os.getppid())
     if Path.cwd() != home:
         os.chdir(home)
     cv2.setNumThreads(1)
@@ -223,8 +257,8 @@ def _at_home(home: Path, work: Callable[..., Any], *args: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _leave_with(parent: int) -> None:
-    """End this worker soon after its parent was killed; joblib's would wait for work for ever."""
+def _exit_with(parent: int) -> None:
+    """End this worker soon after its parent was killed; it would wait for work without end."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -234,58 +268,6 @@ def _leave_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-class _Lines:
-    """A stream for tqdm that turns its carriage returns into lines, for logs."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.stream = stream
-
-    def write(self, text: str) -> None:
-        if text.strip("\r\n "):
-            self.stream.write(text.strip("\r\n ") + "\n")
-
-    def flush(self) -> None:
-        self.stream.flush()
-
-
-class Progress:
-    """Rate and remaining time: a bar on a terminal, a plain line now and then in a log, nothing if quiet."""
-
-    def __init__(self, total: int, what: str, unit: str, *, quiet: bool = False, stream: IO[str] | None = None) -> None:
-        stream = stream or sys.stderr
-        terminal = stream.isatty()
-        self.started = time.perf_counter()
-        self._bar = tqdm(
-            total=total,
-            desc=what,
-            unit=unit,
-            disable=quiet,
-            file=stream if terminal else _Lines(stream),
-            dynamic_ncols=terminal,
-            ascii=not terminal,
-            mininterval=0.1 if terminal else 10.0,
-            delay=0.0 if terminal else 5.0,
-            bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} {unit}s, {rate_fmt}, {remaining} left",
-        )
-
-    def leave_out(self, count: int) -> None:
-        """Count up to less."""
-        self._bar.total = (self._bar.total or 0) - count
-
-    def add(self, count: int, resumed: bool = False) -> None:
-        if resumed and not self._bar.disable:  # a bar that is switched off has no counts
-            self._bar.initial += count
-            self._bar.n += count
-        else:
-            self._bar.update(count)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-
 def stop_workers() -> None:
     """End joblib's worker processes at once, after Ctrl-C."""
     from joblib.externals.loky import get_reusable_executor
@@ -293,6 +275,6 @@ def stop_workers() -> None:
     get_reusable_executor().shutdown(wait=False, kill_workers=True)
 
 
-def default_jobs() -> int:
+def default_workers() -> int:
     """All cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

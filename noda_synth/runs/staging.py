@@ -1,6 +1,6 @@
-"""The folder beside an output in which it comes into being, and all that makes it survive an interruption.
+"""The folder beside an output in which it is made, and all that makes it survive an interruption.
 
-Whatever is finished there carries the SHA-256 of its files, and is trusted by a later run only if they are still the
+What is finished there carries the SHA-256 of its files, and is trusted by a later run only if they are still the
 same. The output appears under its own name when it is whole.
 """
 
@@ -13,21 +13,38 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from noda_synth.errors import NodaError
+from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.atomic import write_atomically
 
-Outcome = dict[str, Any]
-"""What a worker says of its shard: small, JSON-like, kept beside the shard's data."""
+_ORPHAN_SECONDS, _PATIENCE_SECONDS = 30, 2
 
 
-_ORPHAN_SECONDS = 30
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker says of its shard: small, kept as JSON beside the shard's data.
+
+    Attributes:
+        problems: what could not be used.
+        seconds: stage -> seconds of work.
+        counts: name -> number, or name -> {name: number}.
+    """
+
+    problems: Sequence[Problem] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Outcome:
+        """Raises KeyError or TypeError for a record that is no outcome."""
+        return cls([Problem(**problem) for problem in record["problems"]], record["seconds"], record["counts"])
 
 
 def settings_json(settings: dict[str, Any]) -> str:
@@ -58,25 +75,29 @@ def remove(path: Path) -> None:
     """Remove a file or a folder with all that is in it, if it is there."""
     if path.is_dir() and not path.is_symlink():
         # A worker that outlived a killed run may still be writing in there: it ends with the shard that it has begun.
-        patience = time.monotonic() + _ORPHAN_SECONDS
+        start, said = time.monotonic(), False
         while path.exists():
             try:
                 shutil.rmtree(path)
             except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or time.monotonic() > patience:
+                waited = time.monotonic() - start
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT) or waited > _ORPHAN_SECONDS:
                     raise
+                if waited > _PATIENCE_SECONDS and not said:
+                    said = True
+                    sys.stderr.write(f"{path}: waiting for a worker of a killed run (at most {_ORPHAN_SECONDS} s)\n")
                 time.sleep(0.05)
     else:
         path.unlink(missing_ok=True)
 
 
-def fingerprints(path: Path) -> dict[str, str]:
+def file_hashes(path: Path) -> dict[str, str]:
     """SHA-256 of every file under a path by its relative name; of a file that stands alone under "."."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): fingerprint(file) for file in files}
+    return {str(file.relative_to(path)): file_hash(file) for file in files}
 
 
-def fingerprint(file: Path) -> str:
+def file_hash(file: Path) -> str:
     """SHA-256 of a file, a piece at a time."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -87,7 +108,7 @@ def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any],
 
     Args:
         out: the output.
-        theirs: the settings it was made with, or None if it is not of our making.
+        theirs: the settings it was made with, or None if noda-synth did not make it.
         ours: the settings of this run.
         overwrite: start anew.
 
@@ -97,13 +118,13 @@ def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any],
     if not (out.exists() or out.is_symlink()):
         return False
     if theirs is None:
-        raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another place")
+        raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another output")
     if overwrite:
         return False
     if theirs != json.loads(settings_json(ours)):
         raise NodaError(
             f"{out} exists, made with other settings ({settings_difference(ours, theirs)}); "
-            "choose another place, or --overwrite"
+            "choose another output, or --overwrite"
         )
     return True
 
@@ -119,8 +140,17 @@ class Part:
         return f"{self.number}-of-{self.of}"
 
 
+def read_settings(report: Path) -> dict[str, Any] | None:
+    """What a report in an output (`report.json`, `benchmark.json`) says under "settings"; None if there is none."""
+    try:
+        settings: dict[str, Any] = json.loads(report.read_text())["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return settings
+
+
 class Staging:
-    """The folder in which an output comes into being, with the settings it was begun with.
+    """The folder in which an output is made, with the settings it was begun with.
 
     Attributes:
         out: the output.
@@ -133,8 +163,26 @@ class Staging:
         self.part = part
         self.folder = out.with_name(f"{out.name}.partial" if part is None else f"{out.name}.shard-{part}")
 
+    def start(
+        self, settings: dict[str, Any], theirs: dict[str, Any] | None, *, overwrite: bool = False
+    ) -> AbstractContextManager[None] | None:
+        """Begin a run: what holds the folder for it, or None if the output is there already with these settings.
+
+        Args:
+            settings: all that decides what is written.
+            theirs: the settings that the output was made with, or None if noda-synth did not make it.
+            overwrite: replace the output, and drop what an interrupted run left.
+
+        Raises:
+            NodaError: the output exists, and is something else.
+        """
+        if check_output(self.out, theirs, settings, overwrite):
+            self._remove_leftovers()
+            return None
+        return self.hold(settings, overwrite)
+
     @contextmanager
-    def opened(self, settings: dict[str, Any], overwrite: bool = False) -> Iterator[None]:
+    def hold(self, settings: dict[str, Any], overwrite: bool = False) -> Iterator[None]:
         """Hold the folder for this run; on the way out it stays, unless `finish` or `drop` removed it.
 
         A run that does all of the work takes in what the parts have finished. A run that is refused before any shard is
@@ -160,43 +208,35 @@ class Staging:
                     self.drop()
                 raise
 
-    def leftover(self) -> None:
-        """Remove the folder if a run died when its output already had its name."""
-        if self.folder.is_dir():
-            with _locked(self.folder, self.out):
-                remove(self.folder)
-
     def drop(self) -> None:
-        """Remove the folder of this run, in which there is nothing to go on with."""
+        """Remove the folder of this run, of which nothing can be used."""
         remove(self.folder)
 
     def finished(self, shard: str) -> Outcome | None:
-        """What was said of a shard that is done and whole, else None.
+        """What was said of a shard that is done and whole, or None.
 
         Its files lie where the worker put them or, once they were collected, under the same name in the result.
         """
         try:
             note = json.loads(self._note(shard).read_text())
-            for name, digest in note["files"].items():
+            for name, expected in note["files"].items():
                 file = self.data(shard) / name
-                if fingerprint(file if file.exists() else self.result / name) != digest:
+                if file_hash(file if file.exists() else self.result / name) != expected:
                     return None
-            outcome: Outcome = note["outcome"]
+            return Outcome.from_json(note["outcome"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return outcome
 
     def outcome(self, shard: str) -> Outcome:
         """What was said of a shard that is done."""
-        outcome: Outcome = json.loads(self._note(shard).read_text())["outcome"]
-        return outcome
+        return Outcome.from_json(json.loads(self._note(shard).read_text())["outcome"])
 
-    def keep(self, shard: str, temporary: Path, files: dict[str, str], outcome: Outcome) -> None:
+    def store(self, shard: str, temporary: Path, files: dict[str, str], outcome: Outcome) -> None:
         """Keep what a worker wrote as the data of a finished shard."""
         self._note(shard).unlink(missing_ok=True)
         remove(self.data(shard))
         temporary.replace(self.data(shard))
-        write_atomically(self._note(shard), json.dumps({"files": files, "outcome": outcome}))
+        write_atomically(self._note(shard), json.dumps({"files": files, "outcome": asdict(outcome)}))
 
     def data(self, shard: str) -> Path:
         """Where the data of a finished shard lies: a file or a folder, as its worker made it."""
@@ -219,6 +259,12 @@ class Staging:
         whole.replace(self.out)
         for folder in (*part_folders(self.out).values(), self.folder):
             remove(folder)
+
+    def _remove_leftovers(self) -> None:
+        """Remove the folder if a run died when its output already had its name."""
+        if self.folder.is_dir():
+            with _locked(self.folder, self.out):
+                remove(self.folder)
 
     def _note(self, shard: str) -> Path:
         return self.folder / "shards" / f"{shard}.json"
@@ -262,8 +308,8 @@ class Staging:
 def part_folders(out: Path) -> dict[Part, Path]:
     """The folders that parts of the work on an output have left beside it."""
     name = re.compile(re.escape(out.name) + r"\.shard-(\d+)-of-(\d+)")
-    found = ((name.fullmatch(folder.name), folder) for folder in sorted(out.parent.iterdir()))
-    return {Part(int(match[1]), int(match[2])): folder for match, folder in found if match}
+    folders = ((name.fullmatch(folder.name), folder) for folder in sorted(out.parent.iterdir()))
+    return {Part(int(match[1]), int(match[2])): folder for match, folder in folders if match}
 
 
 def unfinished(out: Path) -> str:
@@ -287,14 +333,14 @@ def _begun_with(folder: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def _locked(folder: Path, out: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if need be. The system frees the lock of a process that dies."""
+    """Hold the lock of a folder, which is made if it is missing. The system frees the lock of a process that dies."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise NodaError(f"another run is writing {out}; wait for it, or choose another place") from None
+                raise NodaError(f"another run is writing {out}; wait for it, or choose another output") from None
             # The run that held the lock may have finished and removed the folder in the meantime.
             if _same_file(folder / "lock", lock.fileno()):
                 yield

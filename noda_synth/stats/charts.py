@@ -2,147 +2,181 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from noda_synth.data.joint_counts import States, by_kind, kinds, total
 from noda_synth.figures import charts
-from noda_synth.figures.charts import BLUE, GREEN, GREY, ORANGE, Row
+from noda_synth.figures.charts import BarGroup, Heading
+from noda_synth.figures.style import BLUE, GREEN, GREY, ORANGE, PALE, WIDTH, drawable, encode, house_style
 from noda_synth.stats.renders import REACH, Renders, covered_histogram, heat, sectors, sizes
 from noda_synth.stats.scores import Scores
-from noda_synth.stats.summary import Series, Summary
+from noda_synth.stats.summary import Summary
 
-WIDTH = 1500
-_PALE = (150, 200, 226)
-_STATES, _COLOURS = ("visible", "occluded", "unknown"), (BLUE, ORANGE, GREY)
-_COUNTS_WIDTH, _BAND = 920, 42
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STATES = {"visible": BLUE, "occluded": ORANGE, "unknown": GREY}
 
 
-def figures(summary: Summary) -> dict[str, bytes]:
-    """File name -> PNG."""
-    pages = {"joints.png": joints_page(summary), "occluded.png": occluded_page(summary)}
+@house_style()
+def draw_all(summary: Summary, file_format: str = "png") -> dict[str, bytes]:
+    """File name -> bytes of every figure that there is something to draw for."""
+    figures = {"joints": _joints(summary), "occluded": _occluded(summary)}
     if summary.renders is not None and len(summary.renders.covered):
-        pages["renders.png"] = renders_page(summary.renders)
-    return {name: charts.png(page) for name, page in pages.items()}
+        figures["renders"] = _renders(summary.renders)
+    return {f"{name}.{file_format}": encode(figure, file_format) for name, figure in figures.items() if figure}
 
 
-def joints_page(summary: Summary) -> Image.Image:
+@house_style()
+def draw_joints(summary: Summary, file_format: str) -> bytes:
+    """The figure of the joints alone, as the paper's Fig. 1."""
+    return encode(_joints(summary), file_format)
+
+
+def _joints(summary: Summary) -> Figure:
     """Labelled joints of each kind by state, and beside them the accuracy on them where there are scores."""
-    names = [series.name for series in summary.series]
+    names = [drawable(series.name, 40) for series in summary.series]
     tables = [by_kind(series.joints, summary.skeleton) for series in summary.series]
-    rows = [
-        Row(_label(kind), [_parts(table[kind]) for table in tables], [f"{table[kind].labelled:,}" for table in tables])
-        for kind in kinds(summary.skeleton)
-    ]
-    order = f"upper bar: {names[0]}, lower bar: {names[1]}; " if len(names) > 1 else ""
-    n = _people(summary.series[-1]) + f"{total(summary.series[-1].joints.values()).labelled:,} joints"
-    counts = charts.bars(
-        rows, [_COLOURS] * len(names), width=_COUNTS_WIDTH if summary.scores else WIDTH,
-        title="Labelled joints by kind, left and right together", note=f"{order}n = {n}", axis="labelled joints",
-        legend=(_STATES, _COLOURS), thick=_thick(len(names)),
-    )  # fmt: skip
-    return charts.page([[counts, _accuracy(summary.scores, kinds(summary.skeleton))] if summary.scores else [counts]])
-
-
-def _accuracy(scores: Scores, kinds_shown: Sequence[str]) -> Image.Image:
-    """Bars in the rows of the counts that stand at the left: visible and occluded joints, or all where that is all."""
-    split = any(value is not None for value in scores.visible.values())
-    columns = [scores.visible, scores.occluded] if split else [scores.all]
-    colours = _COLOURS[:2] if split else (BLUE,)
-    rows = []
-    for kind in kinds_shown:
-        values = [column[kind] for column in columns]
-        bars = [None if value is None else (value,) for value in values]
-        rows.append(Row(kind, bars, ["" if value is None else f"{value:.1f}" for value in values]))
-    return charts.bars(
-        rows, [(colour,) for colour in colours], width=WIDTH - _COUNTS_WIDTH - charts.MARGIN,
-        title=f"Accuracy ({scores.metric})", note=f"n = {scores.persons:,} people", axis="% right",
-        legend=(_STATES[:2] if split else ("all",), colours), limit=100, labels=False, thick=_thick(len(columns)),
-    )  # fmt: skip
-
-
-def _thick(count: int) -> int:
-    """Of a bar, so that rows are of one height whether they hold one bar or two."""
-    return _BAND // count - 3
-
-
-def occluded_page(summary: Summary) -> Image.Image:
-    """The share of occluded joints of each kind: here, and in real validation sets."""
-    shown = [*summary.series, *summary.real]
-    tables = [by_kind(series.joints, summary.skeleton) for series in shown]
-    colours = [*([_PALE, ORANGE] if len(summary.series) > 1 else [ORANGE]), *(BLUE, GREEN)[-len(summary.real) or 2 :]]
-    rows = [
-        Row(_label(kind), [_share(table[kind]) for table in tables], [_share_mark(table[kind]) for table in tables])
-        for kind in kinds(summary.skeleton)
-    ]
-    names = [f"{series.name} ({total(series.joints.values()).labelled:,})" for series in shown]
-    return charts.page([[
-        charts.bars(
-            rows, [(colour,) for colour in colours], width=WIDTH, title="Share of the labelled joints that is occluded",
-            note="n, the number of labelled joints, stands behind the names",
-            axis="% of the labelled joints; + where some are unknown, so that it may be more",
-            legend=(names, colours), thick=16,
+    states = {name: colour for name, colour in _STATES.items() if any(_counts(tables, name))} or {"visible": BLUE}
+    shown = kinds(summary.skeleton)
+    groups = [
+        BarGroup(
+            _label(kind),
+            [[getattr(table[kind], state) for state in states] for table in tables],
+            [f"{table[kind].labelled:,}" for table in tables],
         )
-    ]])  # fmt: skip
+        for kind in shown
+    ]
+    people, joints = summary.series[-1].people, total(summary.series[-1].joints.values()).labelled
+    n = f"n = {'' if people is None else f'{people:,} people, '}{joints:,} joints"
+    order = f"upper bar: {names[0]}, lower bar: {names[1]}; " if len(names) > 1 else ""
+    heading = Heading("Labelled joints by kind", f"{order}left and right together, {n}", "labelled joints", states)
+    figure = _figure(charts.bars_height(len(shown), 2))
+    columns = 2 if summary.scores else 1
+    (axes, *beside) = figure.subplots(1, columns, sharey=True, squeeze=False, width_ratios=(5, 3)[:columns])[0]
+    charts.bars(axes, groups, [list(states.values())] * len(names), heading)
+    if summary.scores:
+        _accuracy(beside[0], summary.scores, shown)
+    return figure
 
 
-def renders_page(renders: Renders) -> Image.Image:
+def _accuracy(axes: Axes, scores: Scores, shown: tuple[str, ...]) -> None:
+    """Bars in the rows of the counts at their left: visible and occluded joints, or all where only that is known."""
+    split = {"visible": scores.visible, "occluded": scores.occluded}
+    columns = {name: column for name, column in split.items() if _any_known(column)} or {"all": scores.all}
+    legend = {name: _STATES.get(name, BLUE) for name in columns}
+    groups = []
+    for kind in shown:
+        values = [column[kind] for column in columns.values()]
+        numbers = ["" if value is None else f"{value:.1f}" for value in values]
+        groups.append(BarGroup(_label(kind), [None if value is None else (value,) for value in values], numbers))
+    heading = Heading(f"Accuracy ({scores.metric})", f"n = {scores.persons:,} people", "% right", legend)
+    charts.bars(axes, groups, [[colour] for colour in legend.values()], heading, limit=100)
+    axes.tick_params(labelleft=False)
+
+
+def _occluded(summary: Summary) -> Figure | None:
+    """The share of occluded joints of each kind: here, and in real validation sets; only where it is known."""
+    colours = ([PALE, ORANGE] if len(summary.series) > 1 else [ORANGE]) + [BLUE, GREEN][-len(summary.real) or 2 :]
+    shown = [
+        (series, by_kind(series.joints, summary.skeleton), colour)
+        for series, colour in zip((*summary.series, *summary.real), colours, strict=True)
+        if total(series.joints.values()).occluded_share is not None
+    ]
+    if not shown:
+        return None
+    groups = [
+        BarGroup(_label(kind), [_share(table[kind]) for _, table, _ in shown], [_number(t[kind]) for _, t, _ in shown])
+        for kind in kinds(summary.skeleton)
+    ]
+    legend = {f"{series.name} ({total(series.joints.values()).labelled:,})": colour for series, _, colour in shown}
+    unknown = any(total(series.joints.values()).unknown for series, _, _ in shown)
+    heading = Heading(
+        "Share of the labelled joints that is occluded",
+        "n, the number of labelled joints, stands behind the names",
+        f"% of the labelled joints{'; + where some are unknown, so that it may be more' if unknown else ''}",
+        legend,
+    )
+    figure = _figure(charts.bars_height(len(groups), len(shown)))
+    charts.bars(figure.subplots(), groups, [[colour] for _, _, colour in shown], heading)
+    return figure
+
+
+def _renders(renders: Renders) -> Figure:
     """How much the renders cover, and how large, where and in which direction from the target what is pasted lies."""
-    half = (WIDTH - charts.MARGIN) // 2
     count, placed = len(renders.covered), len(renders.angle)
-    methods = ", ".join(renders.methods)
-    covered = charts.histogram(
-        covered_histogram(renders), None, size=(half, 470), title="Joints covered by a render",
-        note=f"renders ({methods}), n = {count:,}", axis="joints covered",
-    )  # fmt: skip
-    kind_rows = [
-        Row(_label(kind), [(100 * hit / there,) if there else None],
-            [f"{100 * hit / there:.0f} %" if there else ""])
+    groups = [
+        BarGroup(_label(kind), [(100 * hit / there,)], [f"{100 * hit / there:.0f} %"])
         for kind, (hit, there) in renders.kinds.items()
-    ]  # fmt: skip
-    by_joint = charts.bars(
-        kind_rows, [(ORANGE,)], width=WIDTH, title="How often a joint is covered, by kind",
-        note=f"joints of the people who are covered, n = {sum(there for _, there in renders.kinds.values()):,}",
-        axis="% of the labelled joints", legend=(("covered",), (ORANGE,)), thick=22,
-    )  # fmt: skip
-    if not placed:
-        return charts.page([[covered], [by_joint]])
-    counts, edges = sizes(renders)
-    size = charts.histogram(
-        counts, edges, size=(half, 470), title="Size of what is pasted, relative to the target",
-        note=f"renders, n = {placed:,}; the last bar has all that is larger",
-        axis=f"diagonal of its {'joint box' if renders.by_bodies else 'rectangle'} / that of the target's joint box",
-    )  # fmt: skip
-    grid = heat(renders)
-    place = charts.heat_map(
-        grid, REACH, size=(half, 760), title="Where the middle of what is pasted lies",
-        note=f"n = {int(grid.sum()):,} renders; {placed - int(grid.sum())} lie farther out",
-        axis="half sides of the target's joint box", most="renders",
-    )  # fmt: skip
-    rose = charts.rose(
-        sectors(renders), size=(half, 760), title="Direction from the target",
-        note=f"n = {placed:,} renders; area goes with number",
-    )  # fmt: skip
-    return charts.page([[covered, size], [place, rose], [by_joint]])
+        if there
+    ]
+    height = charts.bars_height(len(groups), 1)
+    layout: list[Any] = [["covered"], ["kinds"]]
+    heights = [2.7, height]
+    polar: dict[Any, dict[str, Any]] = {}
+    if placed:
+        layout = [["covered", "size"], ["middle", "direction"], ["kinds", "kinds"]]
+        heights, polar = [2.7, 3.6, height], {"direction": {"projection": "polar"}}
+    figure = _figure(sum(heights))
+    panels = figure.subplot_mosaic(layout, height_ratios=heights, per_subplot_kw=polar)
+    note = f"renders ({', '.join(renders.methods)}), n = {count:,}"
+    charts.histogram(
+        panels["covered"],
+        covered_histogram(renders),
+        None,
+        Heading("Joints covered by a render", note, "joints covered"),
+    )
+    people = sum(there for _, there in renders.kinds.values())
+    note = f"joints of the people who are covered, n = {people:,}"
+    heading = Heading("How often a joint is covered, by kind", note, "% of the labelled joints")
+    charts.bars(panels["kinds"], groups, [[ORANGE]], heading)
+    if placed:
+        _places(panels, renders)
+    return figure
+
+
+def _places(panels: dict[str, Any], renders: Renders) -> None:
+    """Size, middle and direction of what is pasted, of the renders whose manifest says where it lies."""
+    placed, grid = len(renders.angle), heat(renders)
+    inside = int(grid.sum())
+    what = "joint box" if renders.by_bodies else "rectangle"
+    heading = Heading(
+        "Size of what is pasted",
+        f"n = {placed:,} renders; the last bar has all larger ones",
+        f"diagonal of its {what} / of the target's joint box",
+    )
+    charts.histogram(panels["size"], *sizes(renders), heading)
+    note = f"n = {inside:,} renders; {placed - inside:,} lie farther out"
+    heading = Heading("Middle of what is pasted", note, "half sides of the target's joint box")
+    charts.heat_map(panels["middle"], grid, REACH, heading, "renders")
+    counts = sectors(renders)
+    note = f"n = {placed:,} renders; outer ring: {max(counts):,}"
+    charts.rose(panels["direction"], counts, Heading("Direction from the target", note))
+
+
+def _figure(height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure((WIDTH, height), layout="constrained")
+
+
+def _counts(tables: list[dict[str, States]], state: str) -> list[int]:
+    return [getattr(states, state) for table in tables for states in table.values()]
+
+
+def _any_known(column: dict[str, float | None]) -> bool:
+    return any(value is not None for value in column.values())
 
 
 def _label(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _people(series: Series) -> str:
-    return "" if series.people is None else f"{series.people:,} people, "
-
-
-def _parts(states: States) -> Sequence[float]:
-    return (states.visible, states.occluded, states.unknown)
-
-
 def _share(states: States) -> tuple[float] | None:
     return None if states.occluded_share is None else (100 * states.occluded_share,)
 
 
-def _share_mark(states: States) -> str:
+def _number(states: States) -> str:
     share = states.occluded_share
     return "" if share is None else f"{100 * share:.1f}{'+' if states.unknown else ''}"

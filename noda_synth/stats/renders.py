@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person, joint_box
+from noda_synth.data.dataset import Person
+from noda_synth.data.geometry import joint_box
 from noda_synth.data.joint_counts import kind_of, kinds
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
@@ -19,7 +20,7 @@ from noda_synth.imaging.compositing import COVERING
 from noda_synth.methods import METHODS, Sources
 from noda_synth.pool.reader import Pool
 from noda_synth.render.manifest import PeopleByFirstId
-from noda_synth.render.replay import stamp_of
+from noda_synth.render.replay import overlay_of
 
 REACH, CELLS, SECTORS = 2.0, 16, 24
 """The heat map goes to twice the half sides of the target's box and has CELLS x CELLS cells; the rose has SECTORS."""
@@ -30,7 +31,7 @@ SIZE_STEP, SIZES = 0.2, 15
 
 @dataclass(frozen=True, eq=False)
 class Renders:
-    """One entry a line of the manifest.
+    """What the lines of a manifest tell, one entry per line.
 
     Attributes:
         methods: how often each method of occlusion was used.
@@ -79,7 +80,7 @@ def measure(
         _check_pool(lines, pool)
     methods, covered, labelled = Counter[str](), Counter[str](), Counter[str]()
     sources = Sources(pool=pool.path if pool else None)
-    numbers, spots = array("q"), array("d")
+    numbers, geometry = array("q"), array("d")
     for line in lines:
         methods[str(line.get("method", "noda"))] += 1
         numbers.append(len(line["covered"]))
@@ -89,10 +90,9 @@ def measure(
             continue
         labelled.update(kind_of(skeleton.joints[joint]) for joint in np.flatnonzero(person.labelled))
         if (rectangle := _rectangle(line, sources)) is not None:
-            spot = _spot(rectangle, line["placement"], person)
             size = _body_size(line["placement"], pool, person) if pool else None
-            spots.extend((*spot, np.nan if size is None else size))
-    table = np.array(spots, np.float64).reshape(-1, 5)
+            geometry.extend((*_measure(rectangle, line["placement"], person), np.nan if size is None else size))
+    table = np.array(geometry, np.float64).reshape(-1, 5)
     by_bodies = bool(len(table)) and bool(np.isfinite(table[:, 4]).all())
     return Renders(
         methods=dict(methods.most_common()),
@@ -117,7 +117,7 @@ def _rectangle(line: Mapping[str, Any], sources: Sources) -> tuple[float, float,
         left, top, width, height = (float(placement[key]) for key in _RECTANGLE)
         return left, top, width, height
     try:
-        stamp = stamp_of(line, sources) if line.get("method") in METHODS else None
+        stamp = overlay_of(line, sources) if line.get("method") in METHODS else None
     except NodaError:  # it takes a pool or objects that were not named
         stamp = None
     covering = None if stamp is None else np.argwhere(stamp.alpha >= COVERING)
@@ -127,7 +127,7 @@ def _rectangle(line: Mapping[str, Any], sources: Sources) -> tuple[float, float,
     return float(stamp.left + x1), float(stamp.top + y1), float(x2 - x1 + 1), float(y2 - y1 + 1)
 
 
-def _spot(
+def _measure(
     rectangle: tuple[float, float, float, float], placement: Mapping[str, Any], person: Person
 ) -> tuple[float, float, float, float]:
     """Offset x and y, angle and size of one placement."""
@@ -157,8 +157,9 @@ def _body_size(placement: Mapping[str, Any], pool: Pool, person: Person) -> floa
     body = placement.get("body")
     if not isinstance(body, int) or not 0 <= body < len(pool) or "scale" not in placement:
         return None
-    own, targets = pool.box[body], joint_box(person.joints[person.labelled])
-    return float(placement["scale"] * np.hypot(*(own[2:] - own[:2])) / max(np.hypot(*(targets[2:] - targets[:2])), 1.0))
+    pasted, target = pool.box[body], joint_box(person.joints[person.labelled])
+    diagonal = np.hypot(*(target[2:] - target[:2]))
+    return float(placement["scale"] * np.hypot(*(pasted[2:] - pasted[:2])) / max(diagonal, 1.0))
 
 
 def heat(renders: Renders) -> NDArray[np.int64]:
@@ -176,7 +177,7 @@ def sectors(renders: Renders) -> list[int]:
 
 def sizes(renders: Renders) -> tuple[list[int], list[float]]:
     """Renders by relative size, and the borders of the ranges."""
-    edges = [round(SIZE_STEP * place, 9) for place in range(SIZES + 1)]
+    edges = [round(SIZE_STEP * step, 9) for step in range(SIZES + 1)]
     counts = np.histogram(np.minimum(renders.size, edges[-1]), edges)[0]
     return [int(count) for count in counts], edges
 

@@ -42,7 +42,7 @@ class Summary:
         real: joints as they are in validation sets: the set's own where visibility is known, and MPII's.
         renders: what the renders cover, or None for a plain set.
         scores: accuracy, if given.
-        notes: what could not be told, and why.
+        notes: what is not known, and why.
     """
 
     name: str
@@ -67,7 +67,7 @@ def summarise(
     Args:
         folder: of the set, or its annotation file.
         dataset: what stands there.
-        against: another set to compare its joints with, in the place of its own state before rendering.
+        against: another set to compare its joints with, instead of its own state before rendering.
         scores: accuracy by kind of joint.
         pool: the pool that the set was rendered from, to measure the pasted bodies by their joints.
 
@@ -131,8 +131,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def words(summary: Summary) -> Iterator[str]:
-    """The numbers that matter, a line each."""
+def describe(summary: Summary) -> Iterator[str]:
+    """The numbers that matter, one line each."""
     counted = summary.series[-1]
     every = total(counted.joints.values())
     yield f"{summary.name}: {counted.people:,} people in {summary.images:,} images, {every.labelled:,} labelled joints"
@@ -144,7 +144,7 @@ def words(summary: Summary) -> Iterator[str]:
             reverse=True,
         )[:3]
         most = ", ".join(f"{kind.replace('_', ' ')} {100 * share:.0f} %" for share, kind in hardest if share)
-        yield f"  {series.name}: {share_words(states)}{f' (most: {most})' if most else ''}"
+        yield f"  {series.name}: {share_text(states)}{f' (most: {most})' if most else ''}"
     if (renders := summary.renders) is not None:
         covered = renders.covered
         methods = ", ".join(f"{count:,} {method}" for method, count in renders.methods.items())
@@ -173,7 +173,7 @@ def words(summary: Summary) -> Iterator[str]:
         yield f"note: {note}"
 
 
-def share_words(states: States) -> str:
+def share_text(states: States) -> str:
     """`12.3 %`, with what is unknown if anything is."""
     if not states.labelled or states.occluded_share is None:
         return "unknown"

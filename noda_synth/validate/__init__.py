@@ -1,1 +1,1 @@
-"""What in a data set a trainer would trip over: each finding with its place and a way out, and never only the first."""
+"""The faults of a data set that would harm training: all of them, each with its file and record and a way out."""

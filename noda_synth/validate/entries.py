@@ -1,4 +1,4 @@
-"""The people of a data set together with the place of their records, to be named by."""
+"""The people of a data set, each with the file and number of its record."""
 
 from __future__ import annotations
 
@@ -39,21 +39,22 @@ def read_tolerantly(layout: Layout, split: Path | None, all_train: bool) -> tupl
         try:
             return layout, read_dataset(layout, split=split, all_train=all_train), findings
         except NodaError as error:
-            file, layout = _without(layout, str(error))
-            if file is None:
+            rest = _without(layout, error.path)
+            if rest is None or error.path is None:
                 raise
-            findings.append(Finding("unusable-file", file.name, str(error)))
+            findings.append(Finding("unusable-file", error.path.name, str(error)))
+            layout = rest
 
 
-def _without(layout: Layout, message: str) -> tuple[Path | None, Layout]:
-    """The side file that an error names, if it is one, and the layout without it."""
-    if layout.gt_valid and str(layout.gt_valid) in message:
-        return layout.gt_valid, replace(layout, gt_valid=None)
-    if layout.valid and str(layout.valid) in message:
-        return layout.valid, replace(layout, valid=None)
-    if layout.mat and layout.kind == "mpii_json" and str(layout.mat) in message:
-        return layout.mat, replace(layout, mat=None)
-    return None, layout
+def _without(layout: Layout, file: Path | None) -> Layout | None:
+    """The layout without one of its side files; None if the file is none of them."""
+    if file is not None and file == layout.gt_valid:
+        return replace(layout, gt_valid=None)
+    if file is not None and file == layout.valid:
+        return replace(layout, valid=None)
+    if file is not None and file == layout.mat and layout.kind == "mpii_json":
+        return replace(layout, mat=None)
+    return None
 
 
 class Entries(Iterable[Entry]):
@@ -65,25 +66,25 @@ class Entries(Iterable[Entry]):
     def __init__(self, layout: Layout, dataset: Dataset) -> None:
         self._dataset, self._kind = dataset, layout.kind
         self._files = {TRAINING: layout.annotations, VALIDATION: layout.valid or layout.annotations}
-        self._rows = {
+        self._records = {
             part: _usable_rows(self._files[part]) if len(people) and layout.kind == "mpii_json" else array("L")
             for part, people in self._parts()
         }
 
     def __iter__(self) -> Iterator[Entry]:
-        for number in range(len(self._dataset.persons) + len(self._dataset.valid)):
-            yield self.at(number)
+        for index in range(len(self._dataset.persons) + len(self._dataset.valid)):
+            yield self.by_index(index)
 
-    def at(self, number: int) -> Entry:
-        """The entry of a number, counted from 0 over both parts."""
-        training = number < len(self._dataset.persons)
+    def by_index(self, index: int) -> Entry:
+        """The entry at an index, counted from 0 over both parts."""
+        training = index < len(self._dataset.persons)
         part, people = self._parts()[0 if training else 1]
-        place = number if training else number - len(self._dataset.persons)
-        file, rows, person = self._files[part].name, self._rows[part], people[place]
+        row = index if training else index - len(self._dataset.persons)
+        file, records, person = self._files[part].name, self._records[part], people[row]
         if self._kind == "coco":
             where = f"{file} annotation {person.record.get('id', '?')}"
-        elif len(rows) == len(people):
-            where = f"{file} record {rows[place]}"
+        elif len(records) == len(people):
+            where = f"{file} record {records[row]}"
         else:
             where = f"{file} person {person.person_id}"
         return Entry(person, where, part)

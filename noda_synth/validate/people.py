@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import HEAD_SIZE_PER_SEGMENT, far_outside, head_size, inside, joint_box
-from noda_synth.data.disk_list import Index
+from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, far_outside, head_size, inside, joint_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.validate.entries import Entries, Entry
 from noda_synth.validate.findings import Finding
@@ -30,20 +29,20 @@ NEAR, NEAR_JOINTS = 0.04, 6
 this share of the diagonal of the smaller joint box."""
 
 
-def check_places(entries: Iterable[Entry], sizes: Sizes, skeleton: Skeleton) -> Iterator[Finding]:
+def check_positions(entries: Iterable[Entry], sizes: Sizes, skeleton: Skeleton) -> Iterator[Finding]:
     """Joints outside their image, centers off their person. `sizes`: of the images, where known."""
     for entry in entries:
         person = entry.person
-        size = sizes.get(entry.part, person.image)
+        size = sizes.get((entry.part, person.image))
         if size is not None and person.labelled.any():
             far = far_outside(person, size)
             near = person.labelled & ~inside(person.joints, size) & ~far
             for kind, joints in (("joint-far-outside", far), ("joint-outside", near)):
                 joints &= ~without_coordinates(person)
                 if joints.any():
-                    spots = "; ".join(f"{x:.0f}, {y:.0f}" for x, y in person.joints[joints])
+                    points = "; ".join(f"{x:.0f}, {y:.0f}" for x, y in person.joints[joints])
                     frame = f"the image has {size[0]} x {size[1]} pixels"
-                    yield entry.finding(kind, f"{names(joints, skeleton)} at ({spots}); {frame}")
+                    yield entry.finding(kind, f"{names(joints, skeleton)} at ({points}); {frame}")
         if person.center is not None and person.scale is not None and person.labelled.sum() >= 2:
             box = joint_box(person.joints[person.labelled])
             beyond = np.maximum(np.maximum(box[:2] - person.center, person.center - box[2:]), 0)
@@ -69,18 +68,18 @@ def check_scales(entries: Iterable[Entry], skeleton: Skeleton) -> Iterator[Findi
 
 def check_twice(entries: Entries) -> Iterator[Finding]:
     """People who stand nearly at the same place of an image; those with the very same joints are known already."""
-    last = Index()
+    last: dict[str, int] = {}
     before = array("q")  # of each entry the one before it on its image, or -1
     for number, entry in enumerate(entries):
         person = entry.person
         before.append(-1)
         if person.duplicate or person.labelled.sum() < NEAR_JOINTS:
             continue
-        place = f"{entry.part}/{person.image}"
-        before[number] = -1 if (found := last.get(place)) is None else found
-        last[place] = number
+        image = f"{entry.part}/{person.image}"
+        before[number] = last.get(image, -1)
+        last[image] = number
         for other in reversed(list(_back(number, before))):
-            one = entries.at(other)
+            one = entries.by_index(other)
             where, joints = one.where, one.person.joints
             apart = np.hypot(*(person.joints - joints).T)
             apart = apart[np.isfinite(apart)]

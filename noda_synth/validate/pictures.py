@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from noda_synth.data.disk_list import Index
 from noda_synth.errors import ItemError
-from noda_synth.imaging.images import image_path, image_size, read_image
+from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.runs import jobs
+
+Sizes = Mapping[tuple[str, str], tuple[int, int]]
+"""Part and name of an image -> its width and height."""
 
 _BLOCK = 16
 _ORIENTATION = 0x0112
@@ -21,7 +22,7 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Picture:
-    """An image to look at: which part it is of, its name, its folder, the size that is annotated if any."""
+    """An image to be checked: its part, name and folder, and its annotated size if any."""
 
     part: str
     name: str
@@ -30,69 +31,61 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen: the size by the header if there is one, and what is wrong, by kind of finding."""
+class CheckedImage:
+    """An image after its checks: the size by the header if there is one, and its faults as (kind of finding, text)."""
 
     picture: Picture
     size: tuple[int, int] | None
     faults: tuple[tuple[str, str], ...]
 
 
-class Sizes:
-    """Width and height of images, by part and name."""
+@dataclass(frozen=True)
+class ImageChecks:
+    """How images are checked.
 
-    def __init__(self) -> None:
-        self._places, self._sides = Index(), array("I")
-
-    def add(self, part: str, image: str, size: tuple[int, int]) -> None:
-        self._places[f"{part}/{image}"] = len(self._sides) // 2
-        self._sides.extend(size)
-
-    def get(self, part: str, image: str) -> tuple[int, int] | None:
-        place = self._places.get(f"{part}/{image}")
-        return None if place is None else (self._sides[2 * place], self._sides[2 * place + 1])
-
-
-def look_at(
-    pictures: Iterable[Picture], *, decode: bool, max_pixels: int, workers: int, done: Callable[[int], None]
-) -> Iterator[Look]:
-    """Look at images in order; `done` is told how many more were looked at.
-
-    Args:
-        pictures: the images.
+    Attributes:
         decode: decode them wholly; else read the header alone.
         max_pixels: images whose header claims more are not decoded.
         workers: worker processes.
-        done: called with the number of images of each block.
     """
-    work = partial(_look_at_block, decode=decode, max_pixels=max_pixels)
-    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), jobs=workers):
+
+    decode: bool = True
+    max_pixels: int = MAX_PIXELS
+    workers: int = 1
+
+
+def check_images(
+    pictures: Iterable[Picture], checks: ImageChecks, done: Callable[[int], None]
+) -> Iterator[CheckedImage]:
+    """Check images in order; `done` is called with the number of images of each block."""
+    work = partial(_check_block, checks=checks)
+    for block in jobs.run_ordered(work, jobs.blocks(pictures, _BLOCK), workers=checks.workers):
         done(len(block))
         yield from block
 
 
-def _look_at_block(block: Sequence[Picture], *, decode: bool, max_pixels: int) -> list[Look]:
-    return [_look(picture, decode, max_pixels) for picture in block]
+def _check_block(block: Sequence[Picture], *, checks: ImageChecks) -> list[CheckedImage]:
+    return [_check(picture, checks) for picture in block]
 
 
-def _look(picture: Picture, decode: bool, max_pixels: int) -> Look:
+def _check(picture: Picture, checks: ImageChecks) -> CheckedImage:
     try:
         path = image_path(picture.folder, picture.name)
         if not path.exists():
             broken = " (a link that leads nowhere: was the original moved?)" if path.is_symlink() else ""
-            return Look(picture, None, (("missing-image", f"{path}: no such file{broken}"),))
-        size = image_size(path, max_pixels)
-        if decode:
-            read_image(path, max_pixels)
+            return CheckedImage(picture, None, (("missing-image", f"{path}: no such file{broken}"),))
+        size = image_size(path, checks.max_pixels)
+        if checks.decode:
+            read_image(path, checks.max_pixels)
     except ItemError as error:
-        return Look(picture, None, (("damaged-image", str(error)),))
+        return CheckedImage(picture, None, (("damaged-image", str(error)),))
     faults = []
     if picture.size is not None and picture.size != size:
         stated = f"{picture.size[0]} x {picture.size[1]} annotated"
         faults.append(("size-differs", f"{stated}, {size[0]} x {size[1]} in the file"))
     if (turn := _orientation(path)) > 1:
         faults.append(("turned-image", f"EXIF orientation {turn}"))
-    return Look(picture, size, tuple(faults))
+    return CheckedImage(picture, size, tuple(faults))
 
 
 def _orientation(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""What a record says of itself that cannot be: labels without coordinates, visibility without labels."""
+"""What in a record contradicts itself: labels without coordinates, visibility without labels."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _coco(entry: Entry, skeleton: Skeleton) -> Iterator[Finding]:
 
 
 def without_coordinates(person: Person) -> NDArray[np.bool_]:
-    """(J,) bool: labelled, but at the place that stands for none: (0, 0), and (-1, -1) in MPII's 1-based numbers."""
+    """(J,) bool: labelled, but at (0, 0), which means no coordinates, or (-1, -1) in MPII's 1-based numbers."""
     joints = person.joints if "keypoints" in person.record else person.joints + 1
     nowhere = (joints == 0).all(axis=1)
     if "keypoints" not in person.record:
@@ -73,4 +73,4 @@ def without_coordinates(person: Person) -> NDArray[np.bool_]:
 
 def names(joints: NDArray[np.bool_], skeleton: Skeleton) -> str:
     """`left_knee, left_ankle`."""
-    return ", ".join(skeleton.joints[joint] for joint in np.flatnonzero(joints))
+    return ", ".join(skeleton.named(joints))

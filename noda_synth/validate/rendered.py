@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.data.dataset import OCCLUDED, Dataset
-from noda_synth.data.disk_list import DiskList, Index
+from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import read_json
@@ -51,7 +51,7 @@ def without_left_out(folder: Path, layout: Layout, findings: Sequence[Finding]) 
         left_out = False
     if not left_out:
         return list(findings)
-    copies = _names(line["file"] for _, line in numbered_lines(folder / MANIFEST) if line)
+    copies = {line["file"] for _, line in numbered_lines(folder / MANIFEST) if line}
     kept = [f for f in findings if f.kind != "missing-image" or (f.image or "") in copies]
     if missing := len(findings) - len(kept):
         what = f"{missing} originals are not in {layout.images}, as `--originals none` has it"
@@ -68,15 +68,15 @@ class _Lines:
 
     def __init__(self) -> None:
         self.all: DiskList[dict[str, Any]] = DiskList()
-        self._places = Index()
+        self._indices: dict[str, int] = {}
 
     def add(self, line: dict[str, Any]) -> None:
-        if self._places.setdefault(line["file"], len(self.all)) == len(self.all):
+        if self._indices.setdefault(line["file"], len(self.all)) == len(self.all):
             self.all.append(line)
 
     def of(self, file: str) -> dict[str, Any] | None:
-        place = self._places.get(file)
-        return None if place is None else self.all[place]
+        index = self._indices.get(file)
+        return None if index is None else self.all[index]
 
 
 def _count(report: Path, lines: int) -> Iterator[Finding]:
@@ -91,30 +91,17 @@ def _count(report: Path, lines: int) -> Iterator[Finding]:
         )
 
 
-def _listed_images(layout: Layout, dataset: Dataset) -> Index:
+def _listed_images(layout: Layout, dataset: Dataset) -> set[str]:
     """Names in all training lists: of several copies only the first stands in the list that is read."""
-    listed = _names(dataset.images)
+    listed = set(dataset.images)
     for path in sorted(layout.annotations.parent.glob("train_*.json")):
         with suppress(NodaError):
-            _note(listed, (str(record.get("image")) for record in read_records(path) if isinstance(record, dict)))
+            listed.update(str(record.get("image")) for record in read_records(path) if isinstance(record, dict))
     for path in sorted(layout.annotations.parent.glob("coco_train_topdown_*.json")):
         with suppress(NodaError):
             images = list_in(path, "images")
-            _note(listed, (str(image.get("file_name")) for image in images if isinstance(image, dict)))
+            listed.update(str(image.get("file_name")) for image in images if isinstance(image, dict))
     return listed
-
-
-def _names(*parts: Iterable[str]) -> Index:
-    """Names, to be looked up."""
-    index = Index()
-    for part in parts:
-        _note(index, part)
-    return index
-
-
-def _note(index: Index, names: Iterable[str]) -> None:
-    for name in names:
-        index[name] = 0
 
 
 def _records(entries: Iterable[Entry], lines: _Lines, dataset: Dataset) -> Iterator[Finding]:
@@ -126,7 +113,7 @@ def _records(entries: Iterable[Entry], lines: _Lines, dataset: Dataset) -> Itera
             if _is_copy(entry, dataset):
                 yield entry.finding("no-line", f"stands on {person.image}, which the manifest does not know")
             continue
-        covered = dataset.skeleton.at(*line["covered"])
+        covered = dataset.skeleton.indices(*line["covered"])
         wrong = [dataset.skeleton.joints[j] for j in covered if person.labelled[j] and person.visible[j] != OCCLUDED]
         if wrong:
             yield entry.finding("covered-visible", f"{', '.join(wrong)}: covered in the manifest, not occluded here")
@@ -138,10 +125,10 @@ def _is_copy(entry: Entry, dataset: Dataset) -> bool:
     return "synth" in entry.person.record or (isinstance(noda, Mapping) and "source" in noda)
 
 
-def _strays(layout: Layout, dataset: Dataset, lines: _Lines, listed: Index) -> Iterator[Finding]:
-    known = _names((line[key] for line in lines.all for key in ("file", "source")), (p.image for p in dataset.valid))
+def _strays(layout: Layout, dataset: Dataset, lines: _Lines, listed: set[str]) -> Iterator[Finding]:
+    known = listed.union((line[key] for line in lines.all for key in ("file", "source")), dataset.valid.image_names)
     for folder, _, files in os.walk(layout.images):
         for file in sorted(files):
             name = (Path(folder) / file).relative_to(layout.images).as_posix()
-            if name not in known and name not in listed:
+            if name not in known:
                 yield Finding("stray-image", f"{layout.images.name}/{name}", "no record and no line names it", name)

@@ -9,13 +9,12 @@ from typing import Any
 
 from noda_synth.data.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
-from noda_synth.imaging.images import MAX_PIXELS
 from noda_synth.render.manifest import MANIFEST
-from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
-from noda_synth.validate.people import check_places, check_scales, check_twice
-from noda_synth.validate.pictures import Picture, Sizes, look_at
+from noda_synth.validate.people import check_positions, check_scales, check_twice
+from noda_synth.validate.pictures import ImageChecks, Picture, Sizes, check_images
 from noda_synth.validate.records import check_record
 from noda_synth.validate.rendered import check_rendered, without_left_out
 from noda_synth.validate.truth import check_truth
@@ -32,12 +31,10 @@ class Validation:
 def validate(
     folder: Path,
     layout: Layout,
+    checks: ImageChecks,
     *,
     split: Path | None = None,
     all_train: bool = False,
-    decode: bool = True,
-    max_pixels: int = MAX_PIXELS,
-    workers: int = 1,
     quiet: bool = False,
 ) -> Validation:
     """Check a data set, plain or rendered.
@@ -47,9 +44,7 @@ def validate(
         layout: where its files lie.
         split: who is for validation, for the .mat.
         all_train: everyone of the .mat is for training.
-        decode: decode all images, not only their headers.
-        max_pixels: larger images are refused by their header.
-        workers: worker processes for the images.
+        checks: how the images are checked.
         quiet: no progress.
 
     Raises:
@@ -64,9 +59,9 @@ def validate(
         findings += check_record(entry, dataset.skeleton, dataset.source)
     if layout.valid_images is None:  # with a folder of its own the same name is another image
         findings += _shared(dataset, entries)
-    sizes, seen, images = _look(layout, dataset, entries, decode, max_pixels, workers, quiet)
+    sizes, seen, images = _check_pictures(layout, dataset, entries, checks, quiet)
     findings += seen
-    findings += check_places(entries, sizes, dataset.skeleton)
+    findings += check_positions(entries, sizes, dataset.skeleton)
     findings += check_scales(entries, dataset.skeleton)
     findings += check_twice(entries)
     if layout.kind == "mpii_json" and layout.valid is not None and layout.gt_valid is not None:
@@ -82,7 +77,7 @@ def validate(
         "people": len(dataset.persons),
         "validation_people": len(dataset.valid),
         "images": images,
-        "decoded": decode,
+        "decoded": checks.decode,
         "rendered": (folder / MANIFEST).is_file(),
     }
     return Validation(tuple(findings), checked)
@@ -99,19 +94,19 @@ def _valid_images(dataset: Dataset) -> Images:
     return Images(Image(person.image) for person in dataset.valid)
 
 
-def _look(
-    layout: Layout, dataset: Dataset, entries: Entries, decode: bool, max_pixels: int, workers: int, quiet: bool
+def _check_pictures(
+    layout: Layout, dataset: Dataset, entries: Entries, checks: ImageChecks, quiet: bool
 ) -> tuple[Sizes, list[Finding], int]:
     """Sizes, findings about images, each with the first record that names it, and how many images there are."""
-    sizes = Sizes()
+    sizes: dict[tuple[str, str], tuple[int, int]] = {}
     faults: list[tuple[Picture, str, str]] = []
     count = len(dataset.images) + len(_valid_images(dataset))
     pictures = _pictures(layout, dataset)
-    with jobs.Progress(count, "validate", "image", quiet=quiet) as progress:
-        for look in look_at(pictures, decode=decode, max_pixels=max_pixels, workers=workers, done=progress.add):
-            if look.size is not None:
-                sizes.add(look.picture.part, look.picture.name, look.size)
-            faults += [(look.picture, kind, what) for kind, what in look.faults]
+    with Progress(count, "validate", "image", quiet=quiet) as progress:
+        for image in check_images(pictures, checks, progress.add):
+            if image.size is not None:
+                sizes[image.picture.part, image.picture.name] = image.size
+            faults += [(image.picture, kind, what) for kind, what in image.faults]
     wanted = {(picture.part, picture.name) for picture, _, _ in faults}
     first: dict[tuple[str, str], str] = {}
     for entry in entries if wanted else ():
@@ -130,6 +125,6 @@ def _shared(dataset: Dataset, entries: Entries) -> list[Finding]:
     found: dict[str, Finding] = {}
     for entry in entries:
         name = entry.person.image
-        if entry.part == VALIDATION and name in dataset.images and dataset.by_image.rows(dataset.images.number(name)):
+        if entry.part == VALIDATION and name in dataset.images and dataset.by_image.rows(dataset.images.index(name)):
             found.setdefault(name, entry.finding("shared-image", "is in the training list, too"))
     return list(found.values())

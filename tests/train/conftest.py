@@ -37,7 +37,7 @@ def python_m_train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs `noda-train ...` in this process; the exit code."""
 
     def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["noda-train", *map(str, arguments)])
         try:
             main()
         except SystemExit as end:
@@ -93,7 +93,7 @@ def _person(root: Path, rng: np.random.Generator, name: str, over: bool = False)
     joints = center + UPRIGHT * scale + rng.normal(0, 6, UPRIGHT.shape)
     labelled, visible = rng.random(16) < 0.95, rng.random(16) < 0.8
     labelled[8:10] = visible[8:10] = True
-    for a, b in MPII.limb_pairs:
+    for a, b in MPII.limb_indices:
         colour = tuple(int(c) for c in rng.integers(120, 255, 3))
         cv2.line(image, tuple(joints[a].astype(int)), tuple(joints[b].astype(int)), colour, 8)
     cv2.imwrite(str(path), image)

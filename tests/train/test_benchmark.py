@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from noda_train import occlusion_benchmark as benchmark
-from noda_train.metrics import pckh
-from noda_train.metrics.pck import Floats
+from noda_train.arrays import Floats
+from noda_train.metrics import pck
 from noda_train.metrics.truth import read_truth
 from noda_train.settings import Settings
 from tests.command import done
@@ -31,7 +31,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _perfect(read: benchmark.Benchmark) -> dict[str, Floats]:
-    return {name: part.judge.truth.joints.copy() for name, part in read.parts.items()}
+    return {name: part.evaluator.truth.joints.copy() for name, part in read.lists.items()}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_one_who_fails_on_covered_joints_drops_there_and_nowhere_else(twins: Pat
         kinds = table[name]
         assert kinds["covered"]["drop"]["mean"] == {"difference": 100.0, "interval": [100.0, 100.0]}
         assert kinds["uncovered"]["drop"]["mean"]["difference"] == 0
-        n, hit = kinds["all"]["n"], read.severities[name].covered & pckh.COUNTED
+        n, hit = kinds["all"]["n"], read.severities[name].covered & read.clean.evaluator.truth.counted
         assert kinds["all"]["drop"]["mean"]["difference"] == pytest.approx(100 * hit.sum() / n)
         assert kinds["covered"]["n"] + kinds["uncovered"]["n"] + kinds["occluded"]["n"] == n
     assert table["light"]["covered"]["n"] == table["light"]["persons"]
@@ -102,7 +102,7 @@ def test_the_clean_score_beside_twins_is_that_of_the_same_persons(twins: Path) -
     one = heavy.rows[0]
     predictions["clean"][one] += 1000  # found on no clean image, and on all twins
     table = _numbers(predictions, read)
-    mine = read.clean.judge.truth.subset("all")[heavy.rows].sum(1)
+    mine = read.clean.evaluator.truth.subset("all")[heavy.rows].sum(1)
     expected = 100 * mine[0] / mine.sum()
     assert table["heavy"]["all"]["drop"]["mean"]["difference"] == pytest.approx(-expected)
     others = np.setdiff1d(np.arange(len(read.clean.samples)), heavy.rows)
@@ -115,8 +115,8 @@ def test_the_clean_score_beside_twins_is_that_of_the_same_persons(twins: Path) -
 def test_clean_numbers_are_those_of_the_data_set_itself(twins: Path) -> None:
     read = benchmark.read(twins)
     rng = np.random.default_rng(2)
-    guess = read.clean.judge.truth.joints + rng.normal(0, 12, read.clean.judge.truth.joints.shape)
-    usual = pckh.evaluate(guess, read_truth(twins.parent / "data" / "annot" / "gt_valid.mat"))
+    guess = read.clean.evaluator.truth.joints + rng.normal(0, 12, read.clean.evaluator.truth.joints.shape)
+    usual = pck.evaluate(guess, read_truth(twins.parent / "data" / "annot" / "gt_valid.mat"))
     table = _numbers({**_perfect(read), "clean": guess}, read)
     assert 20 < table["clean"]["mean"] < 99
     assert table["clean"]["mean"] == pytest.approx(usual["thresholds"]["0.5"]["all"]["mean"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import numpy as np
 import pytest
 import torch
 
+from noda_train.cli import COMMANDS
 from noda_train.export import write_onnx
-from noda_train.metrics import pckh
+from noda_train.metrics import pck
 from noda_train.metrics.truth import read_truth
 from noda_train.models import build
-from noda_train.runs import trained
+from noda_train.runs import load_run
 from noda_train.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -49,7 +52,7 @@ def test_fit_leaves_everything_in_its_folder(a_run: Path, drawn: Path) -> None:
         assert file["preds"].shape == (5, 16, 2) and file["ids"].asstr()[0] == "v0.jpg#0"
         predictions = np.asarray(file["preds"])
     scores = json.loads((a_run / "scores.json").read_text())
-    expected = pckh.evaluate(predictions, read_truth(drawn / "annot" / "gt_valid.mat"))
+    expected = pck.evaluate(predictions, read_truth(drawn / "annot" / "gt_valid.mat"))
     assert scores["thresholds"] == expected["thresholds"]
     picture = cv2.imread(str(a_run / "predictions.png"))
     assert picture is not None and picture.shape[1] == 2 * 320 + 5
@@ -139,7 +142,7 @@ def test_export_slim_and_onnx(a_run: Path, drawn: Path, tmp_path: Path, python_m
     assert python_m_train("export", "--run", a_run) == 2
     pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    assert write_onnx(tmp_path / "net.onnx", trained(a_run, "last", torch.device("cpu"))) < 1e-3
+    assert write_onnx(tmp_path / "net.onnx", load_run(a_run, "last", torch.device("cpu"))) < 1e-3
     session = runtime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
     assert session.run(None, {"images": np.zeros((5, 3, 32, 32), np.float32)})[0].shape == (5, 16, 8, 8)
     recipe = json.loads(session.get_modelmeta().custom_metadata_map["noda"])
@@ -167,6 +170,8 @@ def test_bench_prints_the_ratios(drawn: Path, tmp_path: Path, python_m_train: Ru
         (["models"], 0, "28,536,080"),
         (["models", "--keys", "simple_r50"], 0, "deconv_layers.0.weight (2048, 256, 4, 4)"),
         (["--help"], 0, "noda-train fit hrnet"),
+        (["--version"], 0, "noda-train, version"),
+        (["evl"], 2, "No such command 'evl'. Did you mean 'eval'?"),
     ],
 )
 def test_exit_codes_and_messages(
@@ -226,5 +231,23 @@ def test_a_run_says_where_its_predictions_were_made(
     out = tmp_path / "fig4.png"
     assert python_m_train("figure", "--run", a_run, "--against", exact, "--out", out, "--person", "v1.jpg#0") == 0
     assert "fig4.png: 1 person" in capsys.readouterr().out
+    vectors = tmp_path / "fig4.svg"
+    two = ("figure", "--run", a_run, "--against", exact, "--person", "v1.jpg#0", "--captions", "Å", "Å + NODA")
+    assert python_m_train(*two, "--out", vectors) == 0
+    assert all(f"<!-- {name} -->" in vectors.read_text() for name in ("ground truth", "Å", "Å + NODA"))
+    capsys.readouterr()
+    assert python_m_train(*two, "--out", tmp_path / "fig4.jpg") == 2
+    assert ".png, .pdf or .svg" in capsys.readouterr().err
     assert python_m_train("figure", "--run", exact, "--against", a_run, "--out", out) == 2
     assert "with --data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_no_torch(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom noda_train.cli import main\n"
+        f"result = CliRunner().invoke(main, {words!r})\n"
+        "print(result.exit_code, [name for name in ('torch', 'cv2', 'h5py', 'scipy', 'numpy') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "0 []\n"

@@ -20,7 +20,7 @@ from noda_train import checkpoint, geometry
 from noda_train.data import load
 from noda_train.metrics import results, scoring
 from noda_train.metrics.average_precision import NUMBERS
-from noda_train.metrics.results import Results, assigned
+from noda_train.metrics.results import CocoResults, assign
 from noda_train.models import build, weights
 from noda_train.runs import from_weights
 from noda_train.settings import Settings
@@ -232,20 +232,20 @@ def test_a_head_of_the_right_size_for_other_joints_starts_anew(tmp_path: Path) -
         from_weights(path, settings, lsp, torch.device("cpu"))
 
 
-def poses_of_truth(data: Path) -> tuple[scoring.Judge, Results]:
+def poses_of_truth(data: Path) -> tuple[scoring.Evaluator, CocoResults]:
     """Perfect poses, in reverse order and without a word on whose they are."""
-    judge = scoring.judge_of(valid_file(data))
-    ones = np.ones(judge.truth.labelled.shape)
-    poses = results.poses_of(judge.truth.joints, ones, judge.names)
-    return judge, Results(tuple(poses[::-1]), (None,) * len(poses))
+    evaluator = scoring.evaluator_of(valid_file(data))
+    ones = np.ones(evaluator.truth.labelled.shape)
+    poses = results.poses_of(evaluator.truth.joints, ones, evaluator.names)
+    return evaluator, CocoResults(tuple(poses[::-1]), (None,) * len(poses))
 
 
 def test_poses_without_name_go_to_whom_they_fit(coco_set: tuple[Path, Skeleton]) -> None:
-    judge, found = poses_of_truth(coco_set[0])
-    truth: Any = judge.truth
-    np.testing.assert_allclose(assigned(found, truth, judge.names), truth.joints)
-    fewer = Results(found.poses[1:], found.annotations[1:])
-    joints = assigned(fewer, truth, judge.names)
+    evaluator, found = poses_of_truth(coco_set[0])
+    truth: Any = evaluator.truth
+    np.testing.assert_allclose(assign(found, truth, evaluator.names), truth.joints)
+    fewer = CocoResults(found.poses[1:], found.annotations[1:])
+    joints = assign(fewer, truth, evaluator.names)
     assert np.isnan(joints[-1]).all() and not np.isnan(joints[:-1]).any()
 
 

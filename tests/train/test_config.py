@@ -41,11 +41,11 @@ def test_the_official_augmentation_goes_by_name() -> None:
         ("batch=many", "batch=many: expected a whole number"),
         ("batch=2.5", "expected a whole number"),
         ("flip_test=perhaps", "expected true or false"),
-        ("steps=a,b", "expected whole numbers such as 90,120"),
+        ("steps=a,b", "expected a whole number, or several with commas between"),
         ("model=hrnet_w31", "did you mean hrnet_w32"),
-        ("augment=papr", "has paper, mpii, none"),
+        ("augment=papr", "did you mean paper"),
         ("size=250", "multiple of 32"),
-        ("batch", "write key=value"),
+        ("batch", "write KEY=VALUE"),
     ],
 )
 def test_a_wrong_override_says_what_is_right(override: str, says: str) -> None:

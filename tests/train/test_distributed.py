@@ -13,9 +13,9 @@ import torch
 
 from noda_train.data import load
 from noda_train.distributed import World
-from noda_train.metrics.truth import read_predictions
+from noda_train.metrics.files import read_predictions
 from noda_train.predict import predict
-from noda_train.runs import trained
+from noda_train.runs import load_run
 from noda_train.settings import Settings
 
 
@@ -34,10 +34,11 @@ def test_two_processes_under_torchrun_agree_with_one(
     ]  # fmt: skip
     for override in overrides:
         command += ["--set", override]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{root}{os.pathsep}{root / 'train'}"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("epoch 1/1") == 1 and "2 x cpu" in done.stdout
-    subject = trained(tmp_path / "run", "last", torch.device("cpu"))
+    subject = load_run(tmp_path / "run", "last", torch.device("cpu"))
     alone = predict(subject.network, load(drawn).valid, subject.settings, World(torch.device("cpu"))).joints
     np.testing.assert_allclose(read_predictions(tmp_path / "run" / "predictions.h5"), alone, atol=0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Callable
@@ -18,10 +19,11 @@ import torch
 from noda_synth.errors import NodaError
 from noda_train import checkpoint, evaluate
 from noda_train.data import load
-from noda_train.distributed import World
-from noda_train.fit import State, fit, learning_rate
+from noda_train.distributed import World, has_bf16
+from noda_train.fit import State, autocast, fit, learning_rate
+from noda_train.models import build
 from noda_train.predict import predict
-from noda_train.runs import newest_run, trained
+from noda_train.runs import load_run, newest_run
 from noda_train.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -50,11 +52,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(drawn: Path, quic
     settings = quick("epochs=3", "ema=0.9", "accumulate=2", "warmup=1.5")
     run_fit(drawn, settings, tmp_path / "whole")
     torch.manual_seed(99)
-    # Stopped in the middle of the third epoch: a line too many is in the journal, the checkpoint is the second's.
+    # Stopped in the middle of the fourth epoch, of which the journal has half a line; the checkpoint is the second's.
     broken = tmp_path / "broken"
     run_fit(drawn, replace(settings, epochs=2), broken)
     with (broken / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"epoch": 3, "loss": 7}) + "\n")
+        file.write(json.dumps({"epoch": 3, "loss": 7}) + '\n{"epoch": 4, "lo')
     torch.manual_seed(7)
     run_fit(drawn, settings, broken, resume=True)
     whole, resumed = (checkpoint.load(tmp_path / name / "last.pt") for name in ("whole", "broken"))
@@ -76,12 +78,23 @@ def test_a_checkpoint_is_whole_and_the_best_is_kept(
         "format", "settings", "data", "skeleton", "network", "average", "optimiser", "epoch", "best", "random"
     }  # fmt: skip
     assert (last["epoch"], best["epoch"], last["best"]) == (3, 2, [50.0, 2])
-    assert not list((tmp_path / "run").glob("*.tmp"))
+    assert not list((tmp_path / "run").glob(".*"))
     # "Best" outlives a resumption: a fourth epoch with 45 does not replace it.
     monkeypatch.setattr(evaluate, "score", lambda *_: {"all": 45.0, "visible": None, "occluded": None})
     run_fit(drawn, quick("epochs=4"), tmp_path / "run", resume=True)
     assert checkpoint.load(tmp_path / "run" / "best.pt")["epoch"] == 2
-    assert trained(tmp_path / "run", "best", torch.device("cpu")).epoch == 2
+    assert load_run(tmp_path / "run", "best", torch.device("cpu")).epoch == 2
+
+
+def test_a_write_that_fails_leaves_the_checkpoint_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "last.pt"
+    checkpoint.save(path, {"settings": {}, "epoch": 1})
+    before = path.read_bytes()
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        checkpoint.save(path, {"settings": {}, "epoch": lambda: 2})
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+    with pytest.raises(NodaError, match=r"last\.pt/best\.pt: cannot be written"):
+        checkpoint.save(path / "best.pt", {"settings": {}})
 
 
 def test_checkpoints_may_be_kept_less_often(drawn: Path, quick: Quick, tmp_path: Path) -> None:
@@ -126,7 +139,7 @@ def test_a_loss_that_is_not_finite_stops_and_loses_nothing(drawn: Path, quick: Q
     content["network"]["final_layer.bias"][:] = float("nan")
     checkpoint.save(tmp_path / "run" / "last.pt", content)
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    with pytest.raises(NodaError, match=r"not finite any more in epoch 2; last\.pt holds epoch 1"):
+    with pytest.raises(NodaError, match=r"no longer finite in epoch 2; last\.pt holds epoch 1"):
         run_fit(drawn, quick("epochs=2"), tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
@@ -181,8 +194,6 @@ def test_processes_share_an_evaluation_without_dropping_or_doubling(drawn: Path,
     """Five persons over two processes, each process's part put together by hand."""
     settings, samples = quick(), load(drawn).valid
     torch.manual_seed(0)
-    from noda_train.models import build
-
     network = build("simple_r18").eval()
     whole = predict(network, samples, settings, CPU).joints
 
@@ -204,3 +215,33 @@ def test_the_newest_run_is_the_one_last_written(tmp_path: Path) -> None:
         (tmp_path / name / "last.pt").write_bytes(b"")
         os.utime(tmp_path / name / "last.pt", (age, age))
     assert newest_run(tmp_path).name == "a"
+
+
+def test_bf16_on_a_cpu_that_has_it_goes_on_bit_for_bit(
+    drawn: Path, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noda_train.fit.has_bf16", lambda _: True)
+    settings = quick("epochs=2", "precision=bf16", "validate_every=0")
+    network = build("simple_r18")
+    with autocast(settings, CPU.device):
+        assert network(torch.zeros(1, 3, 32, 32)).dtype == torch.bfloat16
+    with autocast(replace(settings, precision="fp32"), CPU.device):
+        assert network(torch.zeros(1, 3, 32, 32)).dtype == torch.float32
+    run_fit(drawn, settings, tmp_path / "whole")
+    run_fit(drawn, replace(settings, epochs=1), tmp_path / "broken")
+    run_fit(drawn, settings, tmp_path / "broken", resume=True)
+    whole, resumed = (checkpoint.load(tmp_path / name / "last.pt") for name in ("whole", "broken"))
+    assert same(whole, resumed)
+    assert all(value.dtype != torch.bfloat16 for value in whole["network"].values())
+    run_fit(drawn, replace(settings, precision="fp32"), tmp_path / "fp32")
+    assert not same(whole["network"], checkpoint.load(tmp_path / "fp32" / "last.pt")["network"])
+
+
+def test_only_what_torch_reports_counts_as_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: False, raising=False)
+    assert not has_bf16(CPU.device) and not has_bf16(torch.device("meta"))
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert has_bf16(CPU.device) and not has_bf16(torch.device("meta"))
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert not has_bf16(CPU.device)

@@ -14,19 +14,21 @@ import pytest
 
 from noda_synth.data.skeleton import COCO, SKELETONS, Skeleton
 from noda_synth.errors import NodaError
+from noda_train.arrays import Floats
 from noda_train.data import Ids
 from noda_train.metrics import oks, pck
-from noda_train.metrics.average_precision import NUMBERS, Pose, pose_scores, precision, rank
-from noda_train.metrics.results import Results, assigned
-from noda_train.metrics.scoring import Found, Judge, format_comparison, format_numbers, numbers
-from noda_train.metrics.scoring import compare as compare_found
-from noda_train.metrics.truth import read_truth
+from noda_train.metrics.average_precision import NUMBERS, DetectedPose, pose_scores, precision, rank
+from noda_train.metrics.results import CocoResults, assign
+from noda_train.metrics.scoring import Evaluator, Predictions, numbers
+from noda_train.metrics.scoring import compare as compare_predictions
+from noda_train.metrics.tables import format_comparison, format_numbers
+from noda_train.metrics.truth import coco_truth, read_truth
 
 CROWDPOSE = SKELETONS["crowdpose14"]
 BOTH = pytest.mark.parametrize("skeleton", [COCO, CROWDPOSE], ids=lambda skeleton: skeleton.name)
 
 
-def people(skeleton: Skeleton = COCO, n: int = 12, off: float = 6, seed: int = 0) -> tuple[Found, Judge]:
+def people(skeleton: Skeleton = COCO, n: int = 12, off: float = 6, seed: int = 0) -> tuple[Predictions, Evaluator]:
     """n persons on n / 2 images, and poses some pixels off, the last joint of all being occluded."""
     rng = np.random.default_rng(seed)
     corner, sides = rng.uniform(0, 200, (n, 1, 2)), rng.uniform(60, 150, (n, 1, 2))
@@ -36,34 +38,34 @@ def people(skeleton: Skeleton = COCO, n: int = 12, off: float = 6, seed: int = 0
     visible = np.where(labelled, 1, -1).astype(np.int8)
     visible[:, -1] = 0
     box = np.concatenate([corner, sides], axis=2)[:, 0]
-    truth = oks.Truth(joints, labelled, box, 0.6 * box[:, 2] * box[:, 3], skeleton, visible)
+    truth = coco_truth(joints, labelled, box, 0.6 * box[:, 2] * box[:, 3], skeleton, visible)
     names = tuple(Ids(1 + row // 2, 100 + row, 1) for row in range(n))
-    found = joints + rng.normal(0, off, joints.shape)
+    predictions = joints + rng.normal(0, off, joints.shape)
     scores = rng.uniform(0.3, 1, n)
     poses = [
-        Pose(name.image, np.column_stack([one - 1, np.full(len(one), score)]), float(score))
-        for name, one, score in zip(names, found, scores, strict=True)
+        DetectedPose(name.image, np.column_stack([one - 1, np.full(len(one), score)]), float(score))
+        for name, one, score in zip(names, predictions, scores, strict=True)
     ]
-    return Found(found, poses), Judge(truth, names)
+    return Predictions(predictions, poses), Evaluator(truth, names)
 
 
-def constants_of(skeleton: Skeleton) -> pck.Floats:
-    found = oks.sigmas(skeleton)
-    assert found is not None
-    return found
+def constants_of(skeleton: Skeleton) -> Floats:
+    constants = oks.sigmas(skeleton)
+    assert constants is not None
+    return constants
 
 
-def pycocotools_run(found: Found, judge: Judge) -> Any:
+def pycocotools_run(predictions: Predictions, evaluator: Evaluator) -> Any:
     """pycocotools on the same people, put into its form here and not by the trainer."""
     from pycocotools.coco import COCO as Api
     from pycocotools.cocoeval import COCOeval
 
-    truth = judge.truth
-    assert isinstance(truth, oks.Truth) and found.poses is not None and truth.visible is not None
+    truth = evaluator.truth
+    assert truth.area is not None and predictions.poses is not None and truth.visible is not None
     flags = np.where(truth.labelled, 1 + truth.visible, 0)
     there = Api()
     there.dataset = {
-        "images": [{"id": image} for image in sorted({name.image for name in judge.names})],  # type: ignore[type-var]
+        "images": [{"id": image} for image in sorted({int(name.image) for name in evaluator.names})],
         "categories": [{"id": 1, "name": "person"}],
         "annotations": [
             {
@@ -72,13 +74,13 @@ def pycocotools_run(found: Found, judge: Judge) -> Any:
                 "keypoints": np.column_stack([joints - 1, flag]).ravel().tolist(),
             }
             for name, joints, flag, box, area in zip(
-                judge.names, truth.joints, flags, truth.box, truth.area, strict=True
+                evaluator.names, truth.joints, flags, truth.box, truth.area, strict=True
             )
         ],
     }  # fmt: skip
     results = [
         {"image_id": p.image, "category_id": 1, "keypoints": p.joints.ravel().tolist(), "score": p.score}
-        for p in found.poses
+        for p in predictions.poses
     ]
     with contextlib.redirect_stdout(io.StringIO()):
         there.createIndex()
@@ -92,60 +94,61 @@ def pycocotools_run(found: Found, judge: Judge) -> Any:
 
 @BOTH
 def test_our_oks_is_that_of_pycocotools(skeleton: Skeleton) -> None:
-    found, judge = people(skeleton)
-    assert isinstance(judge.truth, oks.Truth) and found.poses is not None
-    ours = oks.of_persons(found.joints, judge.truth, constants_of(skeleton))
-    theirs = pycocotools_run(found, judge).ious
-    for row, (name, pose) in enumerate(zip(judge.names, found.poses, strict=True)):
-        here = [r for r, other in enumerate(judge.names) if other.image == name.image]
-        by_score = sorted(here, key=lambda r: -found.poses[r].score)  # type: ignore[index]
+    predictions, evaluator = people(skeleton)
+    assert evaluator.truth.area is not None and predictions.poses is not None
+    ours = oks.per_person(predictions.joints, evaluator.truth, constants_of(skeleton))
+    theirs = pycocotools_run(predictions, evaluator).ious
+    for row, (name, pose) in enumerate(zip(evaluator.names, predictions.poses, strict=True)):
+        here = [r for r, other in enumerate(evaluator.names) if other.image == name.image]
+        by_score = sorted(here, key=lambda r: -predictions.poses[r].score)  # type: ignore[index]
         value = theirs[name.image, 1][by_score.index(row), here.index(row)]
         assert ours[row] == pytest.approx(value, abs=1e-9)
-        assert oks.of_pose(pose.joints[:, :2] + 1, row, judge.truth, constants_of(skeleton)) == pytest.approx(value)
+        assert oks.of_pose(pose.joints[:, :2] + 1, row, evaluator.truth, constants_of(skeleton)) == pytest.approx(value)
     assert 0.05 < ours.min() < ours.max() < 1
 
 
 @BOTH
 def test_ap_of_all_joints_is_that_of_pycocotools(skeleton: Skeleton) -> None:
-    found, judge = people(skeleton, off=4)
-    table = numbers(found, judge)["oks"]["ap"]["all"]
-    expected = [None if value < 0 else 100 * value for value in pycocotools_run(found, judge).stats]
+    predictions, evaluator = people(skeleton, off=4)
+    table = numbers(predictions, evaluator)["oks"]["ap"]["all"]
+    expected = [None if value < 0 else 100 * value for value in pycocotools_run(predictions, evaluator).stats]
     assert [table[name] for name in NUMBERS] == pytest.approx(expected)
     assert 5 < table["interval"]["AP"][0] < table["AP"] < table["interval"]["AP"][1] < 95
 
 
 def test_ap_under_weights_is_pycocotools_on_images_that_stand_there_so_often() -> None:
-    found, judge = people(off=4)
-    assert isinstance(judge.truth, oks.Truth) and found.poses is not None
-    images = [name.image for name in judge.names]
-    ranking = rank(found.poses, judge.truth, images, constants_of(COCO))["all"]
+    predictions, evaluator = people(off=4)
+    assert evaluator.truth.area is not None and predictions.poses is not None
+    images = [name.image for name in evaluator.names]
+    ranking = rank(predictions.poses, evaluator.truth, images, constants_of(COCO))["all"]
     assert precision(ranking, np.ones(6)) == pytest.approx(ranking.numbers["AP"])
     weights = np.array([0, 2, 1, 3, 0, 1])
     rows = [(row, time) for row, image in enumerate(images) for time in range(weights[image - 1])]  # type: ignore[operator]
     take = [row for row, _ in rows]
     names = [100 * time + images[row] for row, time in rows]  # type: ignore[operator]
     truth = replace(
-        judge.truth,
-        **{key: getattr(judge.truth, key)[take] for key in ("joints", "labelled", "box", "area", "visible")},
+        evaluator.truth,
+        **{key: getattr(evaluator.truth, key)[take] for key in ("joints", "labelled", "box", "area", "visible")},
     )
-    poses = [replace(found.poses[row], image=name) for row, name in zip(take, names, strict=True)]
+    poses = [replace(predictions.poses[row], image=name) for row, name in zip(take, names, strict=True)]
     expected = rank(poses, truth, names, constants_of(COCO))["all"].numbers["AP"]
     assert precision(ranking, weights.astype(np.float64)) == pytest.approx(expected)
 
 
 def test_visible_and_occluded_joints_are_told_apart() -> None:
     """Only the last joint, which is the occluded one, is found in a wrong place."""
-    found, judge = people(off=0)
-    assert isinstance(judge.truth, oks.Truth) and found.poses is not None
-    moved = found.joints.copy()
+    predictions, evaluator = people(off=0)
+    assert evaluator.truth.area is not None and predictions.poses is not None
+    moved = predictions.joints.copy()
     moved[:, -1] += 1000
     poses = [
-        replace(pose, joints=np.column_stack([j - 1, j[:, 0]])) for pose, j in zip(found.poses, moved, strict=True)
+        replace(pose, joints=np.column_stack([j - 1, j[:, 0]]))
+        for pose, j in zip(predictions.poses, moved, strict=True)
     ]
-    result = numbers(Found(moved, poses), judge)
+    result = numbers(Predictions(moved, poses), evaluator)
     mean, ap = result["oks"]["mean"], result["oks"]["ap"]
     assert (mean["visible"]["mean"], mean["occluded"]["mean"]) == (100, 0)
-    shares = [1 - 1 / count for count in judge.truth.labelled.sum(axis=1)]
+    shares = [1 - 1 / count for count in evaluator.truth.labelled.sum(axis=1)]
     assert mean["all"]["mean"] == pytest.approx(100 * np.mean(shares))
     assert (ap["visible"]["AP"], ap["occluded"]["AP"]) == pytest.approx((100, 0))
     tables = result["thresholds"]["0.2"]
@@ -154,22 +157,22 @@ def test_visible_and_occluded_joints_are_told_apart() -> None:
 
 
 def test_who_has_no_joint_of_a_kind_does_not_count() -> None:
-    found, judge = people()
-    truth = judge.truth
-    assert isinstance(truth, oks.Truth) and truth.visible is not None
+    predictions, evaluator = people()
+    truth = evaluator.truth
+    assert truth.area is not None and truth.visible is not None
     truth.visible[3:, -1] = 1
-    table = oks.evaluate(found.joints, truth, constants_of(COCO))["occluded"]
-    expected = oks.similarities(found.joints, truth, constants_of(COCO))[:3, -1].mean()
+    table = oks.evaluate(predictions.joints, truth, constants_of(COCO))["occluded"]
+    expected = oks.similarities(predictions.joints, truth, constants_of(COCO))[:3, -1].mean()
     assert table["persons"] == 3 and table["mean"] == pytest.approx(100 * expected)
     truth.visible[:, -1] = 1
-    result = numbers(found, judge)["oks"]
+    result = numbers(predictions, evaluator)["oks"]
     assert result["mean"]["occluded"]["mean"] is None and result["ap"]["occluded"]["AP"] is None
 
 
 def test_pck_is_measured_in_longer_sides_of_the_box() -> None:
-    _, judge = people()
-    truth = judge.truth
-    assert isinstance(truth, oks.Truth)
+    _, evaluator = people()
+    truth = evaluator.truth
+    assert truth.area is not None
     side = truth.box[:, 2:].max(axis=1)
     for factor, right in ((0.099, 100), (0.101, 0)):
         off = truth.joints + np.array([factor, 0]) * side[:, None, None]
@@ -179,35 +182,35 @@ def test_pck_is_measured_in_longer_sides_of_the_box() -> None:
 
 
 def test_a_joint_that_was_not_found_is_worth_nothing() -> None:
-    found, judge = people(off=0)
-    joints = found.joints.copy()
+    predictions, evaluator = people(off=0)
+    joints = predictions.joints.copy()
     joints[0] = np.nan
-    assert isinstance(judge.truth, oks.Truth)
-    values = oks.of_persons(joints, judge.truth, constants_of(COCO))
+    assert evaluator.truth.area is not None
+    values = oks.per_person(joints, evaluator.truth, constants_of(COCO))
     assert values[0] == 0 and (values[1:] == 1).all()
 
 
 def test_a_pose_is_worth_nothing_for_who_has_no_joint() -> None:
     """The clean list of a benchmark has such people."""
-    found, judge = people()
-    assert isinstance(judge.truth, oks.Truth) and found.poses
-    labelled = judge.truth.labelled.copy()
+    predictions, evaluator = people()
+    assert evaluator.truth.area is not None and predictions.poses
+    labelled = evaluator.truth.labelled.copy()
     labelled[3] = False
-    truth = replace(judge.truth, labelled=labelled)
-    assert oks.of_pose(found.joints[3], 3, truth, constants_of(COCO)) == 0
-    results = Results(tuple(found.poses), (None,) * len(found.poses))
-    got = assigned(results, truth, judge.names)
+    truth = replace(evaluator.truth, labelled=labelled)
+    assert oks.of_pose(predictions.joints[3], 3, truth, constants_of(COCO)) == 0
+    results = CocoResults(tuple(predictions.poses), (None,) * len(predictions.poses))
+    got = assign(results, truth, evaluator.names)
     others = np.arange(len(truth)) != 3
-    np.testing.assert_allclose(got[others], found.joints[others])
+    np.testing.assert_allclose(got[others], predictions.joints[others])
 
 
 def test_a_comparison_is_paired() -> None:
-    found, judge = people(n=60)
+    predictions, evaluator = people(n=60)
     worse, _ = people(n=60, off=12)
-    result = compare_found(found, worse, judge)
+    result = compare_predictions(predictions, worse, evaluator)
     mean = result["oks"]["mean"]["all"]
     assert 0 < mean["interval"][0] < mean["difference"] < mean["interval"][1]
-    ours, theirs = (numbers(one, judge)["oks"]["ap"]["all"]["AP"] for one in (found, worse))
+    ours, theirs = (numbers(one, evaluator)["oks"]["ap"]["all"]["AP"] for one in (predictions, worse))
     ap = result["oks"]["ap"]["all"]
     assert ap["AP"] == pytest.approx(ours - theirs) and ap["interval"]["AP"][0] < ap["AP"] < ap["interval"]["AP"][1]
     assert "mean OKS" in format_comparison(result)
@@ -218,23 +221,23 @@ def test_a_pose_scores_the_mean_of_its_sure_joints() -> None:
 
 
 def test_nobody_found_is_an_ap_of_nothing() -> None:
-    _, judge = people()
-    assert isinstance(judge.truth, oks.Truth)
-    ranking = rank([], judge.truth, [name.image for name in judge.names], constants_of(COCO))["all"]
+    _, evaluator = people()
+    assert evaluator.truth.area is not None
+    ranking = rank([], evaluator.truth, [name.image for name in evaluator.names], constants_of(COCO))["all"]
     assert ranking.numbers["AP"] == 0 and precision(ranking, np.ones(6)) == 0
 
 
 def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, judge = people()
-    assert isinstance(judge.truth, oks.Truth)
-    without = replace(judge, truth=replace(judge.truth, skeleton=replace(COCO, sigmas=None)))
-    assert "has no sigmas" in format_numbers(numbers(found, without))
-    assert "no scores" in format_numbers(numbers(Found(found.joints), judge))
+    predictions, evaluator = people()
+    assert evaluator.truth.area is not None
+    without = replace(evaluator, truth=replace(evaluator.truth, skeleton=replace(COCO, sigmas=None)))
+    assert "has no sigmas" in format_numbers(numbers(predictions, without))
+    assert "no scores" in format_numbers(numbers(Predictions(predictions.joints), evaluator))
     monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
-    said = format_numbers(numbers(found, judge))
+    said = format_numbers(numbers(predictions, evaluator))
     assert "pip install 'noda-synth[coco]'" in said and "mean OKS" in said
     with pytest.raises(NodaError, match="pycocotools"):
-        rank([], judge.truth, [], constants_of(COCO))
+        rank([], evaluator.truth, [], constants_of(COCO))
 
 
 def test_half_a_head_size_in_sides_of_the_box(noda_data: Path) -> None:

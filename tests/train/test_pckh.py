@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError
-from noda_train.metrics.pck import cell
-from noda_train.metrics.pckh import COUNTED, Truth, compare, evaluate, format_comparison, format_table
-from noda_train.metrics.truth import read_predictions, read_truth, read_visibility
+from noda_train.metrics.files import read_predictions
+from noda_train.metrics.pck import compare, evaluate, interval
+from noda_train.metrics.tables import cell, format_comparison, format_numbers
+from noda_train.metrics.truth import Truth, mpii_truth, read_truth, read_visibility
 
 
 def people(n: int = 40, seed: int = 0) -> tuple[np.ndarray, Truth]:
@@ -26,7 +27,7 @@ def people(n: int = 40, seed: int = 0) -> tuple[np.ndarray, Truth]:
     labelled = rng.random((n, 16)) < 0.9
     visible = np.where(rng.random((n, 16)) < 0.8, 1, 0).astype(np.int8)
     visible[:, 8:10] = 1
-    return joints + rng.normal(0, 4, joints.shape), Truth(joints, labelled, np.full(n, 10.0), visible)
+    return joints + rng.normal(0, 4, joints.shape), mpii_truth(joints, labelled, np.full(n, 10.0), visible)
 
 
 def golden(noda_data: Path) -> tuple[np.ndarray, Truth]:
@@ -66,13 +67,25 @@ def test_one_pixel_off_shows_at_both_thresholds(noda_data: Path) -> None:
     assert 0.5 < abs(exact["0.1"]["all"]["mean"] - shifted["0.1"]["all"]["mean"]) < 6
 
 
-def test_columns_are_the_skeletons_groups() -> None:
-    from noda_train.metrics.pckh import GROUPS
+def test_pelvis_and_thorax_do_not_count() -> None:
+    _, truth = people()
+    assert truth.groups == {
+        "head": (9,), "shoulder": (12, 13), "elbow": (11, 14), "wrist": (10, 15), "hip": (2, 3), "knee": (1, 4),
+        "ankle": (0, 5),
+    }  # fmt: skip
+    assert np.flatnonzero(~truth.counted).tolist() == [MPII.index["pelvis"], MPII.index["thorax"]]
 
-    assert {name: set(joints) for name, joints in GROUPS.items()} == {
-        name: set(MPII.at(*joints)) for name, joints in MPII.groups.items()
-    }
-    assert set(np.flatnonzero(~COUNTED)) == set(MPII.at("pelvis", "thorax"))
+
+def test_a_joint_at_exactly_the_threshold_is_right() -> None:
+    truth = mpii_truth(np.zeros((2, 16, 2)), np.ones((2, 16), bool), np.full(2, 10.0))
+    predictions = np.zeros((2, 16, 2))
+    predictions[0, 9] = 5.0, 0.0
+    predictions[1, 9] = np.nextafter(5.0, 6.0), 0.0
+    assert evaluate(predictions, truth, (0.5,), bootstrap=0)["thresholds"]["0.5"]["all"]["head"] == 50
+
+
+def test_an_interval_has_two_and_a_half_percent_on_either_side() -> None:
+    assert interval(np.arange(1001.0)) == [25, 975]
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
@@ -84,21 +97,21 @@ def test_the_mean_is_the_weighted_mean_of_its_parts(seed: int) -> None:
     mixed = (seen["mean"] * seen["n"] + hidden["mean"] * hidden["n"]) / (seen["n"] + hidden["n"])
     assert mixed == pytest.approx(tables["all"]["mean"])
     right = np.linalg.norm(predictions - truth.joints, axis=2) <= 5
-    counted = truth.labelled & COUNTED
+    counted = truth.labelled & truth.counted
     assert tables["all"]["mean"] == pytest.approx(100 * right[counted].mean())
 
 
 def test_no_sample_is_na_never_zero() -> None:
     predictions, truth = people()
-    blind = Truth(truth.joints, truth.labelled, truth.head_size, None, "no visibility at hand")
+    blind = mpii_truth(truth.joints, truth.labelled, truth.unit, None, "no visibility at hand")
     result = evaluate(predictions, blind, bootstrap=50)
     assert result["thresholds"]["0.5"]["visible"]["mean"] is None
     assert "no visibility at hand" in result["split"]
-    assert "no visibility at hand" in format_table(result)
-    nobody = Truth(truth.joints, np.zeros_like(truth.labelled), truth.head_size, truth.visible)
+    assert "no visibility at hand" in format_numbers(result)
+    nobody = mpii_truth(truth.joints, np.zeros_like(truth.labelled), truth.unit, truth.visible)
     empty = evaluate(predictions, nobody, bootstrap=50)
     assert empty["thresholds"]["0.5"]["all"]["head"] is None
-    assert "n/a" in format_table(empty)
+    assert "n/a" in format_numbers(empty)
     json.dumps(empty, allow_nan=False)
 
 
@@ -159,7 +172,7 @@ def test_files_of_every_kind_read_alike(tmp_path: Path) -> None:
     own = read_truth(tmp_path / "gt_split.mat")
     given_apart = read_truth(tmp_path / "gt_valid.mat", tmp_path / "visible.h5")
     np.testing.assert_array_equal(own.visible, given_apart.visible)
-    np.testing.assert_allclose(own.head_size, 10)
+    np.testing.assert_allclose(own.unit, 10)
     expected = evaluate(predictions, truth, bootstrap=0)["thresholds"]
     assert evaluate(predictions, own, bootstrap=0)["thresholds"] == expected
 
@@ -168,7 +181,14 @@ def test_a_json_truth_takes_the_stand_in_head_size_and_its_own_visibility(tmp_pa
     _, truth = people(3)
     assert truth.visible is not None
     records = [
-        {"joints": j.tolist(), "joints_vis": m.astype(int).tolist(), "joints_visible": v.tolist()}
+        {
+            "image": "a.jpg",
+            "center": [9, 9],
+            "scale": 1.0,
+            "joints": j.tolist(),
+            "joints_vis": m.astype(int).tolist(),
+            "joints_visible": v.tolist(),
+        }
         for j, m, v in zip(truth.joints, truth.labelled, truth.visible, strict=True)
     ]
     for record in records:
@@ -178,7 +198,7 @@ def test_a_json_truth_takes_the_stand_in_head_size_and_its_own_visibility(tmp_pa
     path.write_text(json.dumps(records))
     read = read_truth(path)
     expected = 0.75 * np.linalg.norm(truth.joints[0, 9] - truth.joints[0, 8])
-    assert read.head_size[0] == pytest.approx(expected)
+    assert read.unit[0] == pytest.approx(expected)
     assert not read.labelled[2].any(), "a person without head size cannot be judged"
     np.testing.assert_array_equal(read_visibility(path)[:2][truth.labelled[:2]], truth.visible[:2][truth.labelled[:2]])
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from noda_synth.errors import NodaError
 from noda_train.models.hrnet import hrnet
 from noda_train.models.pose_resnet import pose_resnet
-from noda_train.models.weights import check_hash, imagenet, initialise, load, own_channels, read, state_of
+from noda_train.models.weights import check_hash, expected_channels, imagenet, initialise, load, read, state_of
 
 State = dict[str, Tensor]
 
@@ -169,5 +169,5 @@ def test_a_network_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Mo
 
 
 def test_official_simple_baselines_files_want_bgr() -> None:
-    assert own_channels("pose_resnet_50_256x256.pth") == "bgr"
-    assert own_channels("pose_hrnet_w32_256x256.pth") is None
+    assert expected_channels("pose_resnet_50_256x256.pth") == "bgr"
+    assert expected_channels("pose_hrnet_w32_256x256.pth") is None

@@ -1,4 +1,4 @@
-"""Crops of persons, cut out once, so that training decodes 0.2 megapixels a sample instead of a full frame.
+"""Crops of persons, cut out once, so that training decodes 0.2 megapixels per sample instead of a full frame.
 
 One HDF5 file: JPEGs one after the other in `jpeg` (uint8), where each begins in `offsets` (N + 1), and `maps`
 (N, 2, 3) from image pixels to the pixels of the stored crop. A crop reaches as far as scale and rotation can take the
@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import atomic_path
+from noda_train.arrays import Floats
 from noda_train.data import Samples, read_image
-from noda_train.metrics.pck import Floats
 from noda_train.settings import Settings
 
 VERSION = 1
-IMAGES_AT_A_TIME = 256
-"""Images in work at once, which bounds the memory that finished crops wait in."""
+IMAGES_IN_WORK = 256
+"""Images that are cut at the same time; it bounds the memory of finished crops."""
 
 
 def reach(settings: Settings) -> float:
@@ -116,15 +117,13 @@ def _build(path: Path, samples: Samples, settings: Settings) -> None:
             starts[row], lengths[row], maps[row] = store.tell(), len(jpeg), crop_map
             store.write(jpeg)
         offsets = np.concatenate([[0], lengths.cumsum()])
-        whole = path.with_suffix(f".{os.getpid()}.tmp")
-        with h5py.File(whole, "w") as file:
+        with atomic_path(path) as part, h5py.File(part, "w") as file:
             file.attrs["settings"] = json.dumps(settings.as_dict())
             file["offsets"], file["maps"] = offsets, maps
             target = file.create_dataset("jpeg", shape=(int(offsets[-1]),), dtype=np.uint8)
             for row in range(len(samples)):
                 store.seek(int(starts[row]))
                 target[offsets[row] : offsets[row + 1]] = np.frombuffer(store.read(int(lengths[row])), np.uint8)
-        whole.replace(path)
 
 
 def _cut_all(
@@ -139,23 +138,23 @@ def _cut_all(
             return error
         return [(row, *cut_crop(pixels, samples.center[row], samples.box[row], settings)) for row in rows_of[image]]
 
-    images, faults = list(rows_of), []
+    images, errors = list(rows_of), []
     with tqdm(total=len(samples), desc="cutting crops", unit="person", disable=None, leave=False) as bar:
-        for start in range(0, len(images), IMAGES_AT_A_TIME):
-            for result in pool.map(cut, images[start : start + IMAGES_AT_A_TIME]):
+        for start in range(0, len(images), IMAGES_IN_WORK):
+            for result in pool.map(cut, images[start : start + IMAGES_IN_WORK]):
                 if isinstance(result, NodaError):
-                    faults.append(result)
+                    errors.append(result)
                     continue
                 bar.update(len(result))
                 yield from result
-    if faults:
-        raise NodaError("\n".join([f"{len(faults)} images cannot be used:", *(f"  {fault}" for fault in faults[:20])]))
+    if errors:
+        raise NodaError("\n".join([f"{len(errors)} images cannot be used:", *(f"  {error}" for error in errors[:20])]))
 
 
 def cut_crop(image: NDArray[np.uint8], center: Floats, box: float, settings: Settings) -> tuple[bytes, Floats]:
     """One person's crop as JPEG, and the map (2, 3) from image pixels to its pixels."""
     height, width = image.shape[:2]
-    half = reach(settings) * box / 2 + 2 * box / settings.size  # two network pixels for the interpolation's sake
+    half = reach(settings) * box / 2 + 2 * box / settings.size  # two network pixels for the interpolation
     x1, y1 = np.clip(np.floor(center - half), 0, (width - 1, height - 1)).astype(int)
     x2, y2 = np.clip(np.ceil(center + half) + 1, (x1 + 1, y1 + 1), (width, height)).astype(int)
     crop = image[y1:y2, x1:x2]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import torch
 from noda_synth.data import skeleton
 from noda_synth.data.skeleton import MPII, Skeleton
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import atomic_path
 from noda_train import settings as config
 from noda_train.models import weights
 from noda_train.settings import Settings
@@ -21,19 +20,9 @@ FORMAT = 1
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
-    """Write under a temporary name, to the disk, then rename."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    """Write a checkpoint or a slim weight file, whole or not at all. Raises NodaError where it cannot be written."""
+    with atomic_path(path) as part, part.open("wb") as file:
         torch.save({"format": FORMAT, **content}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def copy(source: Path, target: Path) -> None:
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -50,12 +39,13 @@ def skeleton_of(content: Mapping[str, Any], path: Path) -> Skeleton:
     return skeleton.skeleton_of(stored, str(path)) if stored else MPII
 
 
-def refuse_other_joints(ours: Skeleton, path: Path, theirs: Skeleton, data: Path) -> None:
-    """NodaError if a data set marks other joints than a network finds, or in another order."""
-    if ours.joints != theirs.joints:
+def check_joints(network: Skeleton, path: Path, marked: Skeleton, data: Path) -> None:
+    """Raises NodaError if a data set marks other joints than a network finds, or in another order."""
+    if network.joints != marked.joints:
         raise NodaError(
-            f"{path}: its network finds the {len(ours)} joints of {ours.name}, but {data} marks the {len(theirs)} of"
-            f" {theirs.name}, or marks them in another order; choose a data set or a run with the same joints"
+            f"{path}: its network finds the {len(network)} joints of {network.name}, but {data} marks the"
+            f" {len(marked)} of {marked.name}, or marks them in another order; choose a data set or a run with the"
+            " same joints"
         )
 
 

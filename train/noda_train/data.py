@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person, joint_box
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, head_size, joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
-from noda_synth.errors import NodaError
+from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
-from noda_synth.formats.layout import own_skeleton
-from noda_train.metrics import oks, pck, pckh
-from noda_train.metrics.pck import Floats
-from noda_train.metrics.pckh import head_sizes, stand_in_head_sizes
+from noda_synth.formats.layout import sibling_skeleton
+from noda_synth.imaging import images as image_files
+from noda_train.arrays import Bools, Floats
 
 # Parallel over images, never within one. Set before OpenCV starts threads: a pool that was forked can't be stopped, and
 # a worker that tried would hang.
@@ -65,7 +65,7 @@ class Samples:
     center: Floats
     box: Floats
     joints: Floats
-    labelled: NDArray[np.bool_]
+    labelled: Bools
     visible: NDArray[np.int8]
     head_size: Floats
     person_box: Floats
@@ -90,26 +90,6 @@ class Samples:
             self.head_size[index],
             self.person_box[index],
             self.area[index],
-        )
-
-    def truth(self) -> pck.Truth:
-        """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes.
-
-        Of MPII's people those count nothing whose head size is unknown.
-        """
-        visible = self.visible if (self.visible >= 0).any() else None
-        why_not = "the annotations have no visibility"
-        if self.skeleton.joints != MPII.joints:
-            return oks.Truth(
-                self.joints + 1, self.labelled, self.person_box, self.area, self.skeleton, visible, why_not
-            )
-        judged = np.isfinite(self.head_size) & (self.head_size > 0)
-        return pckh.Truth(
-            self.joints + 1,
-            self.labelled & judged[:, None],
-            np.where(judged, self.head_size, 1.0),
-            visible,
-            why_not,
         )
 
 
@@ -140,13 +120,18 @@ def load(data: Path) -> Parts:
 
 
 def annotated(path: Path) -> Samples:
-    """The people with keypoints of one COCO file, whose images nobody looks for."""
-    own = own_skeleton(path)
-    dataset = read_coco(path, load_skeleton(own) if own else None)
+    """The people with keypoints of one COCO file, without their images."""
+    dataset = read_coco_file(path)
     return samples_of(Path(), dataset.skeleton, dataset.samples)
 
 
-class _Row(NamedTuple):
+def read_coco_file(path: Path) -> Dataset:
+    """The people of one COCO file, with the joints of a skeleton file that lies beside it."""
+    stated = sibling_skeleton(path)
+    return read_coco(path, load_skeleton(stated) if stated else None)
+
+
+class _PersonRow(NamedTuple):
     """What is kept of a person."""
 
     path: Path
@@ -154,7 +139,7 @@ class _Row(NamedTuple):
     names: Ids
     crop: tuple[Floats, float]
     joints: Floats
-    labelled: NDArray[np.bool_]
+    labelled: Bools
     visible: NDArray[np.int8]
     head_size: float
     person_box: Floats
@@ -181,10 +166,10 @@ def samples_of(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> S
     )
 
 
-def _row(images: Path, skeleton: Skeleton, person: Person) -> _Row:
+def _row(images: Path, skeleton: Skeleton, person: Person) -> _PersonRow:
     joints: Floats = np.where(person.labelled[:, None], person.joints, 0.0)
     box = _person_box(person)
-    return _Row(
+    return _PersonRow(
         path=images / person.image,
         id=person.person_id,
         names=_names(person),
@@ -239,20 +224,19 @@ def _head_size(person: Person, skeleton: Skeleton, joints: Floats) -> float:
     if skeleton.joints != MPII.joints:
         return float("nan")
     if person.head_box is not None:
-        return float(head_sizes(person.head_box[None])[0])
-    return float(stand_in_head_sizes(joints[None])[0]) if person.labelled[8:10].all() else float("nan")
+        return head_size(person.head_box)
+    top, neck = skeleton.index["head_top"], skeleton.index["upper_neck"]
+    if not (person.labelled[top] and person.labelled[neck]):
+        return float("nan")
+    return HEAD_SIZE_PER_SEGMENT * float(np.sqrt(((joints[top] - joints[neck]) ** 2).sum()))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, BGR, as stored: EXIF rotation would move the picture away from its joints.
 
-    The bytes are read first: `cv2.imread` gives a half-grey picture, and no error, for a JPEG that ends early.
+    Raises NodaError for a file that is missing, damaged or cut short, also where OpenCV would decode it.
     """
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise NodaError(f"{path}: cannot be read ({error.strerror})") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
-    if image is None:
-        raise NodaError(f"{path}: not a whole image; restore the file, or take its records out of the annotations")
-    return np.asarray(image, dtype=np.uint8)
+        return image_files.read_image(path)
+    except ItemError as error:
+        raise NodaError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Where this process runs: its device, and its place among the processes that `torchrun` started (one by default)."""
+"""Where this process runs: its device, and its rank among the processes that `torchrun` started (one by default)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class World:
         return self.rank == 0
 
     def workers(self, wanted: int) -> int:
-        """Decoding processes for this process: as set, else its share of the cores, at most 8, beside a GPU, and none
+        """Decoding processes for this process: as set, else its share of the cores, at most 8, with a GPU, and none
         where the network runs on the same cores."""
         if wanted >= 0:
             return wanted
@@ -51,7 +51,7 @@ class World:
             dist.barrier()
 
     def same_buffers(self, network: nn.Module) -> None:
-        """The first process's batch-norm statistics for all: each gathers its own, but all evaluate one network."""
+        """The first process's batch-norm statistics for all: each collects others, but all evaluate one network."""
         if self.size > 1:
             for buffer in network.buffers():
                 dist.broadcast(buffer, 0)
@@ -66,21 +66,21 @@ class World:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[World]:
-    """This process's place; torchrun's environment decides. NCCL between GPUs, gloo between CPUs."""
+def init_distributed(device: str) -> Iterator[World]:
+    """This process among the others, as torchrun's environment has it. NCCL between GPUs, gloo between CPUs."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    place = choose_device(device, local_rank)
-    if place.type == "cuda":
-        torch.cuda.set_device(place)
+    chosen = choose_device(device, local_rank)
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
         torch.backends.cudnn.benchmark = True  # shapes stay the same from step to step
     if size == 1:
-        yield World(place)
+        yield World(chosen)
         return
     # The first process may be cutting crops for a while before the others hear from it.
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=timedelta(hours=2))
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=timedelta(hours=2))
     try:
-        yield World(place, dist.get_rank(), size, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        yield World(chosen, dist.get_rank(), size, local_rank, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     finally:
         dist.destroy_process_group()
 
@@ -101,3 +101,12 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
                 raise NodaError(f"process {local_rank} of this machine has no GPU: it has {torch.cuda.device_count()}")
             device = torch.device("cuda", local_rank)
     return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16. CPUs that only convert from it and to it, by way of float32, are no
+    faster with it and count as without."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # not in every version of torch
+    return device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from noda_synth.data.skeleton import definition
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import atomic_path
 from noda_train import checkpoint
 from noda_train.runs import Trained
 
@@ -21,63 +22,61 @@ TOLERANCE = 1e-3
 """How far ONNX may be from torch, relative to the largest heatmap value."""
 
 
-def write_slim(path: Path, subject: Trained) -> None:
+def write_slim(path: Path, trained: Trained) -> None:
     """Weights and settings, nothing else: `eval --run FILE` reads it, and `fit --weights FILE` starts from it."""
     checkpoint.save(
         path,
         {
-            "settings": subject.settings.as_dict(),
-            "skeleton": definition(subject.skeleton),
-            "network": {key: value.contiguous() for key, value in subject.network.state_dict().items()},
-            "data": str(subject.data) if subject.data else None,
-            "epoch": subject.epoch,
+            "settings": trained.settings.as_dict(),
+            "skeleton": definition(trained.skeleton),
+            "network": {key: value.contiguous() for key, value in trained.network.state_dict().items()},
+            "data": str(trained.data) if trained.data else None,
+            "epoch": trained.epoch,
         },
     )
 
 
-def write_onnx(path: Path, subject: Trained) -> float:
+def write_onnx(path: Path, trained: Trained) -> float:
     """Write `images` (N, 3, S, S) -> `heatmaps` (N, J, S/4, S/4), N free; the largest difference from torch.
 
     How to make inputs of images stands in the file's metadata (`noda`): joints, size, channels, mean, std, box
     margin.
     """
-    onnx, runtime = _needed("onnx"), _needed("onnxruntime")
-    network, size = subject.network.eval(), subject.settings.size
+    onnx, runtime = _import_package("onnx"), _import_package("onnxruntime")
+    network, size = trained.network.eval(), trained.settings.size
     example = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
-    temporary = path.with_suffix(".tmp.onnx")
-    with warnings.catch_warnings():
-        # The exporter that needs no further package is deprecated, and says so at length.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            (example,),
-            str(temporary),
-            input_names=["images"],
-            output_names=["heatmaps"],
-            dynamic_axes={"images": {0: "persons"}, "heatmaps": {0: "persons"}},
-            dynamo=False,
-        )
-    model = onnx.load(str(temporary))
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "noda", json.dumps(_recipe(subject))
-    onnx.save(model, str(temporary))
-    # Another number of persons than it was exported with, so that a fixed batch would show.
-    difference, largest = _difference(runtime, temporary, network, torch.cat([example, example[:1]]))
-    if difference > TOLERANCE * largest:
-        temporary.unlink()
-        raise NodaError(f"{path}: onnxruntime differs from torch by {difference:.1e} (largest value {largest:.1e})")
-    temporary.replace(path)
+    with atomic_path(path) as part:
+        with warnings.catch_warnings():
+            # The exporter that needs no further package is deprecated, and says so at length.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                (example,),
+                str(part),
+                input_names=["images"],
+                output_names=["heatmaps"],
+                dynamic_axes={"images": {0: "persons"}, "heatmaps": {0: "persons"}},
+                dynamo=False,
+            )
+        model = onnx.load(str(part))
+        entry = model.metadata_props.add()
+        entry.key, entry.value = "noda", json.dumps(_recipe(trained))
+        onnx.save(model, str(part))
+        # Another number of persons than it was exported with, so that a fixed batch would show.
+        difference, largest = _difference(runtime, part, network, torch.cat([example, example[:1]]))
+        if difference > TOLERANCE * largest:
+            raise NodaError(f"{path}: onnxruntime differs from torch by {difference:.1e} (largest value {largest:.1e})")
     return difference
 
 
-def _recipe(subject: Trained) -> dict[str, Any]:
+def _recipe(trained: Trained) -> dict[str, Any]:
     from noda_train.data import MARGIN
     from noda_train.warp import MEAN, STD
 
-    s = subject.settings
+    s = trained.settings
     return {
         "model": s.model,
-        "joints": subject.skeleton.joints,
+        "joints": trained.skeleton.joints,
         "size": s.size,
         "channels": s.channels,
         "mean": MEAN,
@@ -90,12 +89,12 @@ def _recipe(subject: Trained) -> dict[str, Any]:
 @torch.no_grad()
 def _difference(runtime: Any, path: Path, network: nn.Module, images: Tensor) -> tuple[float, float]:
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (ours,) = session.run(["heatmaps"], {"images": images.numpy()})
-    theirs = network(images).numpy()
-    return float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
+    (by_onnx,) = session.run(["heatmaps"], {"images": images.numpy()})
+    by_torch = network(images).numpy()
+    return float(np.abs(by_onnx - by_torch).max()), float(np.abs(by_torch).max())
 
 
-def _needed(package: str) -> Any:
+def _import_package(package: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:

@@ -1,6 +1,10 @@
 """Training, from settings to a run folder.
 
-A run folder holds `settings.json`, `last.pt` and `best.pt` (checkpoints), `metrics.jsonl` (a line an epoch),
+    noda-train fit hrnet --data data/mpii_noda          # on the GPU, or the CPU where there is none
+    noda-train fit --resume --run runs/hrnet_w32-1      # from its last checkpoint
+    torchrun --nproc-per-node 4 -m noda_train fit hrnet --run-dir runs/big
+
+A run folder holds `settings.json`, `last.pt` and `best.pt` (checkpoints), `metrics.jsonl` (a line per epoch),
 `predictions.h5` and `scores.json` (of the last checkpoint, once training is over) and `predictions.png`.
 """
 
@@ -22,19 +26,20 @@ from tqdm import tqdm
 
 from noda_synth.data.skeleton import Skeleton, definition
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import copy_file
 from noda_train import cache, checkpoint, evaluate
-from noda_train.data import Parts
-from noda_train.distributed import World
+from noda_train.data import Parts, Samples
+from noda_train.distributed import World, has_bf16
 from noda_train.journal import Journal
-from noda_train.metrics import pck
 from noda_train.models import build, weights
+from noda_train.outputs import write_json
 from noda_train.pipeline import Batch, Pipeline
 from noda_train.predict import own_crops
 from noda_train.settings import Settings
 from noda_train.targets import heatmap_loss
 
-LOOK_EVERY = 50
-"""Steps between looks at the loss: each look waits for the device."""
+CHECK_EVERY = 50
+"""Steps between checks that the loss is finite: each one waits for the device."""
 
 
 @dataclass
@@ -54,29 +59,36 @@ class State:
         return self.average or self.network
 
 
-def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable[[str], None], resume: bool) -> State:
-    """Train to the last epoch. Raises NodaError where it cannot go on; `last.pt` then is as it was."""
+def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callable[[str], None], resume: bool) -> State:
+    """Train to the last epoch. Raises NodaError where it cannot go on; `last.pt` then is as it was.
+
+    `echo` gets what is to be printed, line by line.
+    """
     torch.manual_seed(settings.seed)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     samples = evaluate.limited(parts.train, settings)
-    who = evaluate.subject(parts, settings) if settings.validate_every else None
-    state = _start(settings, parts.train.skeleton, world, say if not resume else None)
+    validation = evaluate.evaluation_set(parts, settings) if settings.validate_every else None
+    state = _new_state(settings, parts.train.skeleton, world)
     if resume:
         _restore(state, checkpoint.load(run / "last.pt"), settings, run, parts)
-        say(f"going on after epoch {state.epoch} of {settings.epochs}")
-    elif world.is_first:
-        evaluate.write_json(run / "settings.json", settings.as_dict())
-    pipeline = Pipeline(samples, _crops(parts, settings, world), settings, world)
-    crops = own_crops(who.samples, settings, world) if who else None
-    step_of = _wrapped(state.network, settings, world)
-    say(f"{len(samples)} persons, {pipeline.steps} steps an epoch, {world.size} x {world.device}")
+        echo(f"going on after epoch {state.epoch} of {settings.epochs}")
+    else:
+        _load_first_weights(state.network, settings, parts.train.skeleton, echo)
+        if state.average is not None:
+            state.average.load_state_dict(state.network.state_dict())
+        if world.is_first:
+            write_json(run / "settings.json", settings.as_dict())
+    pipeline = Pipeline(samples, _cut_crops(samples, settings, world), settings, world)
+    crops = own_crops(validation.samples, settings, world) if validation else None
+    network = _wrap(state.network, settings, world)
+    echo(f"{len(samples)} persons, {pipeline.steps} steps per epoch, {world.size} x {world.device}")
     began, first = time.perf_counter(), state.epoch
     with Journal(run, state.epoch, world) as journal:
         for steps in pipeline.epochs(state.epoch, settings.epochs):
             start = time.perf_counter()
             with _memory_advice(settings, world):
-                loss = _epoch(step_of, state, steps, pipeline.steps, settings, world)
+                loss = _epoch(network, state, steps, pipeline.steps, settings, world)
             seconds = time.perf_counter() - start
             world.same_buffers(state.evaluated)
             state.epoch += 1
@@ -88,30 +100,24 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, say: Callable
                 "samples_per_s": round(len(samples) / seconds, 1),
             }
             last = state.epoch == settings.epochs
-            if who and (last or state.epoch % settings.validate_every == 0):
-                line[pck.followed_name(who.truth).lower()] = evaluate.score(
-                    state.evaluated, who, settings, world, crops
-                )
-            _keep(state, line, settings, run, parts, world)
+            is_best = False
+            if validation and (last or state.epoch % settings.validate_every == 0):
+                scores = evaluate.score(state.evaluated, validation, settings, world, crops)
+                line[validation.truth.followed_name.lower()] = scores
+                is_best = _update_best(state, scores["all"])
+            if is_best or last or state.epoch % settings.checkpoint_every == 0:
+                state.kept = state.epoch
+                if world.is_first:
+                    _save(state, settings, parts, run, is_best)
             journal.write(line)
             left = (time.perf_counter() - began) / (state.epoch - first) * (settings.epochs - state.epoch)
-            say(_progress(line, settings, left))
+            echo(_progress(line, settings, left))
     return state
 
 
-def _start(settings: Settings, skeleton: Skeleton, world: World, say: Callable[[str], None] | None) -> State:
-    """A network with its first weights on the device, and its optimiser. `say` is None where weights come later."""
-    network = build(settings.model, len(skeleton))
-    if say is not None:
-        folder = Path(settings.weights_dir)
-        try:
-            report = weights.initialise(network, settings.model, settings.weights, folder, skeleton)
-            say(str(report) if report else "no weights: the network starts fresh")
-        except NodaError as error:
-            if settings.weights != "auto":
-                raise
-            say(f"WARNING: no ImageNet weights, the network starts fresh and will end lower ({error})")
-    network = network.to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _new_state(settings: Settings, skeleton: Skeleton, world: World) -> State:
+    """A network of random weights on the device, and its optimiser."""
+    network = build(settings.model, len(skeleton)).to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network).requires_grad_(False) if settings.ema else None
     optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer](
         network.parameters(),
@@ -122,10 +128,23 @@ def _start(settings: Settings, skeleton: Skeleton, world: World, say: Callable[[
     return State(network, average, optimiser)
 
 
+def _load_first_weights(
+    network: nn.Module, settings: Settings, skeleton: Skeleton, echo: Callable[[str], None]
+) -> None:
+    """The weights that a new run starts from. Of "auto" there may be none, which is said."""
+    try:
+        report = weights.initialise(network, settings.model, settings.weights, Path(settings.weights_dir), skeleton)
+        echo(str(report) if report else "no weights: the network starts fresh")
+    except NodaError as error:
+        if settings.weights != "auto":
+            raise
+        echo(f"WARNING: no ImageNet weights, the network starts fresh and will end lower ({error})")
+
+
 def _restore(state: State, content: dict[str, Any], settings: Settings, run: Path, parts: Parts) -> None:
     path = run / "last.pt"
     skeleton = checkpoint.skeleton_of(content, path)
-    checkpoint.refuse_other_joints(skeleton, path, parts.train.skeleton, parts.layout.annotations)
+    checkpoint.check_joints(skeleton, path, parts.train.skeleton, parts.layout.annotations)
     model = checkpoint.settings_of(content, path).model
     if model != settings.model:
         raise NodaError(f"{path}: a checkpoint of {model}, not of {settings.model}")
@@ -138,9 +157,8 @@ def _restore(state: State, content: dict[str, Any], settings: Settings, run: Pat
     checkpoint.restore_random_states(content["random"])
 
 
-def _crops(parts: Parts, settings: Settings, world: World) -> Path:
+def _cut_crops(samples: Samples, settings: Settings, world: World) -> Path:
     """The cache: cut by the first process, then, where machines do not share a disk, by the first of each."""
-    samples = evaluate.limited(parts.train, settings)
     if world.is_first:
         cache.crops_of(samples, settings)
     world.barrier()
@@ -150,7 +168,7 @@ def _crops(parts: Parts, settings: Settings, world: World) -> Path:
     return cache.crops_of(samples, settings)
 
 
-def _wrapped(network: nn.Module, settings: Settings, world: World) -> nn.Module:
+def _wrap(network: nn.Module, settings: Settings, world: World) -> nn.Module:
     """The network as it is called in training; its weights stay those of `network`."""
     if world.size > 1:
         ids = [world.device.index] if world.device.type == "cuda" else None
@@ -168,9 +186,9 @@ def learning_rate(settings: Settings, epoch: int, step: int, steps: int) -> floa
 
 
 def autocast(settings: Settings, device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 for the network on a GPU that has it; nothing elsewhere."""
-    if settings.precision == "bf16" and device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+    """bfloat16 for the network on a device that has it; nothing elsewhere."""
+    if settings.precision == "bf16" and has_bf16(device):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
 
 
@@ -205,43 +223,42 @@ def _epoch(
             group["lr"] = learning_rate(settings, state.epoch, step, count)
         total += train_step(network, batches, state.optimiser, settings, world.device)
         if state.average is not None:
-            _follow(state.average, state.network, settings.ema)
-        if step % LOOK_EVERY == LOOK_EVERY - 1 and not math.isfinite(float(total)):
+            _update_average(state.average, state.network, settings.ema)
+        if step % CHECK_EVERY == CHECK_EVERY - 1 and not math.isfinite(float(total)):
             break
     losses = world.gather(float(total) / count)
     if not all(map(math.isfinite, losses)):
-        there = (
+        way_out = (
             f"last.pt holds epoch {state.kept}: go on from there" if state.kept else "nothing is kept yet: start anew"
         )
         other = f"{'--resume ' if state.kept else ''}--set lr={settings.lr / 10:g}"
         raise NodaError(
-            f"the loss is not finite any more in epoch {state.epoch + 1}; {there} with another learning rate or"
+            f"the loss is no longer finite in epoch {state.epoch + 1}; {way_out} with another learning rate or"
             f" precision, {other}"
         )
     return float(sum(losses)) / len(losses)
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+def _update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the average a little towards the network; counters of batch norms are copied."""
-    ours, theirs = average.state_dict(), network.state_dict()
-    floats = [key for key, value in ours.items() if value.is_floating_point()]
-    torch._foreach_lerp_([ours[key] for key in floats], [theirs[key] for key in floats], 1 - decay)
-    for key in ours.keys() - set(floats):
-        ours[key].copy_(theirs[key])
+    averaged, current = average.state_dict(), network.state_dict()
+    floats = [key for key, value in averaged.items() if value.is_floating_point()]
+    torch._foreach_lerp_([averaged[key] for key in floats], [current[key] for key in floats], 1 - decay)
+    for key in averaged.keys() - set(floats):
+        averaged[key].copy_(current[key])
 
 
-def _keep(state: State, line: dict[str, Any], settings: Settings, run: Path, parts: Parts, world: World) -> None:
-    """Write last.pt if it is time to, and best.pt where this epoch is the best so far on the validation set."""
-    reached: float | None = next((v["all"] for v in line.values() if isinstance(v, dict)), None)
-    is_best = reached is not None and reached > state.best[0]
-    if reached is not None and is_best:
-        state.best = (reached, state.epoch)
-    if state.epoch % settings.checkpoint_every and state.epoch < settings.epochs and not is_best:
-        return
-    state.kept = state.epoch
-    if not world.is_first:
-        return
+def _update_best(state: State, score: float | None) -> bool:
+    """Whether this epoch is the best so far on the validation set, which the state then knows."""
+    if score is None or score <= state.best[0]:
+        return False
+    state.best = (score, state.epoch)
+    return True
+
+
+def _save(state: State, settings: Settings, parts: Parts, run: Path, is_best: bool) -> None:
+    """Write last.pt, and best.pt where this epoch is the best so far."""
     content = {
         "settings": settings.as_dict(),
         "skeleton": definition(parts.train.skeleton),
@@ -255,7 +272,7 @@ def _keep(state: State, line: dict[str, Any], settings: Settings, run: Path, par
     }
     checkpoint.save(run / "last.pt", content)
     if is_best:
-        checkpoint.copy(run / "last.pt", run / "best.pt")
+        copy_file(run / "last.pt", run / "best.pt")
 
 
 def _progress(line: dict[str, Any], settings: Settings, left: float) -> str:

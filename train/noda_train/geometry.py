@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.data.skeleton import MPII, Skeleton
-from noda_train.metrics.pck import Floats
+from noda_train.arrays import Bools, Floats
 from noda_train.settings import Settings
 
 
@@ -28,7 +28,7 @@ class Augmentation:
 
     scale: Floats
     rotation: Floats
-    flip: NDArray[np.bool_]
+    flip: Bools
 
 
 def draw(count: int, settings: Settings, rng: np.random.Generator) -> Augmentation:
@@ -80,11 +80,11 @@ def apply(maps: Floats, points: Floats) -> Floats:
 def flip_order(skeleton: Skeleton = MPII) -> NDArray[np.int64]:
     """(J,) int64: the joint that takes each joint's place when left and right are swapped."""
     order = np.arange(len(skeleton))
-    for a, b in skeleton.flip_pairs:
+    for a, b in skeleton.flip_indices:
         order[[a, b]] = b, a
     return order
 
 
-def swap_flipped(values: NDArray[np.generic], flip: NDArray[np.bool_], order: NDArray[np.int64]) -> NDArray[np.generic]:
+def swap_flipped(values: NDArray[np.generic], flip: Bools, order: NDArray[np.int64]) -> NDArray[np.generic]:
     """Joint rows (N, J, ...) with left and right swapped, as `flip_order` has it, where `flip` (N,) says so."""
     return np.where(flip.reshape(-1, *[1] * (values.ndim - 1)), values[:, order], values)

@@ -1,11 +1,13 @@
-"""What a run leaves of its course: a line an epoch in metrics.jsonl, and TensorBoard's files where it is installed."""
+"""The record of a run: a line per epoch in metrics.jsonl, and TensorBoard's files where it is installed."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+from noda_synth.formats.files.atomic import write_text
 from noda_train.distributed import World
 
 
@@ -17,8 +19,7 @@ class Journal:
         if not self.writes:
             return
         lines = self.path.read_text().splitlines() if self.path.is_file() else []
-        kept = [text for text in lines if json.loads(text)["epoch"] <= epoch]
-        self.path.write_text("".join(text + "\n" for text in kept))
+        write_text(self.path, "".join(text + "\n" for text in lines if _epoch(text) <= epoch))
         self.board = _tensorboard(run)
 
     def __enter__(self) -> Journal:
@@ -40,6 +41,14 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         if self.board is not None:
             self.board.close()
+
+
+def _epoch(text: str) -> float:
+    """The epoch of a line; infinity for one that was cut short when the run was killed."""
+    try:
+        return float(json.loads(text)["epoch"])
+    except ValueError:
+        return math.inf
 
 
 def _tensorboard(run: Path) -> Any:

@@ -1,7 +1,7 @@
 """Scores on the occluded benchmark of `noda-synth benchmark`: clean images, their twins, and how far a score drops.
 
 Everything is paired: the score on the twins of a severity stands beside that of the same joints of the same persons on
-the clean images. docs/benchmark.md defines the protocol.
+the clean images. docs/benchmark.md defines the protocol. Needs no torch.
 """
 
 from __future__ import annotations
@@ -12,25 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
+from numpy.typing import NDArray
 
 from noda_synth.benchmark.folder import read_benchmark
 from noda_synth.benchmark.protocol import CLEAN, SEVERITIES
 from noda_synth.data.dataset import Person
-from noda_synth.data.disk_list import DiskList
-from noda_synth.data.skeleton import MPII, load_skeleton
-from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.coco.read import read_coco
-from noda_synth.formats.layout import own_skeleton
-from noda_synth.formats.mpii.records import Ids, read_persons
-from noda_train.data import Samples, samples_of
-from noda_train.distributed import World
-from noda_train.metrics import pck
-from noda_train.metrics.pck import Bools, Floats
-from noda_train.metrics.scoring import Judge, found_in
-from noda_train.metrics.truth import read_truth
-from noda_train.predict import predict
-from noda_train.settings import Settings
+from noda_synth.data.skeleton import MPII
+from noda_synth.errors import NodaError
+from noda_synth.formats.mpii.records import PersonIds
+from noda_train.arrays import Bools, Floats
+from noda_train.data import Samples, read_coco_file, samples_of
+from noda_train.metrics import pck, scoring
+from noda_train.metrics.scoring import Evaluator
+from noda_train.metrics.tables import aligned, cell
+from noda_train.metrics.truth import Truth, read_everyone, read_truth, truth_of
 
 KINDS = {
     "covered": "newly hidden by the pasted body",
@@ -42,19 +37,19 @@ KINDS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class PersonList:
     """The clean list, or the twins of a severity.
 
     Attributes:
         samples: the n persons in the order of the list.
-        judge: what predictions are read by.
-        rows: (n,) each person's place in the clean list.
+        evaluator: what predictions are read by.
+        rows: (n,) each person's row in the clean list.
         covered: (n, J) bool, joints under the pasted body.
     """
 
     samples: Samples
-    judge: Judge
-    rows: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
+    evaluator: Evaluator
+    rows: NDArray[np.intp]
     covered: Bools
 
 
@@ -64,55 +59,50 @@ class Benchmark:
 
     name: str
     labels: str
-    clean: Part
-    severities: Mapping[str, Part]
+    clean: PersonList
+    severities: Mapping[str, PersonList]
 
     @property
-    def parts(self) -> dict[str, Part]:
+    def lists(self) -> dict[str, PersonList]:
+        """The clean list and those of the severities, by name."""
         return {CLEAN: self.clean, **self.severities}
 
 
 def read(folder: Path) -> Benchmark:
     """Read a benchmark. Raises NodaError for a folder that is none, or whose lists do not fit together."""
     content = read_benchmark(folder)
-    clean = _part(folder / CLEAN, None)
+    clean = _person_list(folder / CLEAN, None)
     return Benchmark(
         content["name"],
         content["labels"],
         clean,
-        {severity.name: _part(folder / severity.name, clean.samples) for severity in SEVERITIES},
+        {severity.name: _person_list(folder / severity.name, clean.samples) for severity in SEVERITIES},
     )
 
 
-def _part(folder: Path, clean: Samples | None) -> Part:
+def _person_list(folder: Path, clean: Samples | None) -> PersonList:
     file = folder / "annot" / "valid.json"
     if file.is_file():
-        problems: DiskList[Problem] = DiskList()
-        ids = Ids()
-        people = [ids.named(person) for person in read_persons(file, problems) if person is not None]
-        if problems:
-            raise NodaError(f"{file}: {problems[0].item}: {problems[0].reason}")
+        ids = PersonIds()
+        people = [ids.with_id(person) for person in read_everyone(file)]
         samples = samples_of(folder / "images", MPII, people)
-        truth: pck.Truth = read_truth(folder / "annot" / "gt_valid.mat") if people else samples.truth()
-        judge = Judge(truth)
+        evaluator = Evaluator(read_truth(folder / "annot" / "gt_valid.mat") if people else truth_of(samples))
     else:
         file = folder / "annot" / "coco_valid.json"
-        own = own_skeleton(file)
-        dataset = read_coco(file, load_skeleton(own) if own else None)
+        dataset = read_coco_file(file)
         people = list(dataset.persons)
         samples = samples_of(folder / "images", dataset.skeleton, people)
-        truth = samples.truth()
-        judge = Judge(truth, samples.names, file)
-    if len(truth) != len(people):
-        raise NodaError(f"{folder}: {len(people)} persons in {file.name}, but {len(truth)} in gt_valid.mat")
-    places = {name: row for row, name in enumerate((clean or samples).ids)}
-    if missing := [name for name in samples.ids if name not in places]:
+        evaluator = Evaluator(truth_of(samples), samples.names, file)
+    if len(evaluator.truth) != len(people):
+        raise NodaError(f"{folder}: {len(people)} persons in {file.name}, but {len(evaluator.truth)} in gt_valid.mat")
+    row_of = {name: row for row, name in enumerate((clean or samples).ids)}
+    if missing := [name for name in samples.ids if name not in row_of]:
         raise NodaError(f"{file}: nobody on the clean images is called {missing[0]}")
     covered = [_covered(person, samples.skeleton.joints) for person in people]
-    return Part(
+    return PersonList(
         samples,
-        judge,
-        np.array([places[name] for name in samples.ids], np.intp),
+        evaluator,
+        np.array([row_of[name] for name in samples.ids], np.intp),
         np.array(covered, bool).reshape(-1, len(samples.skeleton)),
     )
 
@@ -141,7 +131,7 @@ def evaluate(
         {"difference", "interval"}}}, "uncovered": .., "occluded": .., "all": ..}, ..}}}. The drop is clean less twin,
         in percentage points, with a paired 95 % bootstrap interval over persons.
     """
-    truth = twins.clean.judge.truth
+    truth = twins.clean.evaluator.truth
     on_clean = pck.distances(predictions[CLEAN], truth)
     on_twins = {
         name: np.linalg.norm(predictions[name] - truth.joints[part.rows], axis=2) / truth.unit[part.rows, None]
@@ -168,7 +158,7 @@ def evaluate(
     return result
 
 
-def _masks(truth: pck.Truth, part: Part) -> dict[str, Bools]:
+def _masks(truth: Truth, part: PersonList) -> dict[str, Bools]:
     """(n, J) bool for each of KINDS: the joints of it."""
     scored = truth.labelled[part.rows] & truth.counted
     before = np.full(scored.shape, -1) if truth.visible is None else truth.visible[part.rows]
@@ -180,7 +170,7 @@ def _masks(truth: pck.Truth, part: Part) -> dict[str, Bools]:
     }
 
 
-def _paired(both: tuple[Bools, Bools], mask: Bools, truth: pck.Truth, weights: Floats) -> dict[str, Any]:
+def _paired(both: tuple[Bools, Bools], mask: Bools, truth: Truth, weights: Floats) -> dict[str, Any]:
     counts = mask.astype(np.float64)
     right = [hits * counts for hits in both]
     clean, twin = (pck.columns(r.sum(0), counts.sum(0), truth) for r in right)
@@ -205,34 +195,17 @@ def _numbers(columns: Mapping[str, Floats]) -> dict[str, float | None]:
 
 def score(folder: Path, twins: Benchmark) -> dict[str, Any]:
     """All numbers for a folder of predictions: clean, light, medium and heavy, each .h5, .mat or .json."""
-    return evaluate({name: _read(folder, name, part) for name, part in twins.parts.items()}, twins)
+    return evaluate({name: _read(folder, name, part) for name, part in twins.lists.items()}, twins)
 
 
-def _read(folder: Path, name: str, part: Part) -> Floats:
-    found = [folder / f"{name}{suffix}" for suffix in (".h5", ".mat", ".json")]
-    file = next((file for file in found if file.is_file()), None)
-    if file is None and not len(part.samples):
-        return np.zeros((0, len(part.samples.skeleton), 2))
-    if file is None:
+def _read(folder: Path, name: str, part: PersonList) -> Floats:
+    files = [folder / f"{name}{suffix}" for suffix in (".h5", ".mat", ".json")]
+    file = next((file for file in files if file.is_file()), None)
+    if file is not None:
+        return scoring.read(file, part.evaluator).joints
+    if len(part.samples):
         raise NodaError(f"{folder}: no predictions for the {name} images; {name}.h5, .mat or .json is looked for")
-    return found_in(file, part.judge).joints
-
-
-def evaluate_network(
-    network: nn.Module, twins: Benchmark, settings: Settings, world: World, folder: Path, data: Path
-) -> dict[str, Any]:
-    """Predict and score, and leave clean.h5, light.h5, medium.h5, heavy.h5 and scores.json in a folder of the run's."""
-    from noda_train.evaluate import write_json, write_predictions
-
-    found = {name: predict(network, part.samples, settings, world) for name, part in twins.parts.items()}
-    result = evaluate({name: prediction.joints for name, prediction in found.items()}, twins)
-    if world.is_first:
-        place = folder / f"benchmark-{data.resolve().name}"
-        place.mkdir(exist_ok=True)
-        for name, prediction in found.items():
-            write_predictions(place / f"{name}.h5", prediction, twins.parts[name].samples, {"data": str(data / name)})
-        write_json(place / "scores.json", result)
-    return result
+    return np.zeros((0, len(part.samples.skeleton), 2))
 
 
 def format_table(result: Mapping[str, Any]) -> str:
@@ -240,19 +213,16 @@ def format_table(result: Mapping[str, Any]) -> str:
     threshold, table = next(iter(result["thresholds"].items()))
     rows = [["severity", "joints", "persons", "n", "clean", "twin", "drop", "95 % of drop"]]
     clean = table[CLEAN]
-    rows.append([CLEAN, "all", str(clean["persons"]), str(clean["n"]), pck.cell(clean["mean"]), "", "", ""])
+    rows.append([CLEAN, "all", str(clean["persons"]), str(clean["n"]), cell(clean["mean"]), "", "", ""])
     for severity in SEVERITIES:
         part = table[severity.name]
         for kind in KINDS:
             one = part[kind]
             drop = one["drop"]["mean"]
-            low, high = (pck.cell(value, sign=True) for value in drop["interval"])
-            rows.append([
-                severity.name, kind, str(part["persons"]), str(one["n"]), pck.cell(one["clean"]["mean"]),
-                pck.cell(one["twin"]["mean"]), pck.cell(drop["difference"], sign=True), f"{low}..{high}",
-            ])  # fmt: skip
+            low, high = (cell(value, sign=True) for value in drop["interval"])
+            scores = [cell(one["clean"]["mean"]), cell(one["twin"]["mean"]), cell(drop["difference"], sign=True)]
+            rows.append([severity.name, kind, str(part["persons"]), str(one["n"]), *scores, f"{low}..{high}"])
     head = f"{result['benchmark']} (labels {result['labels'][:12]}): {result['metric']}@{threshold}, mean"
     notes = [f"{name}: {which}" for name, which in KINDS.items() if name != which]
-    return "\n\n".join([
-        head, pck.grid(rows), "Clean and twin: the same joints of the same persons. " + "; ".join(notes) + ".",
-    ])  # fmt: skip
+    note = "Clean and twin: the same joints of the same persons. " + "; ".join(notes) + "."
+    return "\n\n".join([head, aligned(rows), note])

@@ -4,75 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import NodaError
+from noda_synth.figures.image_grid import GridLayout, image_grid
+from noda_synth.figures.style import DPI, encode, figure_format, house_style
 from noda_synth.formats.files.atomic import write_bytes
+from noda_train.arrays import Floats
 from noda_train.data import Samples, read_image
-from noda_train.metrics.pck import Floats, Truth, distances
+from noda_train.metrics.pck import distances
+from noda_train.metrics.truth import Truth
 from noda_train.predict import original_map
 
-Picture = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SIDE = 320
-RIGHT, LEFT, MIDDLE = (60, 110, 255), (255, 160, 40), (110, 220, 110)
-WRONG, COVERED, EDGE = (0, 230, 255), (255, 255, 255), (25, 25, 25)
-CHOICES = ("different", "better", "worse")
+RIGHT, LEFT, MIDDLE = "#ff6e3c", "#28a0ff", "#6edc6e"
+WRONG, COVERED, EDGE = "#ffe600", "#ffffff", "#191919"
 
 
-def sheet(
+@house_style()
+def write_sheet(
+    path: Path,
     samples: Samples,
     truth: Truth,
     predictions: Mapping[str, Floats],
     rows: NDArray[np.int64],
     side: int = SIDE,
     across: int = 1,
-) -> Picture:
-    """The truth, then each named prediction (N, J, 2; 1-based) of one person after another. BGR uint8.
+) -> None:
+    """Draw the truth, then each named prediction (N, J, 2; 1-based) of one person after another.
 
     Covered joints are white in the truth; a yellow circle marks a prediction that is farther off than the followed
     threshold (half a head size). Joints that the truth does not label are not shown.
 
     Args:
+        path: the figure: .png, .pdf or .svg.
         samples: the persons.
         truth: what is true of them.
         predictions: by the names that stand above the columns.
         rows: the persons shown.
         side: of a panel, pixels.
         across: persons beside one another.
+
+    Raises:
+        NodaError: the path has another suffix or cannot be written, an image is broken, or Matplotlib is missing.
     """
-    names = ("ground truth", *predictions)
-    persons = [_person(samples, truth, predictions, int(row), side) for row in rows]
-    blank = [np.full((side, side, 3), 255, np.uint8)] * len(names)
-    gap = max(4, side // 60)
-    captions = _apart([_caption(name, side) for name in names], gap)
-    lines = [_apart([captions] * across, 4 * gap)]
-    for start in range(0, len(persons), across):
-        group = [*persons[start : start + across], *([blank] * (across - len(persons[start : start + across])))]
-        lines.append(_apart([_apart(panels, gap) for panels in group], 4 * gap))
-    return _apart(lines, gap, axis=0)
+    file_format = figure_format(path)
+    captions = ("ground truth", *predictions)
+    layout = GridLayout((side, side), -(-len(rows) // across), across, max(4, side // 60), side // 9)
+    figure, grid = image_grid(captions, layout)
+    for number, row in enumerate(rows.tolist()):
+        line, first = number // across, number % across * len(captions)
+        _draw_person(grid[line][first : first + len(captions)], samples, truth, list(predictions.values()), row)
+    write_bytes(path, encode(figure, file_format))
 
 
-def _person(samples: Samples, truth: Truth, predictions: Mapping[str, Floats], row: int, side: int) -> list[Picture]:
+def _draw_person(panels: list[Axes], samples: Samples, truth: Truth, predictions: list[Floats], row: int) -> None:
     """A person's panels: the truth, then the predictions."""
-    center, box = samples.center[row], samples.box[row] * 1.1
-    to_crop = original_map(center, box, side)
-    # Light where the picture ends; black, as networks see it, would look like a part of the scene.
-    warped = cv2.warpAffine(read_image(samples.paths[row]), to_crop, (side, side), borderValue=(255, 255, 255))
-    crop = np.asarray(warped, dtype=np.uint8)
+    side = round(panels[0].get_xlim()[1] + 0.5)
+    to_crop = original_map(samples.center[row], samples.box[row] * 1.1, side)
+    # White where the picture ends; black, as networks see it, would look like a part of the scene.
+    image = read_image(samples.paths[row])
+    crop = np.asarray(cv2.warpAffine(image, to_crop, (side, side), borderValue=(255, 255, 255)) * 0.8, np.uint8)
     known = truth.labelled[row]
     none = np.zeros_like(known)
     covered = known & (truth.visible[row] == 0) if truth.visible is not None else none
-    panels = [_pose(crop, samples.skeleton, _in_crop(truth.joints[row], to_crop), known, covered, none)]
-    for joints in predictions.values():
-        in_crop, wrong = _in_crop(joints[row], to_crop), wrong_joints(joints, truth)[row]
-        panels.append(_pose(crop, samples.skeleton, in_crop, known, none, wrong))
-    return panels
+    for number, (axes, joints) in enumerate(zip(panels, (truth.joints, *predictions), strict=True)):
+        axes.imshow(crop[:, :, ::-1])
+        in_crop = (joints[row] - 1) @ to_crop[:, :2].T + to_crop[:, 2]
+        wrong = wrong_joints(joints, truth)[row] if number else none
+        _draw_pose(axes, samples.skeleton, in_crop, known, none if number else covered, wrong)
 
 
 def most_occluded(truth: Truth, count: int) -> NDArray[np.int64]:
@@ -101,71 +108,36 @@ def most_different(
     return np.asarray(order[rank[order] > 0], dtype=np.int64)
 
 
-def write(path: Path, picture: Picture) -> None:
-    done, data = cv2.imencode(path.suffix or ".png", picture)
-    if not done:
-        raise NodaError(f"{path}: OpenCV cannot write this kind of picture")
-    write_bytes(path, data.tobytes())
-
-
-def _in_crop(joints: Floats, to_crop: Floats) -> Floats:
-    result: Floats = (joints - 1) @ to_crop[:, :2].T + to_crop[:, 2]
-    return result
-
-
-def _pose(
-    crop: Picture,
+def _draw_pose(
+    axes: Axes,
     skeleton: Skeleton,
     joints: Floats,
     shown: NDArray[np.bool_],
     covered: NDArray[np.bool_],
     wrong: NDArray[np.bool_],
-) -> Picture:
-    """A person's crop with its limbs and joints, edged so that they show on any ground. Sizes go with the panel's."""
-    picture = (crop * 0.8).astype(np.uint8)
-    side = len(crop)
-    unit = side / SIDE
-    thick, dot, ring = round(3 * unit), round(4.5 * unit), round(13 * unit)
-    points = [
-        (round(float(x)), round(float(y))) for x, y in np.clip(np.nan_to_num(joints, nan=-side), -2 * side, 3 * side)
-    ]
+) -> None:
+    """Limbs and joints (J, 2) in pixels of the panel, edged so that they show on any ground."""
+    side = axes.get_xlim()[1] + 0.5
+    unit = side / SIDE * 72 / DPI  # points of a pixel in a panel of the usual size
     shown = shown & np.isfinite(joints).all(1)
+    joints = np.clip(np.nan_to_num(joints), -2 * side, 3 * side)
     colours = _colours(skeleton)
-    limbs = [(a, b) for a, b in skeleton.limb_pairs if shown[a] and shown[b]]
-    for a, b in limbs:
-        cv2.line(picture, points[a], points[b], EDGE, thick + 2, cv2.LINE_AA)
-    for a, b in limbs:
-        cv2.line(picture, points[a], points[b], colours[b], thick, cv2.LINE_AA)
+    limbs = [[a, b] for a, b in skeleton.limb_indices if shown[a] and shown[b]]
+    for edge in (True, False):
+        for limb in limbs:
+            colour, width = (EDGE, 5) if edge else (colours[limb[1]], 3)
+            axes.plot(*joints[limb].T, color=colour, linewidth=width * unit, solid_capstyle="round")
     for joint in np.flatnonzero(shown).tolist():
-        cv2.circle(picture, points[joint], dot + 1, EDGE, -1, cv2.LINE_AA)
         colour = COVERED if covered[joint] else colours[joint]
-        cv2.circle(picture, points[joint], dot, colour, -1, cv2.LINE_AA)
-    for joint in np.flatnonzero(shown & wrong).tolist():
-        cv2.circle(picture, points[joint], ring, WRONG, max(2, thick - 1), cv2.LINE_AA)
-    return picture
+        axes.plot(*joints[joint], "o", color=colour, markersize=10 * unit, markeredgecolor=EDGE, markeredgewidth=unit)
+    rings = joints[shown & wrong].T
+    axes.plot(*rings, "o", color="none", markersize=26 * unit, markeredgecolor=WRONG, markeredgewidth=2.5 * unit)
+    axes.set(xlim=(-0.5, side - 0.5), ylim=(side - 0.5, -0.5))
 
 
-def _colours(skeleton: Skeleton) -> list[tuple[int, int, int]]:
+def _colours(skeleton: Skeleton) -> list[str]:
     """By the skeleton's pairs of right and left, which it may name as it likes."""
     colours = [MIDDLE] * len(skeleton)
-    for right, left in skeleton.flip_pairs:
+    for right, left in skeleton.flip_indices:
         colours[right], colours[left] = RIGHT, LEFT
     return colours
-
-
-def _caption(text: str, side: int) -> Picture:
-    """The name of a column, about its middle, cut where it is too long."""
-    font = ImageFont.load_default(max(15, side // 18))
-    while font.getlength(text) > side - 4 and len(text) > 4:
-        text = text[:-4] + "..." if text.endswith("...") else text[:-3] + "..."
-    strip = Image.new("RGB", (side, side // 9), "white")
-    ImageDraw.Draw(strip).text((side / 2, side / 18), text, (20, 20, 20), font, anchor="mm")
-    return np.asarray(strip, dtype=np.uint8)
-
-
-def _apart(pictures: list[Picture], gap: int, axis: int = 1) -> Picture:
-    """Pictures side by side, or one below the other, with white between them."""
-    height, width = pictures[0].shape[:2]
-    shape = (height, gap, 3) if axis == 1 else (gap, width, 3)
-    parts = [part for picture in pictures for part in (np.full(shape, 255, np.uint8), picture)]
-    return np.concatenate(parts[1:], axis=axis)

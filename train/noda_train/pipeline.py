@@ -65,7 +65,7 @@ class Pipeline:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps an epoch."""
+        """Optimiser steps per epoch."""
         return -(-len(self.samples) // self.settings.batch)
 
     def plan(self, epoch: int) -> tuple[list[NDArray[np.int64]], geometry.Augmentation]:
@@ -74,11 +74,11 @@ class Pipeline:
         Each batch is filled up, the last one from the front, so that all processes take the same number of equal steps.
         """
         rng = np.random.default_rng([self.settings.seed, epoch])
-        order = rng.permutation(len(self.samples))
+        permutation = rng.permutation(len(self.samples))
         parts = self.world.size * self.settings.accumulate
-        count = -(-len(order) // parts) * parts
-        order = np.resize(order, count)
-        batches = [order[start : start + self.settings.batch] for start in range(0, count, self.settings.batch)]
+        count = -(-len(permutation) // parts) * parts
+        rows = np.resize(permutation, count)
+        batches = [rows[start : start + self.settings.batch] for start in range(0, count, self.settings.batch)]
         return batches, geometry.draw(len(self.samples), self.settings, rng)
 
     def epochs(self, first: int, last: int) -> Iterator[Iterator[list[Batch]]]:
@@ -91,7 +91,7 @@ class Pipeline:
     def epoch(self, epoch: int) -> Iterator[list[Batch]]:
         return next(self.epochs(epoch, epoch + 1))
 
-    def _mine(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    def _own_batches(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
         """This process's share of each batch, in as many parts as gradients are accumulated over."""
         parts = self.world.size * self.settings.accumulate
         return [batch[part::parts] for batch in batches for part in range(self.world.rank, parts, self.world.size)]
@@ -100,8 +100,8 @@ class Pipeline:
         """One list of batches per optimiser step: as many as gradients are accumulated over."""
         s, device = self.settings, self.world.device
         batches, draw = self.plan(epoch)
-        mine = self._mine(batches)
-        # In the order of use and on the device, once an epoch: nothing small is copied between steps.
+        mine = self._own_batches(batches)
+        # In the order of use and on the device, once per epoch: nothing small is copied between steps.
         rows = np.concatenate(mine)
         maps, joints, labelled = (torch.from_numpy(values[rows]).to(device) for values in self._targets(draw))
         start = 0
@@ -119,7 +119,7 @@ class Pipeline:
     def _targets(
         self, draw: geometry.Augmentation
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        """For every person: the map from input pixels to crop pixels, joints in input pixels, and who is labelled."""
+        """For each person: the map from input pixels to crop pixels, joints in input pixels, and which are labelled."""
         to_image = geometry.crop_to_image(self.samples.center, self.samples.box, self.settings.size, draw)
         joints = geometry.apply(geometry.invert(to_image), self.samples.joints)
         order = geometry.flip_order(self.samples.skeleton)
@@ -151,4 +151,4 @@ class _Rows(Sampler[NDArray[np.int64]]):
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         for epoch in range(self.first, self.last):
-            yield from self.pipeline._mine(self.pipeline.plan(epoch)[0])
+            yield from self.pipeline._own_batches(self.pipeline.plan(epoch)[0])

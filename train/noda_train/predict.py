@@ -1,4 +1,4 @@
-"""What a network says about persons: the originals' crop on the original images, flip test, decoding.
+"""The joints that a network predicts for persons: the originals' crop on the original images, flip test, decoding.
 
 Nothing here is taken from the training cache: numbers that are compared with others' come from the same pixels.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -17,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from noda_synth.data.skeleton import Skeleton
+from noda_train.arrays import Floats
 from noda_train.data import Samples, read_image
 from noda_train.distributed import World
 from noda_train.geometry import flip_order
-from noda_train.metrics.pck import Floats
+from noda_train.outputs import Prediction
 from noda_train.settings import Settings
 from noda_train.targets import STRIDE, decode, flip_back
 from noda_train.warp import normalise
@@ -28,14 +28,6 @@ from noda_train.warp import normalise
 Crops = NDArray[np.uint8]
 CHUNK = 512
 """Persons whose crops are in memory at once, where they are not kept (0.2 MB each at 256 px)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Joints (N, J, 2) float64 in 1-based pixels of the original image, as MPII's files count, and scores (N, J)."""
-
-    joints: Floats
-    scores: Floats
 
 
 def original_map(center: Floats, box: float, size: int) -> Floats:
@@ -122,9 +114,9 @@ def predict(
     count = len(samples.skeleton)
     joints, scores = np.zeros((len(samples), count, 2)), np.zeros((len(samples), count))
     cells = np.concatenate([p[0] for p in parts]) if parts else np.zeros((0, count, 2), np.float32)
-    found = to_image(cells, mine, settings.size) + 1
+    own_joints = to_image(cells, mine, settings.size) + 1
     own_scores = np.concatenate([p[1] for p in parts]) if parts else np.zeros((0, count), np.float32)
-    for their_rows, their_joints, their_scores in world.gather((rows, found, own_scores)):
+    for their_rows, their_joints, their_scores in world.gather((rows, own_joints, own_scores)):
         joints[their_rows], scores[their_rows] = their_joints, their_scores
     return Prediction(joints, scores)
 

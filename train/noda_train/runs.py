@@ -28,7 +28,7 @@ class Trained:
 
 
 def new_run(runs: Path, preset: str, data: Path) -> Path:
-    """The next free folder, such as runs/hrnet_w32-mpii_noda-1."""
+    """The next free folder, for example runs/hrnet_w32-mpii_noda-1."""
     number = 1
     while (run := runs / f"{preset}-{data.name}-{number}").exists():
         number += 1
@@ -42,7 +42,7 @@ def newest_run(runs: Path) -> Path:
     return checkpoints[-1].parent
 
 
-def trained(run: Path, which: str, device: torch.device) -> Trained:
+def load_run(run: Path, which: str, device: torch.device) -> Trained:
     """The network of a run ("last" or "best" checkpoint; its moving average where it has one), or of a slim file."""
     path = run if run.is_file() else run / f"{which}.pt"
     if not path.is_file():
@@ -54,22 +54,22 @@ def trained(run: Path, which: str, device: torch.device) -> Trained:
     network.load_state_dict(content.get("average") or content["network"])
     data = content.get("data")
     return Trained(
-        _placed(network, device), skeleton, settings, Path(data) if data else None, content.get("epoch"), path
+        _on_device(network, device), skeleton, settings, Path(data) if data else None, content.get("epoch"), path
     )
 
 
 def from_weights(
     file: Path, settings: Settings, skeleton: Skeleton, device: torch.device
 ) -> tuple[Trained, weights.Report]:
-    """A network with somebody's weights for these joints. The whole network has to be covered, the head too."""
+    """A network with a public weight file for these joints. It has to fill the whole network, the head too."""
     network = build(settings.model, len(skeleton))
     report = weights.load_file(network, file, skeleton)
     if report.fresh:
         why = f" ({report.head})" if report.head else ""
         raise NodaError(f"{file}: no weights for {', '.join(report.fresh[:3])}{why}: it is for training to start from")
-    return Trained(_placed(network, device), skeleton, settings, None, None, file), report
+    return Trained(_on_device(network, device), skeleton, settings, None, None, file), report
 
 
-def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+def _on_device(network: nn.Module, device: torch.device) -> nn.Module:
     placed: nn.Module = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return placed.eval()

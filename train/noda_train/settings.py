@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from noda_synth.errors import NodaError
+from noda_synth.settings import build, one_of, parse, require, split_pairs, suggest
 
 PRESETS = Path(__file__).parent / "presets"
 ALIASES = {"simple": "simple_r50", "hrnet": "hrnet_w32"}
@@ -52,7 +52,7 @@ class Settings:
     flip_test: bool
     decode: str
     seed: int = 0
-    precision: str = "bf16"  # bf16 where the device has it (CUDA); the loss is float32 in any case
+    precision: str = "bf16"  # where the device has it, else fp32; the loss is float32 in any case
     ema: float = 0.0  # decay of the moving average of weights that is evaluated; 0 is off
     accumulate: int = 1  # the batch goes through the network in so many parts
     compile: bool = False
@@ -62,29 +62,57 @@ class Settings:
     limit: int = 0  # train on the first persons only; 0 is all
     pictures: int = 12  # predictions drawn at the end
     device: str = "auto"
-    threads: int = 0  # of torch on the CPU; 0 is one a core
-    workers: int = -1  # processes that decode crops; -1 is one a core (at most 8) beside a GPU, none on a CPU
+    threads: int = 0  # of torch on the CPU; 0 is one per core
+    workers: int = -1  # processes that decode crops; -1 is one per core (at most 8) with a GPU, none on a CPU
     cache_dir: str = "runs/cache"
     cache_detail: float = 1.1  # px of a cached crop per px of the network's input, at scale 1
     cache_quality: int = 90  # JPEG quality of cached crops
     weights_dir: str = "data/weights"  # where weights=auto looks first
 
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            one_of(name, getattr(self, name), choices)
+        require(
+            self,
+            {
+                "size": (self.size >= 32 and self.size % 32 == 0, "a multiple of 32"),
+                "sigma": (self.sigma > 0, "above 0"),
+                "batch": (self.batch > 0, "above 0"),
+                "epochs": (self.epochs > 0, "above 0"),
+                "lr": (self.lr > 0, "above 0"),
+                "accumulate": (1 <= self.accumulate <= self.batch, "between 1 and the batch"),
+                "scale_jitter": (0 <= self.scale_jitter < 1, "in 0..1"),
+                "rotation": (0 <= self.rotation <= 180, "in 0..180 degrees"),
+                "rotation_probability": (0 <= self.rotation_probability <= 1, "in 0..1"),
+                "flip_probability": (0 <= self.flip_probability <= 1, "in 0..1"),
+                "ema": (0 <= self.ema < 1, "in 0..1"),
+                "steps": (list(self.steps) == sorted(self.steps), "in ascending order"),
+                "cache_detail": (self.cache_detail > 0, "above 0"),
+                "cache_quality": (1 <= self.cache_quality <= 100, "in 1..100"),
+                "validate_every": (self.validate_every >= 0, "0 or more"),
+                "checkpoint_every": (self.checkpoint_every > 0, "above 0"),
+                "threads": (self.threads >= 0, "0 or more"),
+                "limit": (self.limit >= 0, "0 or more"),
+            },
+        )
+
     def as_dict(self) -> dict[str, Any]:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
-TYPES: Mapping[str, Any] = get_type_hints(Settings)
-EXPECTED: Mapping[Any, str] = {
-    str: "text",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    tuple[int, ...]: "whole numbers such as 90,120",
-}
 MACHINE = (
-    "device", "threads", "workers", "compile", "cache_dir", "accumulate", "precision", "pictures", "checkpoint_every",
-    "epochs", "lr",
-)  # fmt: skip
+    "device",
+    "threads",
+    "workers",
+    "compile",
+    "cache_dir",
+    "accumulate",
+    "precision",
+    "pictures",
+    "checkpoint_every",
+    "epochs",
+    "lr",
+)
 """What may change when a run is resumed."""
 EVALUATION = ("decode", "flip_test", "channels", "batch", "device", "pictures", "validate_on", "weights")
 """What may change when a trained network is evaluated."""
@@ -95,125 +123,42 @@ def presets() -> list[str]:
 
 
 def load(preset: str, overrides: Iterable[str] = ()) -> Settings:
-    """The settings of a preset (a name, or a TOML file) with `key=value` overrides."""
+    """The settings of a preset (a name, or a TOML file) with KEY=VALUE overrides. Raises NodaError."""
     path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{ALIASES.get(preset, preset)}.toml"
     if not path.is_file():
-        near = _near(preset, [*presets(), *ALIASES])
-        raise NodaError(f"no preset {preset!r}{near}; there are {', '.join(presets())}")
+        raise NodaError(f"no preset {preset!r}; {suggest(preset, [*presets(), *ALIASES])}")
     try:
         values = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise NodaError(f"{path}: {error}") from error
-    given = dict(_split(override) for override in overrides)
+    pairs = split_pairs(overrides)
     augmentations = values.pop("augmentations", {})
-    name = given.get("augment", values.get("augment"))
+    name = pairs.get("augment", values.get("augment", ""))
     if name not in augmentations:
-        raise NodaError(f"augment={name}: {path.name} has {', '.join(augmentations)}")
-    return _checked({"preset": path.stem, **values, **augmentations[name], **given}, str(path))
+        raise NodaError(f"augment={name}: {path} has no such augmentation; {suggest(name, augmentations)}")
+    of_file = parse(Settings, {"preset": path.stem, **values, **augmentations[name]}, str(path))
+    source = f"{path} with --set" if pairs else str(path)
+    return build(Settings, {**of_file, **parse(Settings, pairs, "--set")}, source)
 
 
 def override(settings: Settings, overrides: Iterable[str]) -> Settings:
     """Settings of a run that is resumed: only what belongs to the machine, and how long to train, may change."""
-    given = dict(_split(item) for item in overrides)
-    for key in given:
-        _known(key)
-        if key not in MACHINE:
-            raise NodaError(f"{key} cannot change in the middle of a run; these can: {', '.join(MACHINE)}")
-    return _checked({**settings.as_dict(), **given}, "--set")
+    return _override_some(settings, overrides, MACHINE, "cannot change in the middle of a run; these can:")
 
 
 def for_evaluation(settings: Settings, overrides: Iterable[str]) -> Settings:
     """Settings of a trained network, with what an evaluation may change."""
-    given = dict(_split(item) for item in overrides)
-    for key in given:
-        _known(key)
-        if key not in EVALUATION:
-            raise NodaError(f"{key} was decided in training; an evaluation can change {', '.join(EVALUATION)}")
-    return _checked({**settings.as_dict(), **given}, "--set")
+    return _override_some(settings, overrides, EVALUATION, "was decided in training; an evaluation can change")
 
 
 def from_dict(values: Mapping[str, Any], source: str) -> Settings:
     """Settings as a checkpoint or a slim weight file holds them."""
-    return _checked(values, source)
+    return build(Settings, parse(Settings, values, source), source)
 
 
-def _split(override: str) -> tuple[str, str]:
-    key, equals, value = override.partition("=")
-    if not equals:
-        raise NodaError(f"--set {override}: write key=value")
-    return key.strip(), value.strip()
-
-
-def _near(word: str, words: Iterable[str]) -> str:
-    near = get_close_matches(word, list(words), n=3)
-    return f", did you mean {' or '.join(near)}?" if near else ""
-
-
-def _known(key: str) -> None:
-    if key not in TYPES:
-        raise NodaError(f"unknown setting {key!r}{_near(key, TYPES)}")
-
-
-def _checked(values: Mapping[str, Any], source: str) -> Settings:
-    for key in values:
-        _known(key)
-    missing = [f.name for f in fields(Settings) if f.name not in values and f.default is MISSING]
-    if missing:
-        raise NodaError(f"{source}: {', '.join(missing)} missing; a preset states the whole protocol")
-    settings = Settings(**{key: _typed(key, value) for key, value in values.items()})
-    _check(settings)
-    return settings
-
-
-def _typed(key: str, value: Any) -> Any:
-    """A value from TOML (typed) or from the command line (text) as the type of its field."""
-    kind = TYPES[key]
-    try:
-        if kind is str:
-            if isinstance(value, str):
-                return value
-        elif kind is bool:
-            if isinstance(value, bool):
-                return value
-            if isinstance(value, str):
-                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
-        elif kind in (int, float):
-            if not isinstance(value, bool) and (isinstance(value, str | int) or kind is float):
-                return kind(value)
-        elif isinstance(value, str):  # tuple[int, ...] as 90,120
-            return tuple(int(part) for part in value.strip("[]() ").split(",") if part.strip())
-        elif all(isinstance(part, int) for part in value):
-            return tuple(value)
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise NodaError(f"{key}={value}: expected {EXPECTED[kind]}")
-
-
-def _check(s: Settings) -> None:
-    for key, choices in CHOICES.items():
-        value = getattr(s, key)
-        if value not in choices:
-            raise NodaError(f"{key}={value}{_near(value, choices)}: choose from {', '.join(choices)}")
-    rules = {
-        "size": (s.size >= 32 and s.size % 32 == 0, "a multiple of 32"),
-        "sigma": (s.sigma > 0, "above 0"),
-        "batch": (s.batch > 0, "above 0"),
-        "epochs": (s.epochs > 0, "above 0"),
-        "lr": (s.lr > 0, "above 0"),
-        "accumulate": (1 <= s.accumulate <= s.batch, "between 1 and the batch"),
-        "scale_jitter": (0 <= s.scale_jitter < 1, "in 0..1"),
-        "rotation": (0 <= s.rotation <= 180, "in 0..180 degrees"),
-        "rotation_probability": (0 <= s.rotation_probability <= 1, "in 0..1"),
-        "flip_probability": (0 <= s.flip_probability <= 1, "in 0..1"),
-        "ema": (0 <= s.ema < 1, "in 0..1"),
-        "steps": (list(s.steps) == sorted(s.steps), "in ascending order"),
-        "cache_detail": (s.cache_detail > 0, "above 0"),
-        "cache_quality": (1 <= s.cache_quality <= 100, "in 1..100"),
-        "validate_every": (s.validate_every >= 0, "0 or more"),
-        "checkpoint_every": (s.checkpoint_every > 0, "above 0"),
-        "threads": (s.threads >= 0, "0 or more"),
-        "limit": (s.limit >= 0, "0 or more"),
-    }
-    for key, (holds, wanted) in rules.items():
-        if not holds:
-            raise NodaError(f"{key}={getattr(s, key)}: must be {wanted}")
+def _override_some(settings: Settings, overrides: Iterable[str], allowed: tuple[str, ...], why_not: str) -> Settings:
+    typed = parse(Settings, split_pairs(overrides), "--set")
+    for name in typed:
+        if name not in allowed:
+            raise NodaError(f"{name} {why_not} {', '.join(allowed)}")
+    return build(Settings, {**asdict(settings), **typed}, "--set")

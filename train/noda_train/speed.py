@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError
 from noda_train import cache, evaluate, geometry
+from noda_train.arrays import Floats
 from noda_train.data import Samples, load
 from noda_train.distributed import World, choose_device
 from noda_train.fit import train_step
-from noda_train.metrics.pck import Floats
 from noda_train.models import build
 from noda_train.pipeline import PREFETCH, Pipeline
 from noda_train.settings import Settings
@@ -135,7 +135,7 @@ def hardware(device: torch.device) -> dict[str, str]:
 
 
 def _loading(samples: Samples, settings: Settings, repeats: int) -> dict[str, float]:
-    """Milliseconds a sample on one core, batch by batch, with files that have been read before."""
+    """Milliseconds per sample on one core, batch by batch, with files that have been read before."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     crops = cache.crops_of(samples, settings)

@@ -1,1 +1,1 @@
-"""Optics: from surfaces and light to a photograph."""
+"""Optics: the camera, which surface each pixel shows, light and shadows, and the photograph's flaws."""

@@ -17,12 +17,12 @@ class Samples:
     """Where the scan of a mesh met the grid: one entry for every sample under every face that looks at the viewer.
 
     Attributes:
-        place: (N,) int64, row * width + column.
+        pixel: (N,) int64, row * width + column.
         face: (N,) int64.
         near: (N,) float32, larger is nearer; always positive.
     """
 
-    place: Ints
+    pixel: Ints
     face: Ints
     near: Floats
 
@@ -69,8 +69,8 @@ def scan(points: NDArray[np.float64], faces: NDArray[np.int32], size: tuple[int,
     samples_of = (high - low + 1).astype(np.int64)
     step = _count_up(samples_of)
     near = np.repeat(start, samples_of) + np.repeat(slope_x[face], samples_of) * step
-    place = np.repeat((row * width + low).astype(np.int64), samples_of) + step
-    return Samples(place, np.repeat(face, samples_of), np.maximum(near, 1e-9).astype(np.float32))
+    pixel = np.repeat((row * width + low).astype(np.int64), samples_of) + step
+    return Samples(pixel, np.repeat(face, samples_of), np.maximum(near, 1e-9).astype(np.float32))
 
 
 def _count_up(lengths: Ints) -> Ints:
@@ -85,10 +85,10 @@ def nearest(samples: Samples, size: tuple[int, int]) -> tuple[NDArray[np.int32],
     # Positive floats are ordered like their bits: one maximum finds the nearest, and the face rides along.
     key = samples.near.view(np.int32).astype(np.int64) << 32 | samples.face
     best = np.full(width * height, -1, np.int64)
-    np.maximum.at(best, samples.place, key)
+    np.maximum.at(best, samples.pixel, key)
     face, near = np.full(width * height, -1, np.int32), np.zeros(width * height, np.float32)
     met = np.flatnonzero(best >= 0)
-    found = best[met]
-    face[met] = found & 0xFFFFFFFF
-    near[met] = (found >> 32).astype(np.int32).view(np.float32)
+    keys = best[met]
+    face[met] = keys & 0xFFFFFFFF
+    near[met] = (keys >> 32).astype(np.int32).view(np.float32)
     return face.reshape(height, width), near.reshape(height, width)

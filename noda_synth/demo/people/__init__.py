@@ -1,1 +1,1 @@
-"""People: proportions, poses, bodies, heads, clothes."""
+"""People: proportions, poses, bodies, heads and hair, clothes, and whole figures of them all."""

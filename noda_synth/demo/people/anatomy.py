@@ -109,12 +109,12 @@ def pivots(anatomy: Anatomy) -> dict[str, Floats]:
         for name, sign in (("left", 1), ("right", -1))
         for bone, (x, y, z) in side.items()
     }
-    return {bone: anatomy.height * np.array(place, float) for bone, place in (trunk | mirrored).items()}
+    return {bone: anatomy.height * np.array(point, float) for bone, point in (trunk | mirrored).items()}
 
 
 def mpii_joints(anatomy: Anatomy) -> dict[str, tuple[str, Floats]]:
-    """The joints that MPII marks: name -> (bone that carries it, place in the standing body as (3,) float64 metres)."""
-    at = pivots(anatomy)
+    """The joints that MPII marks: name -> (bone that carries it, point of the standing body as (3,) float64 metres)."""
+    pivot = pivots(anatomy)
     ends = {
         "ankle": "foot",
         "knee": "shin",
@@ -123,11 +123,11 @@ def mpii_joints(anatomy: Anatomy) -> dict[str, tuple[str, Floats]]:
         "elbow": "forearm",
         "shoulder": "upper_arm",
     }
-    joints = {f"{s}_{joint}": (f"{s}_{bone}", at[f"{s}_{bone}"]) for joint, bone in ends.items() for s in SIDES}
+    joints = {f"{s}_{joint}": (f"{s}_{bone}", pivot[f"{s}_{bone}"]) for joint, bone in ends.items() for s in SIDES}
     return joints | {
-        "pelvis": ("pelvis", at["pelvis"]),
+        "pelvis": ("pelvis", pivot["pelvis"]),
         "thorax": ("chest", anatomy.height * np.array([0, 0.818, -0.008])),
-        "upper_neck": ("neck", at["head"] - anatomy.height * np.array([0, 0.004, 0])),
+        "upper_neck": ("neck", pivot["head"] - anatomy.height * np.array([0, 0.004, 0])),
         # A little below the crown, so that its pixel is the person's from every side.
         "head_top": ("head", anatomy.height * np.array([0, 0.988, 0.0])),
     }

@@ -69,14 +69,13 @@ _FOOT = np.array([
 ])  # fmt: skip
 
 
-# y, length and place in z of each finger, and how much it curls.
+# z and length of each finger as fractions of body height, and how much it curls.
 _FINGERS = ((0.0165, 0.042, 0.3), (0.0055, 0.046, 0.35), (-0.0055, 0.044, 0.4), (-0.0155, 0.035, 0.5))
 
 ARM_TOP, LEG_TOP = 0.8258, 0.539
 """Where the tubes of the limbs begin, as fractions of body height."""
 RING = 0.022
 """Metres between the rings of a surface."""
-_TRUNK_SQUARENESS = 2.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +128,26 @@ class Tube:
         return replace(self, table=table)
 
 
+@dataclass(frozen=True)
+class Rings:
+    """How densely the surface of a tube is set with points.
+
+    Attributes:
+        around: points on each ring.
+        spacing: metres between rings.
+        squareness, turns: as in `loft`.
+    """
+
+    around: int
+    spacing: float = RING
+    squareness: float = 2.0
+    turns: float | None = None
+
+
+_TRUNK_RINGS = Rings(around=28, squareness=2.35, turns=1)
+"""Around the trunk a texture goes once, so that its middle lies in front."""
+
+
 @dataclass(frozen=True, eq=False)
 class Trunk(Tube):
     """The trunk, whose outer upper corners rise with the arms: they follow the collarbones."""
@@ -146,37 +165,27 @@ class Trunk(Tube):
         return result
 
 
-def cut(
-    tube: Tube,
-    top: float,
-    bottom: float,
-    material: int,
-    *,
-    around: int,
-    spacing: float = RING,
-    squareness: float = 2.0,
-    turns: float | None = None,
-    folds: Floats | None = None,
-) -> Piece:
+def cut(tube: Tube, top: float, bottom: float, material: int, rings: Rings, folds: Floats | None = None) -> Piece:
     """The part of a tube between two heights (metres) as a closed surface.
 
     Args:
-        around: points on each ring.
-        spacing: metres between rings.
-        squareness: as in `loft`.
-        turns: as in `loft`.
+        tube: what is cut.
+        top: upper height in metres.
+        bottom: lower height in metres.
+        material: index of the surface's texture.
+        rings: how densely it is set with points.
         folds: (N, N) float64 factors on the distance from the axis, stretched over the surface.
     """
-    rings = max(round((top - bottom) / spacing), 3)
-    bumps = None if folds is None else cv2.resize(folds, (around, rings), interpolation=cv2.INTER_CUBIC).astype(float)
-    sections = outline(tube.table, top, bottom, rings)
-    mesh = loft(sections, around, squareness=squareness, turns=turns, bumps=bumps).of(material)
+    count = max(round((top - bottom) / rings.spacing), 3)
+    size = (rings.around, count)
+    bumps = None if folds is None else cv2.resize(folds, size, interpolation=cv2.INTER_CUBIC).astype(float)
+    sections = outline(tube.table, top, bottom, count)
+    mesh = loft(sections, rings.around, squareness=rings.squareness, turns=rings.turns, bumps=bumps).of(material)
     return Piece(mesh, tube.weights(mesh.points))
 
 
 def cut_trunk(tube: Tube, top: float, bottom: float, material: int, folds: Floats | None = None) -> Piece:
-    """A cut of the trunk, around which a texture goes once, so that its middle lies in front."""
-    return cut(tube, top, bottom, material, around=28, squareness=_TRUNK_SQUARENESS, turns=1, folds=folds)
+    return cut(tube, top, bottom, material, _TRUNK_RINGS, folds)
 
 
 def torso(anatomy: Anatomy) -> Trunk:
@@ -239,9 +248,9 @@ def hand(anatomy: Anatomy, side: str, material: int) -> list[Piece]:
     rows, none = outline(_PALM, 0.494, 0.430, 7), np.zeros(7)
     pieces = [piece(rows[:, 0], rows[:, 1:4], none, none)]
     thick = np.tile(np.array([0.003, 0.0058, 0.0054, 0.0042, 0.0015])[:, None], 3)
-    for place, length, curl in _FINGERS:
+    for z, length, curl in _FINGERS:
         y = np.array([0.437, 0.434, 0.432 - length * 0.5, 0.434 - length, 0.432 - length])
-        pieces.append(piece(y, thick, curl * (0.44 - y) ** 2 / 0.04, np.full(5, place)))
+        pieces.append(piece(y, thick, curl * (0.44 - y) ** 2 / 0.04, np.full(5, z)))
     y = np.array([0.478, 0.472, 0.455, 0.440, 0.434])
     front = np.array([0.014, 0.018, 0.027, 0.034, 0.036])
     pieces.append(piece(y, 1.3 * thick, np.linspace(0, 0.008, 5), front))

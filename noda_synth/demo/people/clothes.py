@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from noda_synth.demo.people import body
 from noda_synth.demo.people.anatomy import BONE, BONES, SIDES, Anatomy
-from noda_synth.demo.people.body import ARM_TOP, LEG_TOP, Piece, Tube, cut, cut_trunk, rigid
+from noda_synth.demo.people.body import ARM_TOP, LEG_TOP, Piece, Rings, Tube, cut, cut_trunk, rigid
 from noda_synth.demo.people.outfit import Outfit
 from noda_synth.demo.primitives.chance import Random, whole
 from noda_synth.demo.primitives.mesh import loft, outline
@@ -44,7 +44,7 @@ def shirt(anatomy: Anatomy, random: Random, outfit: Outfit, material: int) -> li
         for side in SIDES:
             tube = body.arm(anatomy, side)
             wide = tube.widened(np.interp(tube.table[:, 0] / h, ends, ease))
-            pieces.append(cut(wide, ARM_TOP * h, outfit.sleeve * h, material, around=16, folds=folds(random, 0.045)))
+            pieces.append(cut(wide, ARM_TOP * h, outfit.sleeve * h, material, Rings(16), folds(random, 0.045)))
     if outfit.hood:
         pieces.append(rigid(loft(outline(_HOOD, 0.862, 0.795, 8) * h, 18).of(material), "chest"))
     return pieces
@@ -77,7 +77,7 @@ def trousers(anatomy: Anatomy, random: Random, outfit: Outfit, material: int) ->
     for side in SIDES:
         tube = body.leg(anatomy, side)
         wide = tube.widened(np.interp(tube.table[:, 0] / h, ends, ease))
-        pieces.append(cut(wide, LEG_TOP * h, outfit.legs * h, material, around=18, folds=folds(random, 0.03)))
+        pieces.append(cut(wide, LEG_TOP * h, outfit.legs * h, material, Rings(18), folds(random, 0.03)))
     return pieces
 
 
@@ -114,14 +114,14 @@ def skirt(anatomy: Anatomy, random: Random, outfit: Outfit, material: int) -> li
 def skin(anatomy: Anatomy, outfit: Outfit, material: int) -> list[Piece]:
     """What clothes leave bare of trunk, neck, arms and legs, and a little more under the hems."""
     h = anatomy.height
-    pieces = [cut(body.neck(anatomy), (1 - anatomy.head + 0.02) * h, 0.816 * h, material, around=20, spacing=0.012)]
+    pieces = [cut(body.neck(anatomy), (1 - anatomy.head + 0.02) * h, 0.816 * h, material, Rings(20, 0.012))]
     sleeved = outfit.sleeve is not None and outfit.hem is not None
     if not (sleeved and outfit.untucked):
         pieces.append(cut_trunk(body.torso(anatomy), 0.849 * h, 0.565 * h, material))
     arm_top = min(outfit.sleeve + 0.04, 0.82) if sleeved and outfit.sleeve is not None else ARM_TOP
     leg_top = min(outfit.legs + 0.05, LEG_TOP) if outfit.legs is not None else (outfit.skirt or 0.5) + 0.03
     for side in SIDES:
-        pieces.append(cut(body.arm(anatomy, side), arm_top * h, 0.479 * h, material, around=14))
-        pieces.append(cut(body.leg(anatomy, side), leg_top * h, 0.023 * h, material, around=16))
+        pieces.append(cut(body.arm(anatomy, side), arm_top * h, 0.479 * h, material, Rings(14)))
+        pieces.append(cut(body.leg(anatomy, side), leg_top * h, 0.023 * h, material, Rings(16)))
         pieces += body.hand(anatomy, side, material)
     return pieces

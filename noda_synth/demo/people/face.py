@@ -65,23 +65,23 @@ def face(random: Random, looks: Looks) -> Texture:
     def blend(colour: Floats, share: NDArray[np.floating]) -> None:
         image[...] += (colour - image) * np.clip(share, 0, 1).astype(np.float32)[..., None]
 
-    def spot(at_turn: float, at_height: float, wide: float, high: float) -> Floats:
+    def blot(at_turn: float, at_height: float, wide: float, high: float) -> Floats:
         share = np.exp(-(((np.abs(turn) - at_turn) / wide) ** 2) - ((height - at_height) / high) ** 2)
         return np.asarray(share, np.float32)
 
     flushed = _tinted(tone, 1.04, 0.80, 0.78)
-    blend(flushed, 0.35 * spot(0.62, 0.36, 0.28, 0.09))
-    blend(flushed, 0.40 * spot(0, 0.39, 0.12, 0.05))
-    blend(tone * 0.72, 0.55 * spot(_EYE_TURN, 0.53, 0.24, 0.045))
-    blend(tone * 0.60, 0.60 * spot(0, 0.335, 0.16, 0.014))
-    blend(tone * 0.80, 0.40 * spot(0, 0.13, 0.25, 0.02))
+    blend(flushed, 0.35 * blot(0.62, 0.36, 0.28, 0.09))
+    blend(flushed, 0.40 * blot(0, 0.39, 0.12, 0.05))
+    blend(tone * 0.72, 0.55 * blot(_EYE_TURN, 0.53, 0.24, 0.045))
+    blend(tone * 0.60, 0.60 * blot(0, 0.335, 0.16, 0.014))
+    blend(tone * 0.80, 0.40 * blot(0, 0.13, 0.25, 0.02))
     if looks.beard:
         cheek = np.interp(np.abs(turn), [0, 0.3, 0.9, 1.5, 1.7], [0.30, 0.29, 0.22, 0.42, 0.0])
-        where = np.clip((cheek - height) / 0.05, 0, 1) * (1 - 0.9 * spot(0, 0.205, 0.2, 0.03))
+        where = np.clip((cheek - height) / 0.05, 0, 1) * (1 - 0.9 * blot(0, 0.205, 0.2, 0.03))
         blend(looks.hair, looks.beard * where * (1 + 0.25 * shifted_noise(random, (60, 60), 1)))
     lips = _tinted(tone, 0.95, 0.45, 0.48) if looks.soft else _tinted(tone, 0.92, 0.58, 0.58)
-    blend(lips, 1.2 * spot(0, 0.205, 0.22, 0.028))
-    blend(tone * 0.35, np.minimum(1.2 * spot(0, 0.207, 0.21, 0.007), 0.9))
+    blend(lips, 1.2 * blot(0, 0.205, 0.22, 0.028))
+    blend(tone * 0.35, np.minimum(1.2 * blot(0, 0.207, 0.21, 0.007), 0.9))
     brow = 0.605 + 0.02 * np.cos((np.abs(turn) - _EYE_TURN) * 5)
     thick = 0.012 if looks.soft else 0.018
     blend(looks.hair * 0.7, 0.8 * np.exp(-(((height - brow) / thick) ** 2)) * (np.abs(np.abs(turn) - 0.42) < 0.24))

@@ -16,7 +16,7 @@ from noda_synth.demo.people.face import Looks, draw_looks, face
 from noda_synth.demo.people.hair import cap, hair
 from noda_synth.demo.people.head import skull
 from noda_synth.demo.people.outfit import Outfit, draw_outfit
-from noda_synth.demo.people.pose import Pose, placed_bones
+from noda_synth.demo.people.pose import BonePose, placed_bones
 from noda_synth.demo.people.poses import draw_pose
 from noda_synth.demo.primitives import fabric
 from noda_synth.demo.primitives.chance import Random, likely, weighted
@@ -54,7 +54,7 @@ def draw_figure(random: Random, palette: tuple[Colour, ...]) -> Figure:
     return posed_figure(random, draw_anatomy(random), draw_pose(random), palette)
 
 
-def posed_figure(random: Random, anatomy: Anatomy, pose: Pose, palette: tuple[Colour, ...]) -> Figure:
+def posed_figure(random: Random, anatomy: Anatomy, pose: BonePose, palette: tuple[Colour, ...]) -> Figure:
     """A person at the origin who faces +z, the lowest point on the floor.
 
     Args:
@@ -74,8 +74,8 @@ def posed_figure(random: Random, anatomy: Anatomy, pose: Pose, palette: tuple[Co
 
     carried = mpii_joints(anatomy)
     joints = np.empty((len(MPII), 3))
-    for number, (bone, place) in enumerate(carried[joint] for joint in MPII.joints):
-        joints[number] = rotations[BONE[bone]] @ place + shifts[BONE[bone]] - [0, floor, 0]
+    for number, (bone, point) in enumerate(carried[joint] for joint in MPII.joints):
+        joints[number] = rotations[BONE[bone]] @ point + shifts[BONE[bone]] - [0, floor, 0]
     bones = weights.argmax(axis=1)
     seat = float(points[bones == BONE["pelvis"], 1].min()) if pose.seated else None
     parts = bones[standing.faces[:, 0]].astype(np.int32)

@@ -16,7 +16,7 @@ Turns: TypeAlias = dict[str, Floats]
 
 
 @dataclass(frozen=True)
-class Pose:
+class BonePose:
     """Turns of the bones, how high above the floor the lowest point is (metres), and whether a seat is needed."""
 
     turns: Turns
@@ -86,7 +86,7 @@ def leg(
     }
 
 
-def mirrored(pose: Pose) -> Pose:
+def mirrored(pose: BonePose) -> BonePose:
     """The same pose with left and right exchanged."""
     flip = np.diag([-1.0, 1.0, 1.0])
     other = {"left": "right", "right": "left"}
@@ -95,25 +95,25 @@ def mirrored(pose: Pose) -> Pose:
         side, _, rest = bone.partition("_")
         return f"{other[side]}_{rest}" if side in other else bone
 
-    return Pose({swap(bone): flip @ turn @ flip for bone, turn in pose.turns.items()}, pose.lift, pose.seated)
+    return BonePose({swap(bone): flip @ turn @ flip for bone, turn in pose.turns.items()}, pose.lift, pose.seated)
 
 
-def placed_bones(anatomy: Anatomy, pose: Pose) -> tuple[Floats, Floats]:
+def placed_bones(anatomy: Anatomy, pose: BonePose) -> tuple[Floats, Floats]:
     """Where the pose brings the bones, with the pelvis where it is in the standing body.
 
     Returns:
         (B, 3, 3) float64 rotations and (B, 3) float64 shifts in metres: a point p of the standing body that belongs to
         bone b goes to rotation[b] @ p + shift[b].
     """
-    at = pivots(anatomy)
+    pivot = pivots(anatomy)
     rotations: dict[str, Floats] = {}
     origins: dict[str, Floats] = {}
     for bone in BONES:
         parent, turn = PARENT[bone], pose.turns.get(bone, np.eye(3))
         if parent is None:
-            rotations[bone], origins[bone] = turn, at[bone]
+            rotations[bone], origins[bone] = turn, pivot[bone]
         else:
             rotations[bone] = rotations[parent] @ turn
-            origins[bone] = origins[parent] + rotations[parent] @ (at[bone] - at[parent])
-    shifts = [origins[bone] - rotations[bone] @ at[bone] for bone in BONES]
+            origins[bone] = origins[parent] + rotations[parent] @ (pivot[bone] - pivot[parent])
+    shifts = [origins[bone] - rotations[bone] @ pivot[bone] for bone in BONES]
     return np.stack([rotations[bone] for bone in BONES]), np.stack(shifts)

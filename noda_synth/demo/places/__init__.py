@@ -1,1 +1,1 @@
-"""Places: floors, walls, and things that stand around."""
+"""Places: scenery of a floor, a wall and light, their surfaces, and props that stand around."""

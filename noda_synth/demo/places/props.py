@@ -30,13 +30,13 @@ def post(radius: float, bottom: float, top: float, material: int, *, x: float = 
     return loft(np.column_stack([y, r, r, r, np.full(5, x)]), 14).of(material)
 
 
-def blob(random: Random, width: float, height: float, at: tuple[float, float, float], material: int) -> Mesh:
+def blob(random: Random, width: float, height: float, center: tuple[float, float, float], material: int) -> Mesh:
     """A lumpy ball of so many metres across: foliage."""
     turn = np.linspace(0.06, np.pi - 0.06, 16)
     r = width / 2 * np.sin(turn)
     lumps = 1 + 0.16 * noise(random, (24, 16), (7, 5), 2).astype(float)
-    y = at[1] + height / 2 * np.cos(turn)
-    return loft(np.column_stack([y, r, r, r, np.full(16, at[0]), np.full(16, at[2])]), 24, bumps=lumps).of(material)
+    x, y, z = np.full(16, center[0]), center[1] + height / 2 * np.cos(turn), np.full(16, center[2])
+    return loft(np.column_stack([y, r, r, r, x, z]), 24, bumps=lumps).of(material)
 
 
 def painted(random: Random) -> Texture:
@@ -104,8 +104,8 @@ def potted_plant(random: Random) -> Prop:
     pot, stem = u(0.3, 0.5), u(0.2, 0.5)
     parts = [post(0.14, 0, pot, 0, taper=1.35), post(0.02, pot, pot + stem + 0.2, 1)]
     for size in u(0.5, 1, 5):
-        at = (u(-0.2, 0.2), pot + stem + u(-0.1, 0.3), u(-0.15, 0.15))
-        parts.append(blob(random, 0.52 * size, 0.48 * size, at, 2))
+        center = (u(-0.2, 0.2), pot + stem + u(-0.1, 0.3), u(-0.15, 0.15))
+        parts.append(blob(random, 0.52 * size, 0.48 * size, center, 2))
     return Prop(join(parts), [fabric.leather(random, pick(random, CLAY)), wooden(random), fabric.leaves(random)])
 
 

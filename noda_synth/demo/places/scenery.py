@@ -137,8 +137,8 @@ def hall(random: Random) -> Scenery:
     board = fabric.wood(random, pick(random, (*colours.WOOD[:2], (96, 130, 100), (90, 110, 140))))
     floor = surfaces.planks(board, 2)
     for _ in range(whole(random, 1, 4)):
-        at, line = whole(random, 20, FLOOR - 20), rgb(pick(random, colours.CLOTH))
-        cv2.line(floor, (at, 0), (at, FLOOR), line, 7)
+        x, line = whole(random, 20, FLOOR - 20), rgb(pick(random, colours.CLOTH))
+        cv2.line(floor, (x, 0), (x, FLOOR), line, 7)
         if likely(random, 0.5):
             cv2.circle(floor, (FLOOR // 2, FLOOR // 2), whole(random, 80, 240), line, 7, cv2.LINE_AA)
     paint = pick(random, colours.WALLPAINT + colours.CLOTH[8:10])
@@ -188,7 +188,7 @@ def lamplight(random: Random) -> Light:
 
 
 def _direction(random: Random, elevation: float) -> Floats:
-    """(3,) unit vector to a sun at an elevation in degrees; mostly on the camera's side, now and then against it."""
+    """(3,) unit vector to a sun at an elevation in degrees; mostly on the camera's side, sometimes against it."""
     around = random.normal(0, 65) if likely(random, 0.8) else random.uniform(100, 260)
     a, e = np.radians([around, elevation])
     return np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])

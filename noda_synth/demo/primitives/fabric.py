@@ -74,10 +74,10 @@ def leaves(random: Random, side: int = SIDE, count: int = 900) -> Texture:
     """(side, side, 3) foliage: leaves over leaves, the upper ones lighter."""
     colour = pick(random, GREEN)
     image = np.zeros((side, side, 3), np.uint8) + eight_bit(colour * 0.35)
-    places = random.integers(-8, side + 8, (count, 2)).tolist()
+    centers = random.integers(-8, side + 8, (count, 2)).tolist()
     sizes, turns = random.uniform(5, 15, count), random.uniform(0, 180, count)
     lights = np.linspace(0.45, 1.15, count) + random.normal(0, 0.14, count)
     tones = eight_bit(colour * (lights[:, None] + random.normal(0, 0.05, (count, 3)))).tolist()
-    for place, size, turn, tone in zip(places, sizes, turns, tones, strict=True):
-        cv2.ellipse(image, (place, (size * 1.5, size * 0.7), turn), tone, -1)
+    for center, size, turn, tone in zip(centers, sizes, turns, tones, strict=True):
+        cv2.ellipse(image, (center, (size * 1.5, size * 0.7), turn), tone, -1)
     return image

@@ -33,9 +33,9 @@ def noise(random: Random, size: tuple[int, int], cells: tuple[int, int], octaves
         across, down = (min(cells[0] << octave, width), min(cells[1] << octave, height))
         grid = np.pad(random.standard_normal((down, across), np.float32), 2, mode="wrap")
         step_x, step_y = width / across, height / down
-        place = np.array([[step_x, 0, -1.5 * step_x - 0.5], [0, step_y, -1.5 * step_y - 0.5]], np.float32)
+        affine = np.array([[step_x, 0, -1.5 * step_x - 0.5], [0, step_y, -1.5 * step_y - 0.5]], np.float32)
         smooth = cv2.INTER_CUBIC if octave == 0 else cv2.INTER_LINEAR
-        total += cv2.warpAffine(grid, place, (width, height), flags=smooth) * np.float32(0.6**octave)
+        total += cv2.warpAffine(grid, affine, (width, height), flags=smooth) * np.float32(0.6**octave)
     return total
 
 

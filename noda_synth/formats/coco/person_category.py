@@ -29,18 +29,19 @@ def person_categories(
     # The same joints in the order that a skeleton states speak for it.
     fitting = [pair for pair in fitting if pair[0] in known] or fitting
     if not fitting:
-        raise NodaError(_no_category(named, skeleton, path))
+        raise NodaError(_no_category(named, skeleton), path)
     found, first = fitting[0]
     if others := [other.name for other, category in fitting[1:] if category is first]:
         raise NodaError(
-            f"{path}: its keypoints could be those of {found.name} or {others[0]}, in the order of neither; "
-            f"say which with --skeleton {found.name} or --skeleton {others[0]}."
+            f"its keypoints could be those of {found.name} or {others[0]}, in the order of neither; "
+            f"say which with --skeleton {found.name} or --skeleton {others[0]}.",
+            path,
         )
     same = [category for category in named if category["keypoints"] == first["keypoints"]]
     return {category["id"] for category in same if isinstance(category.get("id"), int | str)}, found
 
 
-def _no_category(named: Sequence[dict[str, Any]], skeleton: Skeleton | None, path: Path) -> str:
+def _no_category(named: Sequence[dict[str, Any]], skeleton: Skeleton | None) -> str:
     known = SKELETONS.values() if skeleton is None else [skeleton]
     lists = [f"  {category.get('name')}: {_listed(category['keypoints'])}" for category in named]
     found = "\n".join(["found:", *lists]) if lists else "found: no keypoints"
@@ -57,7 +58,7 @@ def _no_category(named: Sequence[dict[str, Any]], skeleton: Skeleton | None, pat
     else:
         word, wanted = f"no category with the keypoints of a known skeleton ({', '.join(SKELETONS)});", ""
     way = "Name them in a skeleton file as this one has them, or under [aliases]: --skeleton FILE (docs/skeletons.md)"
-    return f"{path}: {word} {found}{wanted}\n{way}"
+    return f"{word} {found}{wanted}\n{way}"
 
 
 def _listed(names: Iterable[Any]) -> str:

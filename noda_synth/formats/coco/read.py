@@ -16,11 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Image, Images, Person
-from noda_synth.data.disk_list import DiskList, Index
+from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.coco.person_category import person_categories
-from noda_synth.formats.files.checks import Register, identity, image_name, numbers, own_mpii, own_part
+from noda_synth.formats.files.checks import (
+    PersonRegistry,
+    identity,
+    image_name,
+    mpii_extension,
+    noda_extension,
+    numbers,
+)
 from noda_synth.formats.files.detect import COCO_LISTS, KINDS, detect, not_coco
 from noda_synth.formats.files.json_pieces import open_json
 
@@ -56,12 +63,12 @@ def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
                 number = f" (id {annotation['id']})" if isinstance(annotation, dict) and "id" in annotation else ""
                 problems.append(Problem("read", f"{path.name} annotation {row}{number}", str(error)))
 
-    register = Register(path.name)
-    people = register.enter(persons())
+    registry = PersonRegistry(path.name)
+    people = registry.add_all(persons())
     problems.extend(
         Problem("read", path.name, f"{count} {what} left out", failed=False) for what, count in left_out.items()
     )
-    problems.extend(register.problems)
+    problems.extend(registry.problems)
     return Dataset(
         skeleton=found,
         images=content.images,
@@ -73,7 +80,7 @@ def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
 
 
 class _Content:
-    """What a COCO file holds, in whatever order.
+    """The content of a COCO file, in any order.
 
     Attributes:
         images: those that can be used.
@@ -85,9 +92,10 @@ class _Content:
     def __init__(self, path: Path) -> None:
         """Read the file. NodaError if it is damaged or no COCO."""
         if detect(path) != "coco":
-            raise NodaError(f"{path}: {KINDS['mpii_json']}, where COCO keypoints are expected.")
+            raise NodaError(f"{KINDS['mpii_json']}, where COCO keypoints are expected.", path)
         self.header: dict[str, Any] = {}
-        self.images, self._by_id = Images(), Index()
+        self.images = Images()
+        self._image_indices: dict[int | str, int] = {}
         self.annotations: DiskList[Any] = DiskList()
         self.problems: DiskList[Problem] = DiskList()
         lists = set()
@@ -107,8 +115,8 @@ class _Content:
 
     def image_of(self, image_id: int | str) -> Image | None:
         """The image of an id."""
-        number = self._by_id.get(_id_key(image_id))
-        return None if number is None else self.images.at(number)
+        index = self._image_indices.get(image_id)
+        return None if index is None else self.images.by_index(index)
 
     def _add_images(self, entries: Iterable[Any], file: str) -> None:
         for row, entry in enumerate(entries):
@@ -121,14 +129,9 @@ class _Content:
                 if "width" in entry and "height" in entry:
                     width, height = numbers([entry["width"], entry["height"]], (2,), "width and height")
                     size = (int(width), int(height))
-                self._by_id[_id_key(image_id)] = self.images.add(Image(name, size, record=entry))
+                self._image_indices[image_id] = self.images.add(Image(name, size, record=entry))
             except ItemError as error:
                 self.problems.append(Problem("read", f"{file} image {row}", str(error)))
-
-
-def _id_key(image_id: int | str) -> str:
-    """A key that tells 7 from "7"."""
-    return f'"{image_id}' if isinstance(image_id, str) else str(int(image_id))
 
 
 def _person(annotation: Mapping[str, Any], content: _Content, skeleton: Skeleton) -> Person:
@@ -147,7 +150,7 @@ def _person(annotation: Mapping[str, Any], content: _Content, skeleton: Skeleton
         if key in annotation:
             numbers(annotation[key], shape, key)
     labelled = flags > 0
-    noda, mpii = own_part(annotation), own_mpii(annotation)
+    noda, mpii = noda_extension(annotation), mpii_extension(annotation)
     center = numbers(mpii.get("center", [-1, -1]), (2,), "noda.mpii.center")
     scale = float(numbers(mpii.get("scale", -1), (), "noda.mpii.scale"))
     return Person(
@@ -171,6 +174,6 @@ def _visible(flags: NDArray[np.float64], noda: Mapping[str, Any], skeleton: Skel
             raise ItemError("noda.joints_visible: other values than 1, 0 and -1")
         return np.where(flags > 0, values, UNKNOWN).astype(np.int8)
     plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if stated == "unknown" else VISIBLE])
-    unstated = skeleton.at(*skeleton.visibility_unstated)
+    unstated = skeleton.indices(*skeleton.visibility_unstated)
     plain[unstated] = np.where(flags[unstated] == 1, UNKNOWN, plain[unstated])
     return plain.astype(np.int8)

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, padded_box
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
+from noda_synth.data.geometry import padded_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.formats.coco.rle import rle_area
 from noda_synth.formats.files.atomic import list_pieces, write_text
-from noda_synth.formats.files.checks import own_part
+from noda_synth.formats.files.checks import noda_extension
 
 PERSON_CATEGORY = 1
 
@@ -27,7 +28,7 @@ def coco_category(skeleton: Skeleton) -> dict[str, Any]:
         "id": PERSON_CATEGORY,
         "name": "person",
         "keypoints": list(skeleton.joints),
-        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_pairs],
+        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limb_indices],
     }
 
 
@@ -46,7 +47,6 @@ def coco_annotation(
     size: tuple[int, int],
     visible: NDArray[np.int8] | None = None,
     segmentation: Any = None,
-    area: float | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The annotation of a person.
@@ -54,7 +54,7 @@ def coco_annotation(
     v is 0 unlabelled, 1 occluded, 2 visible or unknown; `noda` tells the last two apart (see the module `coco`).
     The box is that of the input, else the joint box with a margin, cut at the frame: amodal, it does not shrink when
     the person is covered. All keys of a COCO input are kept. Of an MPII record, center and scale (in MPII's 1-based
-    numbers) and whatever else it has are kept under `noda.mpii`, the head box (0-based) under `noda.head_box`, and
+    numbers) and all its other keys are kept under `noda.mpii`, the head box (0-based) under `noda.head_box`, and
     the id under `noda.person_id`.
 
     Args:
@@ -64,15 +64,12 @@ def coco_annotation(
         size: (width, height) of the image.
         visible: (J,) int8 instead of the person's own.
         segmentation: polygons or run lengths instead of those of the input.
-        area: instead of that of the segmentation, of the input, or at last of the box.
         extra: keys to be put under `noda`.
     """
     source = person.record if "keypoints" in person.record else {}
     seen = np.where(person.labelled, person.visible if visible is None else visible, UNKNOWN)
     box = source.get("bbox") or _box(person, size)
     outline = source.get("segmentation") if segmentation is None else segmentation
-    if area is None:
-        area = _area(source, segmentation, box)
     # v = 1 that meant nothing, see `Skeleton.visibility_unstated`: another v = 1 is told apart only in `noda`.
     vague = np.array(source.get("keypoints", np.zeros(3 * len(seen))))[2::3] == 1
     vague &= person.labelled & (person.visible == UNKNOWN)
@@ -84,7 +81,7 @@ def coco_annotation(
         "category_id": source.get("category_id", PERSON_CATEGORY),
         "iscrowd": 0,
         "bbox": box,
-        "area": area,
+        "area": _area(source, segmentation, box),
         **({} if outline is None else {"segmentation": outline}),
         "num_keypoints": int(person.labelled.sum()),
         "keypoints": _keypoints(person, seen, source),
@@ -140,8 +137,8 @@ def _visibility(seen: NDArray[np.int8], labelled: NDArray[np.bool_], vague: NDAr
 def _kept(person: Person, source: Mapping[str, Any]) -> dict[str, Any]:
     """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
     if source:
-        own = ("visibility", "joints_visible")
-        return {key: value for key, value in own_part(source).items() if key not in own}
+        rewritten = ("visibility", "joints_visible")
+        return {key: value for key, value in noda_extension(source).items() if key not in rewritten}
     left = ("image", "joints", "joints_vis", "joints_visible", "person_id")
     mpii = {key: value for key, value in person.record.items() if key not in left}
     head_box = {} if person.head_box is None else {"head_box": [float(value) for value in person.head_box]}
@@ -157,6 +154,7 @@ def _box(person: Person, size: tuple[int, int]) -> list[float]:
 
 
 def _area(source: Mapping[str, Any], segmentation: Any, box: list[float]) -> float:
+    """The area of a new segmentation in pixels, else that of the input, else that of the box."""
     if isinstance(segmentation, Mapping):
         return rle_area(segmentation)
     area: float = source.get("area", round(box[2] * box[3], 2))

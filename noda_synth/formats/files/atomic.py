@@ -1,15 +1,17 @@
-"""Files at the edge: read with errors that name the file, written whole or not at all."""
+"""Files: read with errors that name the file, written whole or not at all."""
 
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from noda_synth.errors import NodaError
+from noda_synth.errors import NodaError, Problem
 
 _COPY_BYTES = 1 << 20
 
@@ -22,7 +24,7 @@ def read_bytes(path: Path, size: int = -1) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from None
     if not data:
-        raise NodaError(f"{path}: the file is empty. Fetch or write it again.")
+        raise NodaError("the file is empty. Fetch or write it again.", path)
     return data
 
 
@@ -32,54 +34,90 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(read_bytes(path).decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise NodaError(f"{path}: neither a .mat or HDF5 file nor JSON text.") from None
+        raise NodaError("neither a .mat or HDF5 file nor JSON text.", path) from None
     except json.JSONDecodeError as error:
         raise NodaError(
-            f"{path}: not valid JSON ({error.msg} at line {error.lineno}, column {error.colno}). "
-            "If the file was cut short, fetch or write it again."
+            f"not valid JSON ({error.msg} at line {error.lineno}, column {error.colno}). "
+            "If the file was cut short, fetch or write it again.",
+            path,
         ) from None
     except RecursionError:
-        raise NodaError(f"{path}: not valid JSON (nested too deeply).") from None
+        raise NodaError("not valid JSON (nested too deeply).", path) from None
     except ValueError:
-        raise NodaError(f"{path}: not valid JSON (a number of thousands of digits).") from None
+        raise NodaError("not valid JSON (a number of thousands of digits).", path) from None
 
 
 def unreadable(path: Path, error: OSError) -> NodaError:
     """The error for a file that the system does not let us read."""
     if isinstance(error, FileNotFoundError):
-        return NodaError(f"{path}: no such file.")
-    return NodaError(f"{path}: cannot be read ({error.strerror or error}).")
+        return NodaError("no such file.", path)
+    return NodaError(f"cannot be read ({error.strerror or error}).", path)
 
 
 def copy_file(source: Path, path: Path) -> None:
     """Copy a file, to appear under its new name when whole. The folder is made if need be."""
     read_bytes(source, 1)
     with source.open("rb") as stream:
-        _written(path, iter(lambda: stream.read(_COPY_BYTES), b""))
+        write_bytes(path, iter(lambda: stream.read(_COPY_BYTES), b""))
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write a file so that it appears under its name only when whole; an OSError passes through."""
-    _write_parts(path, [data.encode() if isinstance(data, str) else data])
+def write_atomically(path: Path, data: bytes | str | Iterable[bytes]) -> None:
+    """Write a file, or its pieces one by one, so that it appears under its name only when it is whole and on the disk.
+
+    An OSError passes through.
+    """
+    pieces = [data.encode() if isinstance(data, str) else data] if isinstance(data, bytes | str) else data
+    with _part_of(path) as part, part.open("wb") as stream:
+        stream.writelines(pieces)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """`write_atomically` with an error that names the file. The folder is made if need be."""
-    _written(path, [data])
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A path for libraries that write files themselves: what they write there becomes `path` when the block ends
+    without an error, else it is removed. The folder is made if need be. Raises NodaError for an OSError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _part_of(path) as part:
+            yield part
+    except OSError as error:
+        raise NodaError(f"cannot be written ({error.strerror or error}).", path) from None
+
+
+def write_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """`write_atomically` with a NodaError that names the file. The folder is made if need be."""
+    with atomic_path(path) as part, part.open("wb") as stream:
+        stream.writelines([data] if isinstance(data, bytes) else data)
 
 
 def write_text(path: Path, text: str | Iterable[str]) -> None:
     """`write_bytes` in UTF-8, with the same line ends on every system; of a long text its pieces, one by one."""
-    _written(path, (piece.encode() for piece in ([text] if isinstance(text, str) else text)))
+    write_bytes(path, (piece.encode() for piece in ([text] if isinstance(text, str) else text)))
 
 
-def json_list(items: Iterable[Any]) -> str:
-    """A JSON list with one item a line, which can be read by eye and compared by line. Numbers keep their digits."""
-    return "".join(list_pieces(items))
+def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
+    """`write_text` of a value as JSON, indented by one."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=sort_keys) + "\n")
+
+
+def write_json_lines(path: Path, items: Iterable[Any]) -> None:
+    """`write_text` of values as JSON, one per line."""
+    write_text(path, (json.dumps(item) + "\n" for item in items))
+
+
+def write_json_list(path: Path, items: Iterable[Any]) -> None:
+    """`write_text` of values as a JSON list, one per line."""
+    write_text(path, chain(list_pieces(items), "\n"))
+
+
+def write_problems(path: Path, problems: Iterable[Problem]) -> None:
+    """Write `errors.jsonl`, one problem per line; no file where there are no problems."""
+    remaining = iter(problems)
+    if first := next(remaining, None):
+        write_json_lines(path, (problem.as_json() for problem in chain([first], remaining)))
 
 
 def list_pieces(items: Iterable[Any]) -> Iterator[str]:
-    """`json_list` for `write_text`, an item at a time."""
+    """A JSON list with one item per line, easy to read and to compare, piece by piece. Numbers keep their digits."""
     between = "[\n"
     for item in items:
         yield between + json.dumps(item)
@@ -87,20 +125,14 @@ def list_pieces(items: Iterable[Any]) -> Iterator[str]:
     yield "\n]" if between == ",\n" else "[]"
 
 
-def _written(path: Path, parts: Iterable[bytes]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_parts(path, parts)
-    except OSError as error:
-        raise NodaError(f"{path}: cannot be written ({error.strerror or error}).") from None
-
-
-def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with part.open("wb") as stream:
-            stream.writelines(parts)
+        yield part
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())  # else the file could be empty after a power cut, under its final name
         part.replace(path)
     finally:
-        with suppress(OSError):  # of a folder that is none, for instance: the write has said what is wrong
+        with suppress(OSError):  # a parent that is no folder, for example: the write has said what is wrong
             part.unlink(missing_ok=True)

@@ -1,16 +1,17 @@
-"""What every record has to keep to, whatever its format."""
+"""The rules for every record, in all formats."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.data.dataset import People, Person, stays_inside
-from noda_synth.data.disk_list import DiskList, Index
+from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, Problem
 
 
@@ -46,17 +47,17 @@ def identity(record: Mapping[str, Any], key: str) -> int | str:
     return value
 
 
-def own_part(record: Mapping[str, Any]) -> Mapping[str, Any]:
+def noda_extension(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a record has under our key `noda`; empty where that is absent or somebody else's."""
     return _mapping(record.get("noda"))
 
 
-def own_mpii(record: Mapping[str, Any]) -> Mapping[str, Any]:
+def mpii_extension(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """What it has under `noda.mpii`: the part of an MPII record that COCO has no place for."""
-    return _mapping(own_part(record).get("mpii"))
+    return _mapping(noda_extension(record).get("mpii"))
 
 
-class Register:
+class PersonRegistry:
     """Everyone of a data set, part by part: ids are made unique, and whoever has the very joints of a person before on
     the same image is marked as a duplicate.
 
@@ -67,39 +68,32 @@ class Register:
     def __init__(self, file: str) -> None:
         self.problems: DiskList[Problem] = DiskList()
         self._file = file
-        self._parts: list[tuple[int, People]] = []
-        self._ids, self._joints = Index(), Index()
-        self._count = 0
+        self._ids: set[str] = set()
+        self._first_ids: dict[bytes, str] = {}  # image and joints, hashed -> the id of who had them first
 
-    def enter(self, persons: Iterable[Person]) -> People:
+    def add_all(self, persons: Iterable[Person]) -> People:
         """The persons of one more part, as they are to stand in the data set."""
-        people = People()
-        self._parts.append((self._count, people))
-        for person in persons:
-            people.append(self._entered(person))
-            self._count += 1
-        return people
+        return People(map(self._registered, persons))
 
-    def _entered(self, person: Person) -> Person:
+    def _registered(self, person: Person) -> Person:
         person_id = self._unused(person.person_id)
+        self._ids.add(person_id)
         if person_id != person.person_id:
             person = replace(person, person_id=person_id)
         if not person.labelled.any():
             return person
         key = person.image.encode("utf-8", "surrogatepass") + b"\0" + person.joints.tobytes()
-        first = self._joints.setdefault(key, self._count)
-        if first == self._count:
+        first_id = self._first_ids.setdefault(blake2b(key, digest_size=16).digest(), person_id)
+        if first_id == person_id:
             return person
-        start, people = next((start, people) for start, people in reversed(self._parts) if start <= first)
-        reason = f"has the same joints as person {people[first - start].person_id}"
-        note = f"{reason}: carried along, but neither covered nor pasted"
+        note = f"has the same joints as person {first_id}: carried along, but neither covered nor pasted"
         self.problems.append(Problem("read", f"{self._file} person {person_id}", note, failed=False))
         return replace(person, duplicate=True)
 
     def _unused(self, person_id: str) -> str:
         count, name = 2, person_id
-        while self._ids.setdefault(name, self._count) != self._count:
-            count, name = count + 1, f"{person_id}~{count}"
+        while name in self._ids:
+            name, count = f"{person_id}~{count}", count + 1
         return name
 
 

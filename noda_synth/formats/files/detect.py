@@ -1,4 +1,4 @@
-"""What a file is, told from its content and never from its name."""
+"""The kind of a file, by its content and never by its name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COCO_LISTS = ("images", "annotations", "categories")
 
 
 def detect(path: Path) -> str:
-    """The kind of an annotation file, a key of KINDS; told from as little of its start as will do.
+    """The kind of an annotation file, a key of KINDS; found from as little of its start as possible.
 
     Raises:
         NodaError: the file is missing, empty, damaged or none of these; the message says what it was found to be.
@@ -36,10 +36,19 @@ def detect(path: Path) -> str:
         return _detect_json(file, path)
 
 
+def is_kind(path: Path, kind: str) -> bool:
+    """Whether a file is of a kind of KINDS; false also where it cannot be read."""
+    try:
+        return detect(path) == kind
+    except NodaError:
+        return False
+
+
 def not_coco(path: Path) -> NodaError:
     return NodaError(
-        f"{path}: a JSON object, but not COCO keypoints (images, annotations and categories are expected); "
-        "nor a list of MPII records."
+        "a JSON object, but not COCO keypoints (images, annotations and categories are expected); "
+        "nor a list of MPII records.",
+        path,
     )
 
 
@@ -53,7 +62,7 @@ def _detect_json(file: JsonPieces, path: Path) -> str:
     if file.kind != "[":
         file.value()
         file.end()
-        raise NodaError(f"{path}: not a list of records, as MPII JSON is, nor a COCO object.")
+        raise NodaError("not a list of records, as MPII JSON is, nor a COCO object.", path)
     count = 0
     for record in file.elements():
         if isinstance(record, dict):
@@ -61,8 +70,8 @@ def _detect_json(file: JsonPieces, path: Path) -> str:
         count += 1
     file.end()
     if not count:
-        raise NodaError(f"{path}: an empty list, without any record.")
-    raise NodaError(f"{path}: a list, but not of records with image, center, scale, joints and joints_vis.")
+        raise NodaError("an empty list, without any record.", path)
+    raise NodaError("a list, but not of records with image, center, scale, joints and joints_vis.", path)
 
 
 def _detect_mat(path: Path) -> str:
@@ -74,9 +83,7 @@ def _detect_mat(path: Path) -> str:
     if {"jnt_missing", "pos_gt_src"} <= names:
         return "gt_valid"
     found = ", ".join(sorted(names)) or "nothing"
-    raise NodaError(
-        f"{path}: a .mat without RELEASE (the original MPII file) or jnt_missing (gt_valid); it has {found}."
-    )
+    raise NodaError(f"a .mat without RELEASE (the original MPII file) or jnt_missing (gt_valid); it has {found}.", path)
 
 
 def _detect_h5(path: Path) -> str:
@@ -86,9 +93,9 @@ def _detect_h5(path: Path) -> str:
         with h5py.File(path, "r") as file:
             names, is_pool = set(file), file.attrs.get("format") == "noda-synth pool"
     except OSError as error:
-        raise NodaError(f"{path}: not a whole HDF5 file ({error}).") from None
+        raise NodaError(f"not a whole HDF5 file ({error}).", path) from None
     if {"imgname", "person"} <= names:
         return "hourglass_h5"
     if is_pool:
-        raise NodaError(f"{path}: a pool of bodies, without annotations; preview and levels show it.")
-    raise NodaError(f"{path}: an HDF5 file, but no hourglass valid.h5 (imgname and person are expected).")
+        raise NodaError("a pool of bodies, without annotations; preview and levels show it.", path)
+    raise NodaError("an HDF5 file, but no hourglass valid.h5 (imgname and person are expected).", path)

@@ -1,6 +1,6 @@
 """HDF5 files from strangers: what may be read of them.
 
-A file can name other files as the place of its data, and claim sizes that no memory holds; h5py follows it in both.
+A file can keep its data in other files, and claim sizes that no memory holds; h5py follows it in both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ MAX_BYTES = 1 << 31
 """An array that is read as a whole may take 2 GiB: bodies or rows in the millions."""
 
 
-def own_array(file: h5py.File, name: str, max_bytes: int | None = MAX_BYTES) -> h5py.Dataset:
+def checked_array(file: h5py.File, name: str, max_bytes: int | None = MAX_BYTES) -> h5py.Dataset:
     """An array of a file, if its values lie in that very file and its size is sensible.
 
     Raises:

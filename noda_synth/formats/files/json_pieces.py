@@ -1,6 +1,6 @@
 """JSON files read piece by piece: the elements of a long list one after another, and never the whole file.
 
-As quick as `json.load`, whose decoder does the work, and its words on what is damaged, with line and column.
+As quick as `json.load`, whose decoder does the work, and its messages on damage, with line and column.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def open_json(path: Path) -> Iterator[JsonPieces]:
     except OSError as error:
         raise unreadable(path, error) from None
     except UnicodeDecodeError:
-        raise NodaError(f"{path}: neither a .mat or HDF5 file nor JSON text.") from None
+        raise NodaError("neither a .mat or HDF5 file nor JSON text.", path) from None
 
 
 def list_in(path: Path, key: str) -> Iterator[Any]:
@@ -57,7 +57,7 @@ class JsonPieces:
     def __init__(self, stream: TextIO, path: Path) -> None:
         self._stream, self._path = stream, path
         self._decoder = json.JSONDecoder()
-        self._text, self._at, self._over = "", 0, False
+        self._text, self._offset, self._over = "", 0, False
         self._lines, self._column = 0, 0  # before the text that is held
         self.kind = self._peek()
 
@@ -79,24 +79,24 @@ class JsonPieces:
         self._peek()
         while True:
             try:
-                value, end = self._decoder.raw_decode(self._text, self._at)
+                value, end = self._decoder.raw_decode(self._text, self._offset)
             except json.JSONDecodeError as error:
                 if self._over or (error.pos + _CUT < len(self._text) and not error.msg.startswith("Unterminated")):
                     raise self._damaged(error.msg, error.pos) from None
             except RecursionError:
-                raise NodaError(f"{self._path}: not valid JSON (nested too deeply).") from None
+                raise NodaError("not valid JSON (nested too deeply).", self._path) from None
             except ValueError:
                 raise self._damaged("a number of thousands of digits in what begins") from None
             else:
                 if end + _CUT < len(self._text) or self._over:  # a number may go on beyond what is held
-                    self._at = end
+                    self._offset = end
                     return value
             self._fill()
 
     def _members(self, start: str) -> Iterator[tuple[str, Any]]:
         self._take(start, f"Expecting '{start}'")
         if self._peek() == _ENDS[start]:
-            self._at += 1
+            self._offset += 1
             return
         while True:
             key = self._key() if start == "{" else ""
@@ -108,7 +108,7 @@ class JsonPieces:
             else:
                 yield key, self.value()
             if self._peek() == _ENDS[start]:
-                self._at += 1
+                self._offset += 1
                 return
             self._take(",", "Expecting ',' delimiter")
 
@@ -122,38 +122,39 @@ class JsonPieces:
     def _take(self, character: str, otherwise: str) -> None:
         if self._peek() != character:
             raise self._damaged(otherwise)
-        self._at += 1
+        self._offset += 1
 
     def _peek(self) -> str:
         """The next character that is no space, "" at the end; it comes next."""
         while True:
-            match = _SPACE.match(self._text, self._at)
-            self._at = match.end() if match else self._at
-            if self._at < len(self._text):
-                return self._text[self._at]
+            match = _SPACE.match(self._text, self._offset)
+            self._offset = match.end() if match else self._offset
+            if self._offset < len(self._text):
+                return self._text[self._offset]
             if self._over:
                 return ""
             self._fill()
 
     def _fill(self) -> None:
         """Let go of what was used, and hold at least twice as much of what comes next."""
-        self._lines, self._column = self._position(self._at)
-        rest = self._text[self._at :]
+        self._lines, self._column = self._position(self._offset)
+        rest = self._text[self._offset :]
         if len(rest) > MAX_CHARACTERS:
-            raise NodaError(f"{self._path}: a single value from line {self._lines + 1} on takes more than 64 MB.")
+            raise NodaError(f"a single value from line {self._lines + 1} on takes more than 64 MB.", self._path)
         more = self._stream.read(max(_CHUNK, len(rest)))
-        self._text, self._at, self._over = rest + more, 0, not more
+        self._text, self._offset, self._over = rest + more, 0, not more
 
-    def _position(self, place: int) -> tuple[int, int]:
-        """Lines before a place of the text that is held, and characters before it on its line."""
-        last = self._text.rfind("\n", 0, place)
+    def _position(self, offset: int) -> tuple[int, int]:
+        """Lines before an offset in the text that is held, and characters before it on its line."""
+        last = self._text.rfind("\n", 0, offset)
         if last < 0:
-            return self._lines, self._column + place
-        return self._lines + self._text.count("\n", 0, place), place - last - 1
+            return self._lines, self._column + offset
+        return self._lines + self._text.count("\n", 0, offset), offset - last - 1
 
-    def _damaged(self, why: str, place: int | None = None) -> NodaError:
-        lines, column = self._position(self._at if place is None else place)
+    def _damaged(self, why: str, offset: int | None = None) -> NodaError:
+        lines, column = self._position(self._offset if offset is None else offset)
         return NodaError(
-            f"{self._path}: not valid JSON ({why} at line {lines + 1}, column {column + 1}). "
-            "If the file was cut short, fetch or write it again."
+            f"not valid JSON ({why} at line {lines + 1}, column {column + 1}). "
+            "If the file was cut short, fetch or write it again.",
+            self._path,
         )

@@ -1,4 +1,4 @@
-"""The one place that touches scipy.io: arrays of MATLAB files in and out, with types and clear errors.
+"""All use of scipy.io: arrays of MATLAB files in and out, with types and clear errors.
 
 MPII's large file of structs is read by `mat_structs`.
 """
@@ -54,12 +54,12 @@ def save_mat(path: Path, values: Mapping[str, Any]) -> None:
 def _guarded(read: Any, path: Path) -> Any:
     data = read_bytes(path)
     if data.startswith(b"MATLAB 7.3"):
-        raise NodaError(f"{path}: a .mat of version 7.3, which is not read. Save it in MATLAB with -v7.")
+        raise NodaError("a .mat of version 7.3, which is not read. Save it in MATLAB with -v7.", path)
     try:
         return read(BytesIO(data))
     except NodaError:
         raise
     except Exception as error:  # scipy answers damage with errors of a dozen kinds, zlib's and struct's among them
         raise NodaError(
-            f"{path}: not a whole .mat file ({error}). If it was cut short, fetch or write it again."
+            f"not a whole .mat file ({error}). If it was cut short, fetch or write it again.", path
         ) from None

@@ -13,13 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import (
-    HEAD_SIZE_PER_DIAGONAL,
-    HEAD_SIZE_PER_SEGMENT,
-    OCCLUDED,
-    UNKNOWN,
-    Person,
-)
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person
+from noda_synth.data.geometry import HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.matlab import load_mat, save_mat
@@ -32,42 +27,53 @@ _JOINT_NAMES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What gt_valid.mat adds to valid.json.
+@dataclass(frozen=True, eq=False)
+class GtValid:
+    """What stands in a gt_valid.mat of N persons. Pixels are 1-based, as in the file.
 
     Attributes:
-        rows: number of persons N.
-        head_boxes: (N, 4) float64, x1 y1 x2 y2 in 0-based pixels, or None.
+        joints: (N, 16, 2) float64, as they stand there: also of joints that are missing, or labelled but wrong.
+        missing: (N, 16) bool.
+        head_boxes: (N, 4) float64, x1 y1 x2 y2, or None where the file does not have `headboxes_src`.
         visible: (N, 16) int8 of 1, 0, -1, or None where the file does not have `jnt_visible`.
     """
 
-    rows: int
+    joints: NDArray[np.float64]
+    missing: NDArray[np.bool_]
     head_boxes: NDArray[np.float64] | None
     visible: NDArray[np.int8] | None
 
+    def __len__(self) -> int:
+        return len(self.joints)
 
-def read_gt_valid(path: Path) -> Truth:
-    """Read head boxes and visibility. NodaError if the file is no gt_valid.mat or its arrays do not fit together."""
+
+def read_gt_valid(path: Path) -> GtValid:
+    """Read a gt_valid.mat. NodaError if the file is none, is damaged, or its arrays do not fit together."""
     content = load_mat(path)
     if not {"jnt_missing", "pos_gt_src"} <= set(content):
-        raise NodaError(f"{path}: no gt_valid.mat: jnt_missing and pos_gt_src are expected.")
-    missing = content["jnt_missing"]
-    rows = missing.shape[-1]
+        raise NodaError("no gt_valid.mat: jnt_missing and pos_gt_src are expected.", path)
+    rows = content["jnt_missing"].shape[-1]
+    shapes = {
+        "jnt_missing": (len(MPII), rows),
+        "pos_gt_src": (len(MPII), 2, rows),
+        "headboxes_src": (2, 2, rows),  # corner, then x and y
+        "jnt_visible": (len(MPII), rows),
+    }
+    for name, shape in shapes.items():
+        if name in content and (content[name].shape != shape or content[name].dtype.kind not in "biuf"):
+            found = f"{content[name].dtype} {content[name].shape}"
+            raise NodaError(f"{name} holds {found}, where numbers {shape} are expected.", path)
     boxes, visible = content.get("headboxes_src"), content.get("jnt_visible")
-    if missing.shape != (len(MPII), rows) or (boxes is not None and boxes.shape != (2, 2, rows)):
-        raise NodaError(f"{path}: arrays of unexpected shape: jnt_missing {missing.shape}; (16, N) is expected.")
-    if visible is not None and visible.shape != missing.shape:
-        raise NodaError(f"{path}: jnt_visible has shape {visible.shape}, jnt_missing {missing.shape}.")
-    return Truth(
-        rows,
-        None if boxes is None else boxes.astype(np.float64).transpose(2, 0, 1).reshape(rows, 4) - 1,
+    return GtValid(
+        content["pos_gt_src"].transpose(2, 0, 1).astype(np.float64),
+        content["jnt_missing"].T != 0,
+        None if boxes is None else boxes.astype(np.float64).transpose(2, 0, 1).reshape(rows, 4),
         None if visible is None else visible.astype(np.int8).T,
     )
 
 
 def write_gt_valid(path: Path, persons: Sequence[Person]) -> list[Problem]:
-    """Write gt_valid.mat with one row a person, in their order.
+    """Write gt_valid.mat with one row per person, in their order.
 
     A missing joint stands as (0, 0). Where no head box is known it is the square around the middle of head top and
     upper neck with the diagonal that makes 0.6 x diagonal = 0.75 x |head top - upper neck|; without these joints the

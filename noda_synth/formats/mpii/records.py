@@ -6,22 +6,22 @@ The numbers are 1-based pixels; `joints_vis` says labelled or not, never visible
 
 from __future__ import annotations
 
-from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person, head_size, joint_box
-from noda_synth.data.disk_list import DiskList, Index
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
+from noda_synth.data.disk_list import DiskList
+from noda_synth.data.geometry import head_size, joint_box
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats.files.atomic import list_pieces, write_text
-from noda_synth.formats.files.checks import image_name, numbers, own_mpii, own_part
+from noda_synth.formats.files.atomic import write_json_list
+from noda_synth.formats.files.checks import image_name, mpii_extension, noda_extension, numbers
 from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import open_json
 
@@ -38,7 +38,7 @@ def read_records(path: Path) -> Iterator[Any]:
     """The records of an MPII JSON file, unchecked. NodaError if it is anything else than a list of records."""
     kind = detect(path)
     if kind != "mpii_json":
-        raise NodaError(f"{path}: {KINDS[kind]}, where a list of MPII JSON records is expected.")
+        raise NodaError(f"{KINDS[kind]}, where a list of MPII JSON records is expected.", path)
     with open_json(path) as file:
         yield from file.elements()
         file.end()
@@ -48,7 +48,7 @@ def read_persons(path: Path, problems: DiskList[Problem] | None = None) -> Itera
     """Every record of an MPII JSON file as a person, None where it cannot be used; what is wrong with those, by number
     from 0, goes to `problems`.
 
-    Persons without a `person_id` of their own get an empty one; see `Ids`.
+    Persons without a `person_id` of their own get an empty one; see `PersonIds`.
     """
     for row, record in enumerate(read_records(path)):
         try:
@@ -91,20 +91,18 @@ def parse_record(record: object) -> Person:
     )
 
 
-class Ids:
+class PersonIds:
     """Names people "image#n", n from 0 among the people of an image, as they come."""
 
     def __init__(self) -> None:
-        self._images = Index()
-        self._counts = array("I")
+        self._counts = Counter[str]()
 
-    def named(self, person: Person) -> Person:
+    def with_id(self, person: Person) -> Person:
         """The person with an id, unless it has one."""
-        image = self._images.setdefault(person.image, len(self._counts))
-        if image == len(self._counts):
-            self._counts.append(0)
-        place, self._counts[image] = self._counts[image], self._counts[image] + 1
-        return person if person.person_id else replace(person, person_id=f"{person.image}#{place}")
+        self._counts[person.image] += 1
+        if person.person_id:
+            return person
+        return replace(person, person_id=f"{person.image}#{self._counts[person.image] - 1}")
 
 
 def mpii_record(person: Person) -> dict[str, Any]:
@@ -119,16 +117,16 @@ def mpii_record(person: Person) -> dict[str, Any]:
     """
     record = dict(person.record) if "joints_vis" in person.record else _converted(person)
     record["joints_visible"] = [int(value) for value in person.visible]
-    record["person_id"] = own_part(person.record).get("person_id", person.person_id)
+    record["person_id"] = noda_extension(person.record).get("person_id", person.person_id)
     return record
 
 
 def write_mpii_json(path: Path, persons: Iterable[Person], *, extra: bool = True) -> None:
-    """Write a training or validation list; with `extra=False` without our own two keys, as strict code may want it."""
-    own = ("joints_visible", "person_id")
+    """Write a training or validation list; with `extra=False` without our two extra keys, for strict readers."""
+    extra_keys = ("joints_visible", "person_id")
     records = (mpii_record(person) for person in persons)
-    kept = ({key: record[key] for key in record if extra or key not in own} for record in records)
-    write_text(path, chain(list_pieces(kept), "\n"))
+    kept = ({key: record[key] for key in record if extra or key not in extra_keys} for record in records)
+    write_json_list(path, kept)
 
 
 def file_record(
@@ -183,4 +181,4 @@ def _converted(person: Person) -> dict[str, Any]:
     center = None if person.center is None else [float(value) for value in one_based(person.center)]
     head_box = None if person.head_box is None else one_based(person.head_box)
     record = file_record(person.image, one_based(person.joints), person.labelled, center, person.scale, head_box)
-    return {**record, **own_mpii(person.record)}
+    return {**record, **mpii_extension(person.record)}

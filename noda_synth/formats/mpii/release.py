@@ -29,7 +29,7 @@ class Release:
 
     Attributes:
         images: the images of MPII's training part (the only ones with joints) by name, with their video.
-        persons: everyone on them with at least one joint; `person_id` is "image#r", r the 0-based place in `annorect`.
+        persons: everyone on them with at least one joint; `person_id` is "image#r", r the 0-based index in `annorect`.
         problems: records that could not be used, and what was left out.
     """
 
@@ -44,7 +44,7 @@ def read_release(path: Path) -> Release:
     release = next(iter(variable.structs()), {}) if variable else {}
     entries = _elements(release, "annolist")
     if not entries:
-        raise NodaError(f"{path}: no RELEASE.annolist in this .mat; it is not MPII's original annotation file.")
+        raise NodaError("no RELEASE.annolist in this .mat; it is not MPII's original annotation file.", path)
     in_training = _flags(release, "img_train", len(entries))
     images: dict[str, Image] = {}
     persons: DiskList[Person] = DiskList()
@@ -61,11 +61,11 @@ def read_release(path: Path) -> Release:
             continue
         video = _number(entry, "vididx")
         images.setdefault(name, Image(name, video=None if video is None else int(video)))
-        for place, rect in enumerate(_elements(entry, "annorect")):
+        for index, rect in enumerate(_elements(entry, "annorect")):
             try:
-                person = _person(name, place, rect)
+                person = _person(name, index, rect)
             except ItemError as error:
-                problems.append(Problem("read", f"{path.name} image {name} annorect {place}", str(error)))
+                problems.append(Problem("read", f"{path.name} image {name} annorect {index}", str(error)))
                 continue
             if person is None:
                 without_joints += 1
@@ -110,7 +110,7 @@ def _text(struct: Struct, name: str) -> str | None:
     return struct[name].text() if name in struct else None
 
 
-def _person(image: str, place: int, rect: Struct) -> Person | None:
+def _person(image: str, index: int, rect: Struct) -> Person | None:
     """One `annorect`; None where it has no joint."""
     points = _elements(_only(rect, "annopoints"), "point")
     if not points:
@@ -139,7 +139,7 @@ def _person(image: str, place: int, rect: Struct) -> Person | None:
     )
     return Person(
         image=image,
-        person_id=f"{image}#{place}",
+        person_id=f"{image}#{index}",
         joints=joints - 1,
         labelled=labelled,
         visible=_visibility(stated, labelled),

@@ -33,13 +33,13 @@ class Split:
     Attributes:
         images: all validation images.
         rows: the validation people where the file is a valid.json, None for a row that cannot be used.
-        places: their (image, 0-based place in `annorect`) where it is an hourglass valid.h5.
+        positions: their (image, 0-based index in `annorect`) where it is an hourglass valid.h5.
         problems: rows that cannot be used.
     """
 
     images: frozenset[str]
     rows: Sequence[Person | None] | None = None
-    places: tuple[tuple[str, int], ...] | None = None
+    positions: tuple[tuple[str, int], ...] | None = None
     problems: Sequence[Problem] = ()
 
 
@@ -47,7 +47,7 @@ def read_split(path: Path) -> Split:
     """Read a split file of any kind, told by content. NodaError if it is none or names nobody."""
     start = read_bytes(path, 8)
     if start.startswith(b"MATLAB"):
-        raise NodaError(f"{path}: a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.")
+        raise NodaError("a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.", path)
     if start == b"\x89HDF\r\n\x1a\n":
         return _from_h5(path)
     return _from_text(path)
@@ -68,11 +68,11 @@ def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
     counts = {name: sum(bool(p.labelled.any()) for p in persons) for name, persons in dataset.by_image.items()}
     held: set[str] = set()
     wanted, so_far = fraction * len(dataset.samples), 0
-    for place in np.random.default_rng(seed).permutation(len(groups)):
+    for group in np.random.default_rng(seed).permutation(len(groups)):
         if so_far >= wanted:
             break
-        held.update(groups[place])
-        so_far += sum(counts[name] for name in groups[place])
+        held.update(groups[group])
+        so_far += sum(counts[name] for name in groups[group])
     if so_far == len(dataset.samples):
         raise NodaError("The hold-out leaves nobody to train with: all are in the videos or images drawn.")
     return replace(
@@ -100,12 +100,12 @@ def _from_text(path: Path) -> Split:
             return _names(_json_names(path), path)
     kind = detect(path)
     if kind != "mpii_json":
-        raise NodaError(f"{path}: {KINDS[kind]} is no split; a valid.json or a list of image names is expected.")
+        raise NodaError(f"{KINDS[kind]} is no split; a valid.json or a list of image names is expected.", path)
     problems: DiskList[Problem] = DiskList()
     rows = DiskList(read_persons(path, problems))
     images = frozenset(person.image for person in rows if person is not None)
     if not images:
-        raise NodaError(f"{path}: no usable record in this split; the first: {problems[0].reason}.")
+        raise NodaError(f"no usable record in this split; the first: {problems[0].reason}.", path)
     return Split(images, rows=rows, problems=problems)
 
 
@@ -113,7 +113,7 @@ def _json_names(path: Path) -> Iterator[str]:
     with open_json(path) as content:
         for name in content.elements():
             if not isinstance(name, str):
-                raise NodaError(f"{path}: a list of image names in which not all are names.")
+                raise NodaError("a list of image names in which not all are names.", path)
             yield name
         content.end()
 
@@ -121,27 +121,27 @@ def _json_names(path: Path) -> Iterator[str]:
 def _names(lines: Iterable[str], path: Path) -> Split:
     names = frozenset(line.strip() for line in lines) - {""}
     if not names:
-        raise NodaError(f"{path}: no image names in this split.")
+        raise NodaError("no image names in this split.", path)
     return Split(names)
 
 
 def _from_h5(path: Path) -> Split:
     import h5py
 
-    from noda_synth.formats.files.hdf5 import own_array
+    from noda_synth.formats.files.hdf5 import checked_array
 
     try:
         with h5py.File(path, "r") as file:
-            arrays = [own_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
+            arrays = [checked_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
             if any(len(array) > _MAX_ROWS for array in arrays):
                 raise ValueError(f"it claims more than {_MAX_ROWS} rows")
             names, persons = (np.asarray(array[()]) for array in arrays)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise NodaError(f"{path}: not an hourglass valid.h5 with imgname and person ({error}).") from None
+        raise NodaError(f"not an hourglass valid.h5 with imgname and person ({error}).", path) from None
     if len(names) != len(persons) or not len(names):
-        raise NodaError(f"{path}: {len(names)} image names, but {len(persons)} person numbers.")
-    places = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
-    return Split(frozenset(image for image, _ in places), places=places)
+        raise NodaError(f"{len(names)} image names, but {len(persons)} person numbers.", path)
+    positions = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
+    return Split(frozenset(image for image, _ in positions), positions=positions)
 
 
 def _h5_name(value: Any) -> str:

@@ -17,21 +17,21 @@ TOLERANCE_PX = 0.5
 def match(persons: Sequence[Person], known: Sequence[Person]) -> Iterator[Person | None]:
     """For each person the one of `known` with the same image, labels and joints; nobody of `known` is given twice."""
     by_image: dict[str, list[int]] = defaultdict(list)
-    for place, candidate in enumerate(known):
-        by_image[candidate.image].append(place)
+    for index, candidate in enumerate(known):
+        by_image[candidate.image].append(index)
     pairs = sorted(
-        (distance, row, place)
+        (distance, row, index)
         for row, person in enumerate(persons)
-        for place in by_image.get(person.image, ())
-        if (distance := _distance_px(person, known[place])) <= TOLERANCE_PX
+        for index in by_image.get(person.image, ())
+        if (distance := _distance_px(person, known[index])) <= TOLERANCE_PX
     )
     found = np.full(len(persons), -1)
     taken: set[int] = set()
-    for _, row, place in pairs:
-        if found[row] < 0 and place not in taken:
-            found[row] = place
-            taken.add(place)
-    return (None if place < 0 else known[int(place)] for place in found)
+    for _, row, index in pairs:
+        if found[row] < 0 and index not in taken:
+            found[row] = index
+            taken.add(index)
+    return (None if index < 0 else known[int(index)] for index in found)
 
 
 def with_visibility(person: Person, known: Person | None) -> Person:

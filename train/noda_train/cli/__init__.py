@@ -1,17 +1,27 @@
-"""The command line: `noda-train fit|eval|figure|export|bench|models|table`. Each command is a thin module."""
+"""The command line. Each command is a thin module of this package, imported only when it is called for."""
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from noda_synth.errors import NodaError
-from noda_train.cli import bench, evaluate, export, figure, fit, models, table
+from noda_synth.cli import CONTEXT, LazyGroup
+from noda_synth.version import __version__
+
+COMMANDS = {
+    "fit": "Train a network by a preset.",
+    "eval": "Evaluate a run, public weights, or anybody's predictions.",
+    "figure": "Draw two runs side by side on the people where they differ most.",
+    "export": "Write a trained network for use elsewhere: ONNX, slim weights.",
+    "bench": "Measure samples/s of the data path, of the network, and of both.",
+    "models": "List the networks: parameters and state-dict entries.",
+    "table": "Run a table of the paper: render, train, evaluate, compare.",
+}
+MODULES = {"eval": "evaluate"}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-def cli() -> None:
+@click.group(cls=LazyGroup, package=__name__, summaries=COMMANDS, modules=MODULES, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="noda-train")
+def main() -> None:
     """Train and evaluate pose networks on MPII, on COCO's sets, and on what `noda-synth render` made of them.
 
     \b
@@ -23,22 +33,3 @@ def cli() -> None:
       noda-train eval --predictions pred.mat --truth data/mpii/annot/gt_valid.mat
       noda-train eval --predictions results.json --truth person_keypoints_val2017.json
     """
-
-
-for module in (fit, evaluate, figure, export, bench, models, table):
-    cli.add_command(module.command)
-
-
-def main() -> None:
-    """Exit codes: 0 done, 2 usage or unusable input, 130 interrupted."""
-    try:
-        cli(standalone_mode=False)
-    except NodaError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        sys.exit(130)

@@ -21,14 +21,16 @@ def command(
     data: Path, preset: str, repeats: int, persons: int, training: bool, out: Path | None, overrides: tuple[str, ...]
 ) -> None:
     """Samples/s of the data path per core, of the network on ready tensors, and of training end to end."""
-    from noda_train import distributed, evaluate
+    from noda_train import distributed
     from noda_train import settings as config
+    from noda_train.outputs import check_writable, write_json
     from noda_train.speed import bench as measure
     from noda_train.speed import format_bench
 
+    check_writable(out)
     settings = config.load(preset, overrides)
-    with distributed.joined(settings.device):  # cuDNN as a run has it
+    with distributed.init_distributed(settings.device):  # cuDNN as a run has it
         result = measure(data, settings, persons, repeats, training)
     click.echo(format_bench(result))
     if out is not None:
-        evaluate.write_json(out, result)
+        write_json(out, result)

@@ -26,14 +26,14 @@ def command(run: Path | None, runs: Path, which: str, onnx: Path | None, slim: P
     import torch
 
     from noda_train import export as exporting
-    from noda_train.runs import newest_run, trained
+    from noda_train.runs import load_run, newest_run
 
     if onnx is None and slim is None:
         raise NodaError("nothing to write: name --onnx FILE, --slim FILE, or both")
-    subject = trained(run or newest_run(runs), which, torch.device("cpu"))
+    trained = load_run(run or newest_run(runs), which, torch.device("cpu"))
     if slim is not None:
-        exporting.write_slim(slim, subject)
+        exporting.write_slim(slim, trained)
         click.echo(f"{slim}: {slim.stat().st_size / 1e6:.1f} MB; `noda-train eval --run {slim}` evaluates it")
     if onnx is not None:
-        difference = exporting.write_onnx(onnx, subject)
+        difference = exporting.write_onnx(onnx, trained)
         click.echo(f"{onnx}: {onnx.stat().st_size / 1e6:.1f} MB; differs from torch by {difference:.1e} at most")

@@ -15,18 +15,18 @@ from noda_train.cli.shared import PATH, runs_option
 @runs_option
 @click.option("--against", type=PATH, required=True, help="The baseline: a run folder or a file of predictions.")
 @click.option("--data", type=PATH, help="Data set whose validation part is shown [default: the run's own].")
-@click.option("--out", type=PATH, default=Path("fig4.png"), show_default=True, help="The picture.")
-@click.option("--persons", type=click.IntRange(1), default=6, show_default=True, help="How many are shown.")
+@click.option("--out", type=PATH, default=Path("fig4.png"), show_default=True, help="The figure: .png, .pdf or .svg.")
+@click.option("--persons", type=click.IntRange(1), default=6, show_default=True, help="How many people are shown.")
 @click.option("--person", "ids", multiple=True, metavar="ID", help="Show this one; again for more.")
 @click.option(
     "--choose",
     type=click.Choice(["different", "better", "worse"]),
     default="different",
     show_default=True,
-    help="Where the two differ most, or the run is most better or worse than the baseline.",
+    help="Those on whom the two differ most, or the run is better or worse than the baseline by most joints.",
 )
 @click.option("--captions", nargs=2, metavar="BASELINE RUN", help="Above the columns [default: the folders' names].")
-@click.option("--across", type=click.IntRange(1), default=1, show_default=True, help="Persons beside one another.")
+@click.option("--across", type=click.IntRange(1), default=1, show_default=True, help="People beside one another.")
 @click.option("--side", type=click.IntRange(64), default=480, show_default=True, help="Pixels of a panel.")
 def command(
     run: Path | None,
@@ -52,18 +52,20 @@ def command(
     """
     import numpy as np
 
+    from noda_synth.figures.style import figure_format
     from noda_train import evaluate, pictures
     from noda_train import settings as config
     from noda_train.data import load
-    from noda_train.metrics.scoring import data_of, found_in
+    from noda_train.metrics import scoring
     from noda_train.runs import newest_run
 
+    figure_format(out)
     run = run or newest_run(runs)
-    data = data or data_of(run)
+    data = data or scoring.data_of(run)
     if data is None:
         raise NodaError(f"{run}: the data set that it was evaluated on is not known, or gone; name one with --data")
-    who = evaluate.subject(load(data), config.load("demo"))
-    other, ours = (found_in(place, who.judge).joints for place in (against, run))
+    who = evaluate.evaluation_set(load(data), config.load("demo"))
+    other, ours = (scoring.read(path, who.evaluator).joints for path in (against, run))
     if unknown := [name for name in ids if name not in who.samples.ids]:
         raise NodaError(f"--person {unknown[0]}: not in the validation part; ids look like {who.samples.ids[0]}")
     rows = (
@@ -77,7 +79,7 @@ def command(
     if names[0] == names[1]:
         names = (f"{names[0]} (baseline)", names[1])
     shown = dict(zip(names, (other, ours), strict=True))
-    pictures.write(out, pictures.sheet(who.samples, who.truth, shown, rows, side, min(across, len(rows))))
+    pictures.write_sheet(out, who.samples, who.truth, shown, rows, side, min(across, len(rows)))
     wrong = [pictures.wrong_joints(joints, who.truth).sum(1) for joints in (other, ours)]
     for row in rows.tolist():
         click.echo(f"{who.samples.ids[row]}: wrong joints {wrong[0][row]} against {wrong[1][row]} with {names[1]}")

@@ -42,6 +42,10 @@ def command(
 ) -> None:
     """Train a network by a preset (simple, hrnet, simple_r18, ..., demo, overfit, or a TOML file).
 
+    \b
+    Example:
+      noda-train fit hrnet --data data/mpii_noda
+
     With several GPUs or machines: torchrun --nproc-per-node 4 -m noda_train fit hrnet --run-dir runs/big
     (torchrun takes --run for an abbreviation of an option of its own.)
     """
@@ -58,24 +62,26 @@ def command(
     else:
         settings = config.load(preset, [*overrides, *([f"weights={weights}"] if weights else [])])
     parts = load(data or DEFAULT_DATA)
-    with distributed.joined(settings.device) as world:
-        run = _claimed(run, runs, settings, data or DEFAULT_DATA, resume, world)
-        say = speaker(world)
-        say(f"{settings.model} on {parts.layout.annotations} -> {run}")
+    with distributed.init_distributed(settings.device) as world:
+        run = _run_folder(run, runs, settings, data or DEFAULT_DATA, resume, world)
+        echo = speaker(world)
+        echo(f"{settings.model} on {parts.layout.annotations} -> {run}")
         for problem in parts.problems[:5]:
-            say(f"note: {problem}")
+            echo(f"note: {problem}")
         try:
-            state = train(parts, settings, run, world, say, resume)
+            state = train(parts, settings, run, world, echo, resume)
         except KeyboardInterrupt:
-            say(f"interrupted; go on with: noda-train fit --resume --run {run}")
+            echo(f"interrupted; go on with: noda-train fit --resume --run {run}")
             raise
         if settings.validate_every:
-            who = evaluate.subject(parts, settings)
+            validation = evaluate.evaluation_set(parts, settings)
             origin = {"checkpoint": "last", "epoch": str(state.epoch), "run": run.name}
             origin["data"] = str(parts.data)
-            prediction, result = evaluate.evaluate_network(state.evaluated, who, settings, world, run, origin)
-            report(who, prediction.joints, result, settings, run, say, world)
-            say(f"best epoch on the validation set: {state.best[1]} with {state.best[0]:.1f}; the table is of the last")
+            prediction, result = evaluate.evaluate_network(state.evaluated, validation, settings, world, run, origin)
+            report(validation, prediction.joints, result, settings, run, echo, world)
+            echo(
+                f"best epoch on the validation set: {state.best[1]} with {state.best[0]:.1f}; the table is of the last"
+            )
 
 
 def _resumed(run: Path | None, runs: Path, overrides: tuple[str, ...]) -> tuple[Path, Settings, Path | None]:
@@ -90,7 +96,7 @@ def _resumed(run: Path | None, runs: Path, overrides: tuple[str, ...]) -> tuple[
     return run, config.override(checkpoint.settings_of(content, path), overrides), Path(data) if data else None
 
 
-def _claimed(run: Path | None, runs: Path, settings: Settings, data: Path, resume: bool, world: World) -> Path:
+def _run_folder(run: Path | None, runs: Path, settings: Settings, data: Path, resume: bool, world: World) -> Path:
     """The run folder, the same in all processes; one that was used is only for --resume."""
     from noda_train.runs import new_run
 

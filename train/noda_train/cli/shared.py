@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from noda_train.arrays import Floats
     from noda_train.distributed import World
+    from noda_train.evaluate import EvaluationSet
     from noda_train.settings import Settings
 
 PATH = click.Path(path_type=Path)
@@ -18,17 +21,29 @@ runs_option = click.option("--runs", type=PATH, default=Path("runs"), show_defau
 DEFAULT_DATA = Path("data/mpii_noda")
 
 
-def speaker(world: World) -> Any:
+def speaker(world: World) -> Callable[[str], None]:
+    """Prints lines, in the first process only."""
     return click.echo if world.is_first else (lambda _text: None)
 
 
-def report(who: Any, joints: Any, result: Any, settings: Settings, run: Path, say: Any, world: World) -> None:
-    from noda_train import pictures
-    from noda_train.metrics import scoring
+def report(
+    evaluated: EvaluationSet,
+    joints: Floats,
+    result: dict[str, Any],
+    settings: Settings,
+    run: Path,
+    echo: Callable[[str], None],
+    world: World,
+) -> None:
+    """Print the numbers, and leave pictures of the most occluded persons in the run's folder.
 
-    say("\n" + scoring.format_numbers(result) + "\n")
+    `joints` (N, J, 2) are the predictions, 1-based.
+    """
+    from noda_train import pictures
+    from noda_train.metrics.tables import format_numbers
+
+    echo("\n" + format_numbers(result) + "\n")
     if settings.pictures and world.is_first:
-        rows = pictures.most_occluded(who.truth, settings.pictures)
-        picture = pictures.sheet(who.samples, who.truth, {run.name: joints}, rows)
-        pictures.write(run / "predictions.png", picture)
-        say(f"pictures of the {len(rows)} most occluded persons: {run / 'predictions.png'}")
+        rows = pictures.most_occluded(evaluated.truth, settings.pictures)
+        pictures.write_sheet(run / "predictions.png", evaluated.samples, evaluated.truth, {run.name: joints}, rows)
+        echo(f"pictures of the {len(rows)} most occluded persons: {run / 'predictions.png'}")

@@ -1,4 +1,4 @@
-"""The paper's tables as grids of experiments: renders, trains, evaluates, and writes table.md, table.csv, table.png.
+"""The paper's tables as specs of experiments: renders, trains, evaluates, and writes table.md, table.csv, table.png.
 
 \b
   noda-train table table1 --data data/mpii             # Table I: three seeds a row, on all GPUs
@@ -14,6 +14,7 @@ is a name in noda_train/tables/ or any TOML file of that kind.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,8 @@ from noda_synth.errors import NodaError
 TABLES = Path(__file__).parents[1] / "tables"
 
 if TYPE_CHECKING:
-    from noda_train.tables.grid import Grid
-    from noda_train.tables.lanes import Outcome
-    from noda_train.tables.work import Work
+    from noda_train.tables.work import Task, Work
+    from noda_train.tables.workers import Outcome
 
 PATH = click.Path(path_type=Path)
 
@@ -46,13 +46,23 @@ PATH = click.Path(path_type=Path)
 @click.option("--status", is_flag=True, help="Only say what is done and what is left.")
 @click.option("--collect", "collecting", is_flag=True, help="Only write the table of what is there.")
 def command(
-    table: str, section: str | None, data: Path | None, seeds: int | None, gpus: str | None, rows: tuple[str, ...],
-    settings: tuple[str, ...], objects: Path | None, objects_images: Path | None, work: Path | None,
-    minutes: float | None, status: bool, collecting: bool,
-) -> None:  # fmt: skip
+    table: str,
+    section: str | None,
+    data: Path | None,
+    seeds: int | None,
+    gpus: str | None,
+    rows: tuple[str, ...],
+    settings: tuple[str, ...],
+    objects: Path | None,
+    objects_images: Path | None,
+    work: Path | None,
+    minutes: float | None,
+    status: bool,
+    collecting: bool,
+) -> None:
     from noda_synth.formats import find_layout
     from noda_train import settings as config
-    from noda_train.tables import grid as grids
+    from noda_train.tables import spec as specs
     from noda_train.tables.work import Work
 
     shipped = {path.stem: path for path in sorted(TABLES.glob("*.toml"))}
@@ -60,13 +70,13 @@ def command(
         raise NodaError(f"no table {table!r}: there are {', '.join(shipped)}, or name a TOML file")
     path = shipped.get(table, Path(table))
     folder = work or Path("runs/tables") / (section or "")
-    wishes = grids.Wishes(section, data, seeds, objects, objects_images, settings, rows)
-    grid = grids.read(path, wishes, folder)
-    for row in grid.rows:
+    overrides = specs.Overrides(section, data, seeds, objects, objects_images, settings, rows)
+    spec = specs.read(path, overrides, folder)
+    for row in spec.rows:
         config.load(row.preset, row.settings)  # refuses what a training would refuse, before hours of rendering
-    if grid.demo is None:
-        find_layout(grid.data)  # says what is missing
-    todo = Work(grid, folder)
+    if spec.demo is None:
+        find_layout(spec.data)  # says what is missing
+    todo = Work(spec, folder)
     if not (status or collecting):
         outcome = _run(todo, gpus, minutes)
         _write(todo)
@@ -74,27 +84,26 @@ def command(
     elif collecting:
         _write(todo)
     if status:
-        _tell_status(todo)
+        _print_status(todo)
 
 
 def _run(todo: Work, gpus: str | None, minutes: float | None) -> Outcome:
-    from noda_train.tables import lanes
-    from noda_train.tables.work import Task
+    from noda_train.tables import workers
 
     if gpus is None:
-        names = lanes.visible_gpus()
+        names = workers.visible_gpus()
     else:
         names = [] if gpus in ("none", "") else [name.strip() for name in gpus.split(",")]
-    click.echo(todo.grid.title)
-    if todo.grid.note:
-        click.echo(todo.grid.note)
-    for row in todo.grid.rows:
+    click.echo(todo.spec.title)
+    if todo.spec.note:
+        click.echo(todo.spec.note)
+    for row in todo.spec.rows:
         if row.skipped:
             click.echo(f"skipped: {row.name}: {row.skipped}")
-    places = lanes.lanes(names)
+    all_workers = workers.make_workers(names)
     runs = sum(task.kind == "run" for task in todo.tasks.values())
 
-    def ended(task: Task) -> None:
+    def on_done(task: Task) -> None:
         todo.tidy()
         left = todo.left()
         minutes_left = _minutes_left(todo, left, max(1, len(names)))
@@ -103,57 +112,58 @@ def _run(todo: Work, gpus: str | None, minutes: float | None) -> Outcome:
             f"{sum(t.kind == 'run' for t in left)} of {runs} runs left, about {minutes_left:.0f} min"
         )
 
-    with lanes.claimed(todo.folder, click.echo) as lock:
+    with workers.lock_folder(todo.folder, click.echo) as lock:
         todo.tidy()
-        return lanes.do(todo.left(), places, lock, click.echo, ended, minutes)
+        return workers.run_tasks(todo.left(), all_workers, lock, click.echo, on_done, minutes)
 
 
-def _minutes_left(todo: Work, left: list, lanes: int) -> float:  # type: ignore[type-arg]
-    """From how long tasks of the same kind have taken; runs are shared by the lanes."""
+def _minutes_left(todo: Work, left: Sequence[Task], workers: int) -> float:
+    """From how long tasks of the same kind have taken; runs are shared by the workers."""
     total = 0.0
     for kind in ("pool", "render", "run"):
         took = [task.seconds() for task in todo.tasks.values() if task.kind == kind and task.marker.is_file()]
         number = sum(task.kind == kind for task in left)
-        total += number * (sum(took) / len(took) if took else 0.0) / (lanes if kind == "run" else 1)
+        total += number * (sum(took) / len(took) if took else 0.0) / (workers if kind == "run" else 1)
     return total / 60
 
 
 def _write(todo: Work) -> None:
-    """table.md, table.csv and table.png of what is there."""
+    """table.md, table.csv, table.png and table.pdf of what is there."""
     from noda_synth.formats.files.atomic import write_bytes, write_text
-    from noda_train.tables import picture, results, text
+    from noda_train.tables import picture, scores, text
 
-    found = results.collect(todo)
-    folder = todo.folder / todo.grid.name
-    page = text.markdown(todo.grid, found)
+    measured = scores.collect(todo)
+    folder = todo.folder / todo.spec.name
+    page = text.markdown(todo.spec, measured)
     write_text(folder / "table.md", page)
-    write_text(folder / "table.csv", text.as_csv(todo.grid, found))
-    write_bytes(folder / "table.png", picture.picture(todo.grid, found))
+    write_text(folder / "table.csv", text.as_csv(todo.spec, measured))
     click.echo("\n" + page)
-    click.echo(f"{folder}: table.md, table.csv, table.png")
+    for file_format in ("png", "pdf"):
+        write_bytes(folder / f"table.{file_format}", picture.draw_table(todo.spec, measured, file_format))
+    click.echo(f"{folder}: table.md, table.csv, table.png, table.pdf")
 
 
 def _end(todo: Work, outcome: Outcome) -> None:
-    """The last words, and exit code 1 where something failed or is left."""
+    """Say what failed or is left, with exit code 1 if anything is."""
     for key, reason in outcome.failed.items():
         click.echo(f"FAILED: {todo.tasks[key].title}: {reason}", err=True)
     if outcome.failed:
-        click.echo("Mend the cause and run the same command again: only what is missing is done.", err=True)
+        click.echo("Remove the cause and run the same command again: only what is missing is done.", err=True)
     if outcome.stopped:
         click.echo("The time is over; run the same command again to go on.", err=True)
     if outcome.failed or outcome.stopped:
         sys.exit(1)
 
 
-def _tell_status(todo: Work) -> None:
-    grid: Grid = todo.grid
-    width = max(len(row.name) for row in grid.rows)
-    for row in grid.rows:
+def _print_status(todo: Work) -> None:
+    spec = todo.spec
+    width = max(len(row.name) for row in spec.rows)
+    for row in spec.rows:
         if row.skipped:
             click.echo(f"{row.name:{width}}  skipped: {row.skipped}")
             continue
         states = []
-        for seed in range(grid.seeds):
+        for seed in range(spec.seeds):
             task = todo.tasks[todo.run_key(row, seed)]
             begun = (task.output / "last.pt").exists()
             states.append("done" if task.done else "begun" if begun else "open")

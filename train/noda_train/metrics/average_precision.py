@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError
-from noda_train.metrics.oks import Truth
-from noda_train.metrics.pck import SUBSETS, Bools, Floats, interval, resamples
+from noda_train.arrays import Bools, Floats
+from noda_train.metrics.pck import interval, resamples
+from noda_train.metrics.truth import SUBSETS, Truth
 
 NUMBERS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """pycocotools' statistics of keypoints in their order; M: areas from 32^2 to 96^2 px, L: above."""
@@ -34,7 +35,7 @@ ImageId = int | str
 
 
 @dataclass(frozen=True)
-class Pose:
+class DetectedPose:
     """A detected person: its image, joints (J, 3) of x, y (0-based) and score, and the score of the whole."""
 
     image: ImageId
@@ -71,7 +72,7 @@ class Ranking:
 
 
 def rank(
-    poses: Sequence[Pose],
+    poses: Sequence[DetectedPose],
     truth: Truth,
     images: Sequence[ImageId],
     constants: Floats,
@@ -80,7 +81,7 @@ def rank(
     """The rankings by "all", "visible" and "occluded" joints.
 
     Args:
-        poses: what was found; those on other images are left out.
+        poses: the detected ones; those on other images are left out.
         truth: the people; 1-based, as everything that is scored here.
         images: (N) the image of each.
         constants: (J,) the sigmas.
@@ -89,46 +90,28 @@ def rank(
     Raises:
         NodaError: pycocotools is not installed.
     """
-    needed = _needed()
+    _pycocotools()
     known: list[ImageId] = np.unique(np.array(images)).tolist()  # pycocotools' order
-    found = [_found(pose) for pose in poses if pose.image in set(known)]
-    left_out = [_left_out(annotation, len(constants)) for annotation in ignored]
+    results = [_result(pose) for pose in poses if pose.image in set(known)]
+    others = [_ignored(annotation, len(constants)) for annotation in ignored]
     return {
-        name: _ranking([*_people(truth, images, truth.subset(name)), *left_out], found, known, constants, *needed)
+        name: _ranking([*_people(truth, images, truth.subset(name)), *others], results, known, constants)
         for name in SUBSETS
     }
 
 
 def _ranking(
-    people: list[dict[str, Any]],
-    found: list[dict[str, Any]],
-    images: list[ImageId],
-    constants: Floats,
-    api: Any,
-    evaluation: Any,
+    people: list[dict[str, Any]], results: list[dict[str, Any]], images: list[ImageId], constants: Floats
 ) -> Ranking:
     wanted = [person for person in people if person["num_keypoints"] and not person["iscrowd"]]
-    if not found or not wanted:
+    if not results or not wanted:
         empty = np.zeros((1, 0), bool)
         counts = np.array([sum(person["image_id"] == image for person in wanted) for image in images], np.float64)
         numbers: dict[str, float | None] = dict.fromkeys(NUMBERS, 0.0 if wanted else None)
         return Ranking(numbers, empty, empty, np.zeros(0, np.int64), counts)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
-        there = api.COCO()
-        there.dataset = {
-            "info": {},
-            "images": [{"id": image} for image in images],
-            "annotations": [{**person, "id": number} for number, person in enumerate(people, start=1)],
-            "categories": [{"id": 1, "name": "person"}],
-        }
-        there.createIndex()
-        run = evaluation.COCOeval(there, there.loadRes([dict(one) for one in found]), "keypoints")
-        run.params.kpt_oks_sigmas = constants
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
+    run = _cocoeval(people, results, images, constants)
     values = [None if value < 0 else 100 * float(value) for value in run.stats]
-    # The first of its blocks is that of all areas, an entry an image; None where there is nothing.
+    # The first of its blocks is that of all areas, with one entry per image, None where there is nothing.
     entries = [(row, entry) for row, entry in enumerate(run.evalImgs[: len(run.params.imgIds)]) if entry]
     matched, passed = (np.concatenate([e[key] for _, e in entries], axis=1) for key in ("dtMatches", "dtIgnore"))
     order = np.argsort(-np.concatenate([e["dtScores"] for _, e in entries]), kind="mergesort")
@@ -144,6 +127,28 @@ def _ranking(
     )
 
 
+def _cocoeval(
+    people: list[dict[str, Any]], results: list[dict[str, Any]], images: list[ImageId], constants: Floats
+) -> Any:
+    """pycocotools' evaluation of results against annotations of people, when it is done."""
+    api, evaluation = _pycocotools()
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
+        annotated = api.COCO()
+        annotated.dataset = {
+            "info": {},
+            "images": [{"id": image} for image in images],
+            "annotations": [{**person, "id": number} for number, person in enumerate(people, start=1)],
+            "categories": [{"id": 1, "name": "person"}],
+        }
+        annotated.createIndex()
+        run = evaluation.COCOeval(annotated, annotated.loadRes([dict(one) for one in results]), "keypoints")
+        run.params.kpt_oks_sigmas = constants
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    return run
+
+
 def precision(ranking: Ranking, weights: Floats) -> float:
     """AP in percent where each image (I,) counts so many times, as COCO sums it: the mean over thresholds and over 101
     recalls of the best precision at that recall or a higher one. NaN where nobody has to be found."""
@@ -155,8 +160,8 @@ def precision(ranking: Ranking, weights: Floats) -> float:
     exact = right / (right + wrong + np.spacing(1))
     best = np.maximum.accumulate(exact[:, ::-1], axis=1)[:, ::-1]
     best = np.concatenate([best, np.zeros((len(best), 1))], axis=1)
-    places = [np.searchsorted(line, RECALLS, side="left") for line in right / wanted]
-    return 100 * float(np.take_along_axis(best, np.array(places), axis=1).mean())
+    ranks = [np.searchsorted(line, RECALLS, side="left") for line in right / wanted]
+    return 100 * float(np.take_along_axis(best, np.array(ranks), axis=1).mean())
 
 
 def evaluate(rankings: Mapping[str, Ranking], bootstrap: int = 1000, seed: int = 0) -> dict[str, dict[str, Any]]:
@@ -188,19 +193,21 @@ def _less(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def _needed() -> tuple[Any, Any]:
+def _pycocotools() -> tuple[Any, Any]:
     try:
         return importlib.import_module("pycocotools.coco"), importlib.import_module("pycocotools.cocoeval")
     except ImportError as error:
         raise NodaError(MISSING) from error
 
 
-def _found(pose: Pose) -> dict[str, Any]:
+def _result(pose: DetectedPose) -> dict[str, Any]:
     return {"image_id": pose.image, "category_id": 1, "keypoints": pose.joints.ravel().tolist(), "score": pose.score}
 
 
 def _people(truth: Truth, images: Sequence[ImageId], chosen: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Annotations in which only the chosen joints (N, J) are labelled."""
+    if truth.box is None or truth.area is None:
+        raise ValueError(f"AP needs the boxes of persons, which a truth for {truth.metric} does not have")
     tables = np.concatenate([truth.joints - 1, 2.0 * np.ones_like(truth.joints[:, :, :1])], axis=2)
     tables = np.where(chosen[:, :, None], tables, 0.0)
     return [
@@ -217,7 +224,7 @@ def _people(truth: Truth, images: Sequence[ImageId], chosen: NDArray[np.bool_]) 
     ]
 
 
-def _left_out(annotation: Mapping[str, Any], joints: int) -> dict[str, Any]:
+def _ignored(annotation: Mapping[str, Any], joints: int) -> dict[str, Any]:
     box = annotation.get("bbox") or [0, 0, 0, 0]
     return {
         "image_id": annotation["image_id"],

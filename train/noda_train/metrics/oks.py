@@ -1,67 +1,22 @@
-"""What a pose is worth where there is no head box: object keypoint similarity (OKS), and PCK in box sizes.
+"""What a pose is worth where there is no head box: object keypoint similarity (OKS).
 
 OKS is COCO's: the mean over a person's labelled joints of exp(-d^2 / (2 area (2 sigma)^2)), d in pixels, sigma a
 constant of the joint (https://cocodataset.org/#keypoints-eval). Over the visible joints alone, or the occluded ones, it
 is the same mean over these joints; the mean over persons takes those who have such a joint.
 
-PCK takes the longer side of the person's box as its unit (Yang and Ramanan, Articulated Human Detection with Flexible
-Mixtures of Parts, TPAMI 2013). Their thresholds are 0.1 for whole bodies (PARSE) and 0.2 for upper bodies (Buffy); 0.2
-is what is printed most on sets with boxes. All joints count.
+`truth` is one of a set in COCO's form (`coco_truth`), `constants` are (J,) the sigmas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from noda_synth.data.skeleton import Skeleton
+from noda_train.arrays import Floats
 from noda_train.metrics import pck
-from noda_train.metrics.pck import SUBSETS, Bools, Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Truth(pck.Truth):
-    """Truth of a set in COCO's form.
-
-    Attributes:
-        joints: (N, J, 2) float64 pixels, in the same base as the predictions.
-        labelled: (N, J) bool.
-        box: (N, 4) float64 pixels, x, y, width and height of the person.
-        area: (N,) float64 square pixels, of the person's outline.
-        skeleton: the joints.
-        visible: (N, J) int8, 1 visible, 0 occluded, -1 unknown; None where nothing is known of visibility.
-        why_not: the reason, where `visible` is None.
-    """
-
-    metric: ClassVar[str] = "PCK"
-    thresholds: ClassVar[tuple[float, ...]] = (0.2, 0.1, 0.05)
-    followed: ClassVar[float] = 0.1
-
-    joints: Floats
-    labelled: Bools
-    box: Floats
-    area: Floats
-    skeleton: Skeleton
-    visible: NDArray[np.int8] | None = None
-    why_not: str = ""
-
-    @property
-    def unit(self) -> Floats:
-        longer: Floats = self.box[:, 2:].max(axis=1)
-        return longer
-
-    @property
-    def groups(self) -> Mapping[str, tuple[int, ...]]:
-        columns = {name: tuple(self.skeleton.at(*joints)) for name, joints in self.skeleton.groups.items()}
-        return {name: joints for name, joints in columns.items() if joints}
-
-    @property
-    def counted(self) -> Bools:
-        return np.ones(len(self.skeleton), bool)
+from noda_train.metrics.truth import SUBSETS, Truth
 
 
 def sigmas(skeleton: Skeleton) -> Floats | None:
@@ -71,16 +26,10 @@ def sigmas(skeleton: Skeleton) -> Floats | None:
 
 def similarities(predictions: Floats, truth: Truth, constants: Floats) -> Floats:
     """(N, J) in 0..1, each joint's part in the OKS, for predictions (N, J, 2) in the truth's base; 0 for NaN."""
-    return _similarity(((predictions - truth.joints) ** 2).sum(axis=2), truth.area[:, None], constants)
+    return _similarity(((predictions - truth.joints) ** 2).sum(axis=2), _areas(truth)[:, None], constants)
 
 
-def _similarity(squared: Floats, area: Any, constants: Floats) -> Floats:
-    scaled = squared / (2 * constants) ** 2 / (area + np.spacing(1)) / 2
-    result: Floats = np.exp(-np.where(np.isnan(scaled), np.inf, scaled))
-    return result
-
-
-def of_persons(predictions: Floats, truth: Truth, constants: Floats, subset: str = "all") -> Floats:
+def per_person(predictions: Floats, truth: Truth, constants: Floats, subset: str = "all") -> Floats:
     """(N,) the OKS of each person over the joints of a subset; NaN for who has none."""
     chosen = truth.subset(subset)
     counts = chosen.sum(axis=1)
@@ -94,7 +43,7 @@ def of_pose(joints: Floats, person: int, truth: Truth, constants: Floats) -> flo
     if not truth.labelled[person].any():
         return 0.0
     squared = ((joints - truth.joints[person]) ** 2).sum(axis=1)
-    parts = _similarity(squared, truth.area[person], constants)
+    parts = _similarity(squared, _areas(truth)[person], constants)
     return float(parts[truth.labelled[person]].mean())
 
 
@@ -105,7 +54,7 @@ def evaluate(
     weights = pck.resamples(len(truth), bootstrap, seed)
     result = {}
     for name in SUBSETS:
-        values = of_persons(predictions, truth, constants, name)
+        values = per_person(predictions, truth, constants, name)
         result[name] = {
             "mean": pck.number(_mean(values, np.ones(len(values)))),
             "persons": int((~np.isnan(values)).sum()),
@@ -121,11 +70,23 @@ def compare(
     weights = pck.resamples(len(truth), bootstrap, seed)
     result = {}
     for name in SUBSETS:
-        difference = of_persons(ours, truth, constants, name) - of_persons(other, truth, constants, name)
+        difference = per_person(ours, truth, constants, name) - per_person(other, truth, constants, name)
         result[name] = {
             "difference": pck.number(_mean(difference, np.ones(len(difference)))),
             "interval": pck.interval(_mean(difference, weights)),
         }
+    return result
+
+
+def _areas(truth: Truth) -> Floats:
+    if truth.area is None:
+        raise ValueError(f"OKS needs the areas of persons, which a truth for {truth.metric} does not have")
+    return truth.area
+
+
+def _similarity(squared: Floats, area: Any, constants: Floats) -> Floats:
+    scaled = squared / (2 * constants) ** 2 / (area + np.spacing(1)) / 2
+    result: Floats = np.exp(-np.where(np.isnan(scaled), np.inf, scaled))
     return result
 
 

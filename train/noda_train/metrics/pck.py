@@ -1,75 +1,20 @@
 """PCK: the share of joints that lie near enough to the truth, with visible and occluded joints apart. Needs numpy only.
 
 A joint is right when |prediction - truth| <= threshold * unit. What the unit is, which joints count and which share a
-column is for the kind of `Truth` to say: `pckh` for MPII, `oks` for sets in COCO's form. A column (Shoulder, ...) is
-the mean of its joints; *mean* weighs all joints that count by their number of samples, *macro mean* weighs them
-equally. Where there is no sample the value is NaN here, null in JSON and "n/a" in print.
+column is for the `Truth` to say. A column (Shoulder, ...) is the mean of its joints; *mean* weighs all joints that
+count by their number of samples (Simple Baselines, HRNet, the NODA paper), *macro mean* weighs them equally (the
+hourglass papers). Where there is no sample the value is NaN here, null in JSON and "n/a" in print.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-SUBSETS = ("all", "visible", "occluded")
-
-
-class Truth:
-    """What predictions are measured against. Each metric has its own kind.
-
-    Attributes:
-        metric: its name, such as PCKh.
-        thresholds: those that are reported.
-        followed: the one that a training is judged by.
-        joints: (N, J, 2) float64 pixels, in the same base as the predictions (1-based, as MPII's files).
-        labelled: (N, J) bool.
-        visible: (N, J) int8, 1 visible, 0 occluded, -1 unknown; None where nothing is known of visibility.
-        why_not: the reason, where `visible` is None.
-    """
-
-    metric: ClassVar[str]
-    thresholds: ClassVar[tuple[float, ...]]
-    followed: ClassVar[float]
-    joints: Floats
-    labelled: Bools
-    visible: NDArray[np.int8] | None
-    why_not: str
-
-    def __len__(self) -> int:
-        return len(self.joints)
-
-    @property
-    def unit(self) -> Floats:
-        """(N,) float64 pixels, what distances are measured in."""
-        raise NotImplementedError
-
-    @property
-    def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Column -> joints, 0-based."""
-        raise NotImplementedError
-
-    @property
-    def counted(self) -> Bools:
-        """(J,) bool: the joints that count."""
-        raise NotImplementedError
-
-    def subset(self, name: str) -> Bools:
-        """(N, J) bool: the joints that count for "all", "visible" or "occluded"."""
-        chosen: Bools = self.labelled & self.counted
-        if name != "all":
-            chosen &= False if self.visible is None else self.visible == (1 if name == "visible" else 0)
-        return chosen
-
-
-def followed_name(truth: Truth) -> str:
-    """The number that a training is judged by, such as PCKh@0.5."""
-    return f"{truth.metric}@{truth.followed:g}"
+from noda_train.arrays import Floats
+from noda_train.metrics.truth import SUBSETS, Truth
 
 
 def distances(predictions: Floats, truth: Truth) -> Floats:
@@ -191,85 +136,3 @@ def compare(
             }
         result["thresholds"][f"{threshold:g}"] = tables
     return result
-
-
-_EXPLAINED = {
-    "PCKh": "Mean: weighted by samples, 14 joints (Simple Baselines, HRNet, NODA). Macro: plain mean of the 14 joints.",
-    "PCK": "PCK: share of joints within the threshold x the longer side of the person's box. Mean: weighted by samples."
-    " Macro: plain mean of the joints.",
-}
-
-
-def _metric(result: Mapping[str, Any]) -> str:
-    name: str = result.get("metric", "PCKh")  # numbers that were written before there was another metric
-    return name
-
-
-def _headings(tables: Mapping[str, Any]) -> dict[str, str]:
-    """Key -> heading of the table's columns, from the numbers themselves."""
-    own = {"mean": "Mean", "macro_mean": "Macro"}
-    left = ("n", "counts", "interval", *own)
-    return {**{key: key.capitalize() for key in tables["all"] if key not in left}, **own}
-
-
-def cell(value: float | None, sign: bool = False) -> str:
-    """A number of a table; a difference that rounds to nothing is +0.0, never -0.0."""
-    return "n/a" if value is None else f"{value:+z.1f}" if sign else f"{value:.1f}"
-
-
-def grid(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows)
-
-
-def format_table(result: Mapping[str, Any]) -> str:
-    """The paper's table: a row for all joints, and below it the pairs (visible, occluded)."""
-    parts = [f"{result['persons']} persons"]
-    if "split" in result:
-        parts.append(f"visible and occluded: {result['split']}")
-    for threshold, tables in result["thresholds"].items():
-        headings = _headings(tables)
-        rows = [[f"{_metric(result)}@{threshold}", *headings.values(), "95 % of mean", "n"]]
-        everything, visible, occluded = (tables[name] for name in SUBSETS)
-        rows.append(["all", *(cell(everything[key]) for key in headings), _of_mean(everything), str(everything["n"])])
-        if "split" not in result:
-            pairs = [f"({cell(visible[key])}, {cell(occluded[key])})" for key in headings]
-            counts = f"({visible['n']}, {occluded['n']})"
-            rows.append(["(visible, occluded)", *pairs, f"({_of_mean(visible)}, {_of_mean(occluded)})", counts])
-        parts.append(grid(rows))
-    return "\n\n".join([*parts, _EXPLAINED[_metric(result)]])
-
-
-def span(interval: Sequence[float | None]) -> str:
-    low, high = interval
-    return "n/a" if low is None else f"{low:.1f}..{high:.1f}"
-
-
-def _of_mean(table: Mapping[str, Any]) -> str:
-    return span(table.get("interval", {}).get("mean", (None, None)))
-
-
-def format_comparison(result: Mapping[str, Any]) -> str:
-    """Differences in the paper's form: (+visible, +occluded), then the intervals of the means."""
-    parts = [f"differences over {result['persons']} persons, this run less the other"]
-    for threshold, tables in result["thresholds"].items():
-        everything, visible, occluded = (tables[name] for name in SUBSETS)
-        headings = _headings(tables)
-        rows = [
-            [f"{_metric(result)}@{threshold}", *headings.values()],
-            ["all", *(cell(everything[key]["difference"], sign=True) for key in headings)],
-            [
-                "(visible, occluded)",
-                *(
-                    f"({cell(visible[key]['difference'], sign=True)}, {cell(occluded[key]['difference'], sign=True)})"
-                    for key in headings
-                ),
-            ],
-        ]
-        spans = [
-            f"{name} {cell(low, sign=True)}..{cell(high, sign=True)}"
-            for name in SUBSETS
-            for low, high in [tables[name]["mean"]["interval"]]
-        ]
-        parts.append(grid(rows) + "\n95 % of the mean's difference: " + ", ".join(spans))
-    return "\n\n".join([*parts, _EXPLAINED[_metric(result)]])

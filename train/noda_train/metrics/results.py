@@ -16,35 +16,38 @@ from typing import Any
 import numpy as np
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.atomic import json_list, read_json, write_text
+from noda_synth.formats.files.atomic import read_json, write_json_list
 from noda_synth.formats.files.json_pieces import list_in
+from noda_train.arrays import Floats
 from noda_train.data import Ids
 from noda_train.metrics import oks
-from noda_train.metrics.average_precision import ImageId, Pose, pose_scores
-from noda_train.metrics.pck import Floats
-from noda_train.predict import Prediction
+from noda_train.metrics.average_precision import DetectedPose, ImageId, pose_scores
+from noda_train.metrics.truth import Truth
+from noda_train.outputs import Prediction
 
 UNKNOWN_SIGMA = 0.1
 """Stands in for the sigmas of a skeleton that has none, to tell whose a pose is."""
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class CocoResults:
     """The poses of a file, and for each the annotation that it belongs to, None where the file does not say."""
 
-    poses: tuple[Pose, ...]
+    poses: tuple[DetectedPose, ...]
     annotations: tuple[ImageId | None, ...]
 
 
-def poses_of(joints: Floats, scores: Floats, names: Sequence[Ids]) -> list[Pose]:
+def poses_of(joints: Floats, scores: Floats, names: Sequence[Ids]) -> list[DetectedPose]:
     """Poses of people whose boxes were known, from joints (N, J, 2), 1-based, and their scores (N, J)."""
     tables = np.concatenate([joints - 1, scores[:, :, None]], axis=2)
     wholes = pose_scores(scores)
-    return [Pose(name.image, table, float(whole)) for name, table, whole in zip(names, tables, wholes, strict=True)]
+    return [
+        DetectedPose(name.image, table, float(whole)) for name, table, whole in zip(names, tables, wholes, strict=True)
+    ]
 
 
 def write_results(path: Path, prediction: Prediction, names: Sequence[Ids]) -> None:
-    """Write what a network found, an entry a person."""
+    """Write what a network predicts, one entry per person."""
     entries = (
         {
             "image_id": name.image,
@@ -55,10 +58,10 @@ def write_results(path: Path, prediction: Prediction, names: Sequence[Ids]) -> N
         }
         for name, pose in zip(names, poses_of(prediction.joints, prediction.scores, names), strict=True)
     )
-    write_text(path, json_list(entries) + "\n")
+    write_json_list(path, entries)
 
 
-def read_results(path: Path, joints: int) -> Results:
+def read_results(path: Path, joints: int) -> CocoResults:
     """The poses of a file, each of so many joints. NodaError that names file and entry where one is none."""
     content = read_json(path)
     if not isinstance(content, list):
@@ -69,7 +72,7 @@ def read_results(path: Path, joints: int) -> Results:
             table = np.array(entry["keypoints"], dtype=np.float64)
             if table.shape != (3 * joints,):
                 raise NodaError(f"{path} entry {row}: {len(table) / 3:g} keypoints, but the truth has {joints}")
-            pose = Pose(_identity(entry["image_id"]), table.reshape(joints, 3), float(entry["score"]))
+            pose = DetectedPose(_identity(entry["image_id"]), table.reshape(joints, 3), float(entry["score"]))
             if not np.isfinite([*table, pose.score]).all():
                 raise NodaError(f"{path} entry {row}: a number that is none; leave the pose out")
             poses.append(pose)
@@ -77,7 +80,7 @@ def read_results(path: Path, joints: int) -> Results:
         except (TypeError, KeyError, ValueError) as error:
             shown = json.dumps(entry)[:80]
             raise NodaError(f"{path} entry {row}: no image_id, keypoints and score in {shown}") from error
-    return Results(tuple(poses), tuple(annotations))
+    return CocoResults(tuple(poses), tuple(annotations))
 
 
 def _identity(value: Any) -> ImageId:
@@ -86,15 +89,15 @@ def _identity(value: Any) -> ImageId:
     return value
 
 
-def assigned(results: Results, truth: oks.Truth, names: Sequence[Ids]) -> Floats:
+def assign(results: CocoResults, truth: Truth, names: Sequence[Ids]) -> Floats:
     """(N, J, 2), 1-based: the joints of the pose that belongs to each person, NaN where there is none.
 
-    Where the file does not say whose a pose is, the pairs on an image that fit best (by OKS) are put together first,
-    each pose and each person once. That is kind to surplus poses, for which AP makes them pay.
+    Where the file does not say whose a pose is, the pairs on an image that fit best (by OKS) are joined first, each
+    pose and each person once. Surplus poses cost nothing here; in AP they do.
     """
     joints = np.full(truth.joints.shape, np.nan)
     row_of = {name.annotation: row for row, name in enumerate(names)}
-    poses_on: dict[ImageId, list[Pose]] = defaultdict(list)
+    poses_on: dict[ImageId, list[DetectedPose]] = defaultdict(list)
     for pose, annotation in zip(results.poses, results.annotations, strict=True):
         row = None if annotation is None else row_of.get(annotation)
         if row is not None and names[row].image == pose.image:
@@ -111,8 +114,8 @@ def assigned(results: Results, truth: oks.Truth, names: Sequence[Ids]) -> Floats
     for image, poses in poses_on.items():
         rows = rows_on[image]
         fits = [[oks.of_pose(pose.joints[:, :2] + 1, row, truth, constants) for row in rows] for pose in poses]
-        for place, row in _best_pairs(np.array(fits).reshape(len(poses), len(rows))):
-            joints[rows[row]] = poses[place].joints[:, :2] + 1
+        for number, row in _best_pairs(np.array(fits).reshape(len(poses), len(rows))):
+            joints[rows[row]] = poses[number].joints[:, :2] + 1
     return joints
 
 
@@ -132,6 +135,7 @@ def ignored_in(path: Path, images: set[ImageId]) -> list[dict[str, Any]]:
     return [
         annotation
         for annotation in list_in(path, "annotations")
-        if annotation.get("image_id") in images
-        and (annotation.get("iscrowd") or not any(annotation.get("keypoints", ())[2::3]))
+        if isinstance(annotation, dict)
+        and annotation.get("image_id") in images
+        and (annotation.get("iscrowd") or not any((annotation.get("keypoints") or ())[2::3]))
     ]

@@ -1,18 +1,143 @@
-"""Reading what the metric needs: truth, visibility and predictions, from the files that the field exchanges."""
+"""What predictions are measured against, and its two makers: for PCKh on MPII, and for PCK, OKS and AP on sets in
+COCO's form.
+
+Of MPII's 16 joints, pelvis and thorax do not count. "Mean@0.1" as published by Simple Baselines and HRNet is
+the value at 0.11: both are computed and carry their own name.
+
+PCK takes the longer side of the person's box as its unit (Yang and Ramanan, Articulated Human Detection with Flexible
+Mixtures of Parts, TPAMI 2013). Their thresholds are 0.1 for whole bodies (PARSE) and 0.2 for upper bodies (Buffy); 0.2
+is what is printed most on sets with boxes. All joints count.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
-from noda_synth.errors import NodaError
-from noda_train.metrics.pckh import Floats, Truth, head_sizes, stand_in_head_sizes
+from noda_synth.data.dataset import UNKNOWN, Person
+from noda_synth.data.disk_list import DiskList
+from noda_synth.data.geometry import HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT
+from noda_synth.data.skeleton import MPII, Skeleton
+from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.mpii.gt_valid import read_gt_valid
+from noda_synth.formats.mpii.records import read_persons
+from noda_train.arrays import Bools, Floats
+from noda_train.data import Samples
+from noda_train.metrics.files import read_arrays
+
+SUBSETS = ("all", "visible", "occluded")
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is true of N persons, and how predictions are measured by it.
+
+    Attributes:
+        metric: "PCKh" or "PCK".
+        thresholds: those that are reported, in units.
+        followed: the threshold that a training is judged by.
+        skeleton: the J joints.
+        groups: column of the tables -> its joints, 0-based.
+        counted: (J,) bool, the joints that count.
+        joints: (N, J, 2) float64 pixels, in the same base as the predictions (1-based, as MPII's files).
+        labelled: (N, J) bool.
+        unit: (N,) float64 pixels, what distances are measured in: the head size, or the longer side of the box.
+        visible: (N, J) int8, 1 visible, 0 occluded, -1 unknown; None where nothing is known of visibility.
+        why_not: the reason, where `visible` is None.
+        box: (N, 4) float64 pixels, x, y, width and height of the person; None for MPII.
+        area: (N,) float64 square pixels, of the person's outline; None for MPII, which is not scored by OKS.
+    """
+
+    metric: str
+    thresholds: tuple[float, ...]
+    followed: float
+    skeleton: Skeleton
+    groups: Mapping[str, tuple[int, ...]]
+    counted: Bools
+    joints: Floats
+    labelled: Bools
+    unit: Floats
+    visible: NDArray[np.int8] | None = None
+    why_not: str = ""
+    box: Floats | None = None
+    area: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    @property
+    def followed_name(self) -> str:
+        """The number that a training is judged by, such as PCKh@0.5."""
+        return f"{self.metric}@{self.followed:g}"
+
+    def subset(self, name: str) -> Bools:
+        """(N, J) bool: the joints that count for "all", "visible" or "occluded"."""
+        chosen: Bools = self.labelled & self.counted
+        if name != "all":
+            chosen &= False if self.visible is None else self.visible == (1 if name == "visible" else 0)
+        return chosen
+
+
+def mpii_truth(
+    joints: Floats, labelled: Bools, head_size: Floats, visible: NDArray[np.int8] | None = None, why_not: str = ""
+) -> Truth:
+    """Truth for PCKh, from head sizes (N,) in pixels and arrays as `Truth` has them.
+
+    A person whose head size is NaN or 0 cannot be judged: its joints count as unlabelled.
+    """
+    judged = np.isfinite(head_size) & (head_size > 0)
+    return Truth(
+        metric="PCKh",
+        thresholds=(0.5, 0.1, 0.11),
+        followed=0.5,
+        skeleton=MPII,
+        groups=_groups(MPII),
+        counted=np.array([joint not in ("pelvis", "thorax") for joint in MPII.joints]),
+        joints=joints,
+        labelled=labelled & judged[:, None],
+        unit=np.where(judged, head_size, 1.0),
+        visible=_known(visible),
+        why_not=why_not,
+    )
+
+
+def coco_truth(
+    joints: Floats,
+    labelled: Bools,
+    box: Floats,
+    area: Floats,
+    skeleton: Skeleton,
+    visible: NDArray[np.int8] | None = None,
+    why_not: str = "",
+) -> Truth:
+    """Truth for PCK in box sizes, OKS and AP, from boxes (N, 4), areas (N,) and arrays as `Truth` has them."""
+    return Truth(
+        metric="PCK",
+        thresholds=(0.2, 0.1, 0.05),
+        followed=0.1,
+        skeleton=skeleton,
+        groups=_groups(skeleton),
+        counted=np.ones(len(skeleton), bool),
+        joints=joints,
+        labelled=labelled,
+        unit=box[:, 2:].max(axis=1),
+        visible=_known(visible),
+        why_not=why_not,
+        box=box,
+        area=area,
+    )
+
+
+def truth_of(samples: Samples) -> Truth:
+    """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes."""
+    joints, visible, why_not = samples.joints + 1, samples.visible, "the annotations have no visibility"
+    if samples.skeleton.joints == MPII.joints:
+        return mpii_truth(joints, samples.labelled, samples.head_size, visible, why_not)
+    return coco_truth(joints, samples.labelled, samples.person_box, samples.area, samples.skeleton, visible, why_not)
 
 
 def read_truth(path: Path, visible: Path | None = None) -> Truth:
@@ -20,6 +145,9 @@ def read_truth(path: Path, visible: Path | None = None) -> Truth:
 
     Visibility comes from `visible` (a file of `read_visibility`), else from the truth's own `jnt_visible` or
     `joints_visible`. Corrupt coordinates of MPII's file (0 although labelled) are kept: published numbers need them.
+
+    Raises:
+        NodaError: a file cannot be read, or a record of it; the message names both.
     """
     truth = _truth_from_json(path) if path.suffix == ".json" else _truth_from_mat(path)
     if visible is None:
@@ -27,7 +155,7 @@ def read_truth(path: Path, visible: Path | None = None) -> Truth:
     flags = read_visibility(visible)
     if flags.shape != truth.labelled.shape:
         raise NodaError(f"{visible}: visibility of shape {flags.shape}, but {path} has {truth.labelled.shape}")
-    return Truth(truth.joints, truth.labelled, truth.head_size, np.where(truth.labelled, flags, -1).astype(np.int8))
+    return replace(truth, visible=_where_labelled(truth.labelled, flags), why_not="")
 
 
 def read_visibility(path: Path) -> NDArray[np.int8]:
@@ -37,7 +165,7 @@ def read_visibility(path: Path) -> NDArray[np.int8]:
         if flags is None:
             raise NodaError(f"{path}: no record has joints_visible; `noda-synth convert` adds it from the .mat")
         return flags
-    arrays = _arrays(path, ("visible", "jnt_visible"))
+    arrays = read_arrays(path, "visible", "jnt_visible")
     if "visible" in arrays:
         return arrays["visible"].astype(np.int8)
     if "jnt_visible" in arrays:
@@ -45,84 +173,50 @@ def read_visibility(path: Path) -> NDArray[np.int8]:
     raise NodaError(f"{path}: neither `visible` (N, 16) nor `jnt_visible` (16, N) in this file")
 
 
-def read_predictions(path: Path, joints: int = 16) -> Floats:
-    """(N, J, 2) float64, 1-based pixels: `preds` of an HDF5 or .mat file (as this project writes it)."""
-    arrays = _arrays(path, ("preds",))
-    if "preds" not in arrays:
-        raise NodaError(f"{path}: no array `preds` in this file")
-    predictions = np.asarray(arrays["preds"], dtype=np.float64)
-    if predictions.ndim != 3 or predictions.shape[1] != joints or predictions.shape[2] < 2:
-        raise NodaError(f"{path}: `preds` has shape {predictions.shape}, not (persons, {joints}, 2)")
-    return predictions[:, :, :2]
+def read_everyone(path: Path) -> list[Person]:
+    """The persons of an MPII JSON file, one per record. NodaError that names the first record that cannot be used."""
+    problems: DiskList[Problem] = DiskList()
+    people = [person for person in read_persons(path, problems) if person is not None]
+    if problems:
+        record = problems[0].item.removeprefix(f"{path.name} ")
+        raise NodaError(f"{path}: {record}: {problems[0].reason}")
+    return people
 
 
-def read_scores(path: Path) -> Floats | None:
-    """(N, J) float64: `scores` of the joints in an HDF5 or .mat file, None where it has none."""
-    scores = _arrays(path, ("scores",)).get("scores")
-    return None if scores is None else np.asarray(scores, dtype=np.float64)
-
-
-def read_attributes(path: Path) -> dict[str, Any]:
-    """What an HDF5 file says of itself; nothing for files of another kind."""
-    if not path.is_file() or not h5py.is_hdf5(path):
-        return {}
-    with h5py.File(path) as file:
-        return dict(file.attrs)
-
-
-def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """The named arrays that an HDF5 or MATLAB file has; which of the two is told by content."""
-    if not path.is_file():
-        raise NodaError(f"{path}: no such file")
-    try:
-        if h5py.is_hdf5(path):
-            with h5py.File(path) as file:
-                return {name: np.asarray(file[name]) for name in names if name in file}
-        loaded = scipy.io.loadmat(path)
-        return {name: loaded[name] for name in names if name in loaded}
-    except (OSError, ValueError, NotImplementedError, TypeError, scipy.io.matlab.MatReadError) as error:
-        raise NodaError(f"{path}: neither an HDF5 nor a MATLAB file that can be read ({error})") from error
+def _groups(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
+    """Column -> the joints of it that the skeleton has, 0-based; columns without any are left out."""
+    columns = {
+        name: tuple(skeleton.index[joint] for joint in joints if joint in skeleton.index)
+        for name, joints in skeleton.groups.items()
+    }
+    return {name: joints for name, joints in columns.items() if joints}
 
 
 def _truth_from_mat(path: Path) -> Truth:
-    needed = ("jnt_missing", "pos_gt_src", "headboxes_src")
-    arrays = _arrays(path, (*needed, "jnt_visible"))
-    missing = [name for name in needed if name not in arrays]
-    if missing:
-        raise NodaError(f"{path}: no {', '.join(missing)} in this file; it should be MPII's gt_valid.mat")
-    joints = arrays["pos_gt_src"].transpose(2, 0, 1).astype(np.float64)
-    boxes = arrays["headboxes_src"].reshape(4, -1).T.astype(np.float64)  # (2, 2, N): corner, then x and y
-    labelled = arrays["jnt_missing"].T == 0
-    if joints.shape[1:] != (16, 2) or labelled.shape != joints.shape[:2] or len(boxes) != len(joints):
-        raise NodaError(f"{path}: arrays of {joints.shape}, {labelled.shape} and {boxes.shape} do not fit")
-    visible = None
-    if "jnt_visible" in arrays:
-        visible = np.where(labelled, arrays["jnt_visible"].T.astype(np.int8), -1).astype(np.int8)
-    return _whole(path, joints, labelled, head_sizes(boxes), visible)
+    content = read_gt_valid(path)
+    if content.head_boxes is None:
+        raise NodaError(f"{path}: no headboxes_src in this file; it should be MPII's gt_valid.mat")
+    boxes, labelled = content.head_boxes, ~content.missing
+    sizes = HEAD_SIZE_PER_DIAGONAL * np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    visible = None if content.visible is None else _where_labelled(labelled, content.visible)
+    return mpii_truth(content.joints, labelled, sizes, visible, f"{path.name} has no visibility")
 
 
 def _truth_from_json(path: Path) -> Truth:
-    if not path.is_file():
-        raise NodaError(f"{path}: no such file")
-    records = json.loads(path.read_text())
-    if not isinstance(records, list) or not all(isinstance(r, dict) and "joints" in r for r in records):
-        raise NodaError(f"{path}: not a list of MPII records with joints")
-    joints = np.array([r["joints"] for r in records], dtype=np.float64).reshape(len(records), 16, 2)
-    labelled = np.array([r["joints_vis"] for r in records], dtype=np.float64).reshape(len(records), 16) > 0
-    visible = None
-    if any("joints_visible" in r for r in records):
-        flags = np.array([r.get("joints_visible", [-1] * 16) for r in records])
-        visible = np.where(labelled, flags, -1).astype(np.int8)
-    sizes = np.where(labelled[:, 8] & labelled[:, 9], stand_in_head_sizes(joints), np.nan)
-    return _whole(path, joints, labelled, sizes, visible)
+    people = read_everyone(path)
+    joints = np.array([person.record["joints"] for person in people], np.float64)
+    labelled = np.array([person.labelled for person in people])
+    visible = np.array([person.visible for person in people])
+    top, neck = MPII.index["head_top"], MPII.index["upper_neck"]
+    lengths = np.linalg.norm(joints[:, top] - joints[:, neck], axis=1)
+    sizes = np.where(labelled[:, top] & labelled[:, neck], HEAD_SIZE_PER_SEGMENT * lengths, np.nan)
+    return mpii_truth(joints, labelled, sizes, visible, f"{path.name} has no visibility")
 
 
-def _whole(
-    path: Path, joints: Floats, labelled: NDArray[np.bool_], sizes: Floats, visible: NDArray[np.int8] | None
-) -> Truth:
-    """A person whose head size is unknown or nothing cannot be judged: its joints count as unlabelled."""
-    judged = np.isfinite(sizes) & (sizes > 0)
-    labelled = labelled & judged[:, None]
-    if visible is not None and not (visible >= 0).any():
-        visible = None
-    return Truth(joints, labelled, np.where(judged, sizes, 1.0), visible, f"{path.name} has no visibility")
+def _where_labelled(labelled: Bools, visible: NDArray[np.int8]) -> NDArray[np.int8]:
+    return np.where(labelled, visible, UNKNOWN).astype(np.int8)
+
+
+def _known(visible: NDArray[np.int8] | None) -> NDArray[np.int8] | None:
+    """The visibility (N, J), None where nothing is known of anybody's."""
+    return visible if visible is not None and (visible >= 0).any() else None

@@ -1,4 +1,4 @@
-"""Loading weight files, whatever their layout, and never in part without saying so.
+"""Loading weight files of all usual layouts, and never in part without saying so.
 
 Accepted: a plain state dict; {"state_dict": ..}; prefixes `module.` and `_orig_mod.`; MMPose's `backbone.*` with
 `keypoint_head.*` or `head.*`; ImageNet classifiers of torchvision, HRNet and timm; files without `num_batches_tracked`;
@@ -30,7 +30,7 @@ LEFTOVERS = re.compile(
     r"(fc|classifier|incre_modules|downsamp_modules|data_preprocessor)\."  # classifiers and MMPose's normalisation
     r"|stage4\.2\.fuse_layers\.[123]\."  # HRNet classifiers use all branches to the end
 )
-"""Keys of known files that a pose network has no place for."""
+"""Keys of known files that a pose network does not have."""
 TORCHVISION = {
     "simple_r18": "ResNet18",
     "simple_r50": "ResNet50",
@@ -41,8 +41,8 @@ PUBLIC_NAMES = {"hrnet_w32": "hrnet_w32", "hrnet_w48": "hrnet_w48"} | {k: v.lowe
 """How the names of public ImageNet files begin."""
 HEADS = ("deconv_layers.", "final_layer.")
 """What no ImageNet file can fill."""
-PATIENCE = 20.0
-"""Seconds without an answer after which a download is given up: some networks drop what they do not let through."""
+TIMEOUT_S = 20.0
+"""Seconds without an answer after which a download is given up: some firewalls drop requests and say nothing."""
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.(?:pth|pt|tar|bin)")
 
 
@@ -122,12 +122,12 @@ def load_file(network: nn.Module, path: Path, skeleton: Skeleton) -> Report:
     """Fill a network for these joints from a weight file. A head that is known to be for others is not used, though it
     may be of the right size: CrowdPose and LSP both have 14 joints."""
     content = read(path)
-    state, theirs = state_of(content, str(path)), content.get("skeleton")
-    if theirs is None or tuple(theirs["joints"]) == skeleton.joints:
+    state, stored = state_of(content, str(path)), content.get("skeleton")
+    if stored is None or tuple(stored["joints"]) == skeleton.joints:
         return load(network, state, str(path))
     trunk = {key: value for key, value in state.items() if not key.startswith(HEADS)}
     report = load(network, trunk, str(path))
-    head = f"the file's is for {theirs['name']}, this network's for {skeleton.name}"
+    head = f"the file's is for {stored['name']}, this network's for {skeleton.name}"
     return replace(report, left_over=(*report.left_over, *(key for key in state if key not in trunk)), head=head)
 
 
@@ -135,7 +135,7 @@ def load(network: nn.Module, state: State, source: str) -> Report:
     """Fill a network from a plain state dict. The trunk has to be covered whole, in names and shapes; a head may stay
     fresh (an ImageNet file has none, one trained on other joints does not fit), and the report says so."""
     wanted = network.state_dict()
-    # A classifier's final_layer is another thing by the same name.
+    # The final_layer of a classifier has the same name and another meaning.
     is_classifier = any(key.startswith(("classifier.", "incre_modules.", "final_layer.0.")) for key in state)
     usable, left_over, misfits = {}, [], []
     for key, value in state.items():
@@ -167,10 +167,10 @@ def load(network: nn.Module, state: State, source: str) -> Report:
 
 def _other_head(state: State, wanted: State, is_classifier: bool) -> str:
     """A word on a head for another number of joints, empty where there is none."""
-    theirs, ours = state.get("final_layer.weight"), wanted.get("final_layer.weight")
-    if theirs is None or ours is None or is_classifier or len(theirs) == len(ours):
+    of_file, of_network = state.get("final_layer.weight"), wanted.get("final_layer.weight")
+    if of_file is None or of_network is None or is_classifier or len(of_file) == len(of_network):
         return ""
-    return f"the file's is for {len(theirs)} joints, this network's for {len(ours)}"
+    return f"the file's is for {len(of_file)} joints, this network's for {len(of_network)}"
 
 
 def imagenet(model: str) -> State:
@@ -191,7 +191,7 @@ def imagenet(model: str) -> State:
         ) from error
     enum = models.get_weight(f"{name}_Weights.IMAGENET1K_V1")
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
+    socket.setdefaulttimeout(TIMEOUT_S)
     try:
         state: State = enum.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:
@@ -221,6 +221,6 @@ def initialise(
     return load_file(network, Path(weights), skeleton)
 
 
-def own_channels(weights: str) -> str | None:
+def expected_channels(weights: str) -> str | None:
     """The channel order a public file was trained on, if not RGB: the official pose_resnet MPII files want BGR."""
     return "bgr" if re.match(r"pose_resnet_\d+_\d+x\d+", Path(weights).name) else None

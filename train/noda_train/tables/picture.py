@@ -1,91 +1,106 @@
-"""A table's results as a picture, in the paper's form: rules above and below, the paper's own rows in grey."""
+"""A table's scores as a figure, in the paper's form: rules above and below, the paper's own rows in grey."""
 
 from __future__ import annotations
 
-import io
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
-
-from noda_train.tables.grid import COLUMNS, Grid
-from noda_train.tables.results import Result, Results
+from noda_synth.figures.style import DPI, INK, NOTE, Ruler, drawable, encode, house_style
+from noda_train.tables.scores import RowScores, TableScores
+from noda_train.tables.spec import COLUMNS, TableSpec
 from noda_train.tables.text import HEADINGS, notes, number, spread, state
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-INK, GREY, RULE, WARNING, PAGE = (20, 20, 20), (115, 115, 115), (60, 60, 60), (170, 30, 30), (255, 255, 255)
-SIZE = 22
-LINE = 30
-GAP = 26
-"""Pixels between two columns; the other two are those of letters and of lines."""
-MARGIN = 40
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WARNING = "#aa1e1e"
+SIZE, TITLE = 8, 10.5
+"""Of letters, points."""
+LINE, GAP, MARGIN = 30, 26, 40
+"""Pixels: height of a line, between two columns, around everything."""
 TICK = "x"
 """A label that is drawn as a tick."""
 
 
 @dataclass(frozen=True)
-class Line:
+class TableLine:
     """A line of the table: its cells, its colour, and whether a rule stands above it."""
 
     cells: tuple[str, ...]
-    colour: tuple[int, int, int] = INK
+    colour: str = INK
     rule: bool = False
 
 
-def picture(grid: Grid, results: Results) -> bytes:
-    """PNG of the whole table with its title and notes."""
-    font, title = ImageFont.load_default(SIZE), ImageFont.load_default(SIZE + 8)
-    lines = [Line(("Method", *grid.labels, *HEADINGS), rule=True)]
-    for result in results.rows:
-        lines += _lines(grid, result, results.seeds)
-    widths = [max(font.getlength(line.cells[n]) for line in lines) for n in range(len(lines[0].cells))]
-    width = int(sum(widths) + GAP * (len(widths) - 1)) + 2 * MARGIN
+@house_style()
+def draw_table(spec: TableSpec, scores: TableScores, file_format: str = "png") -> bytes:
+    """The whole table with its title and notes, as `png`, `pdf` or `svg`."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(dpi=DPI)
+    ruler = Ruler(figure)
+    lines = [TableLine(("Method", *spec.labels, *HEADINGS), rule=True)]
+    for result in scores.rows:
+        lines += _lines(spec, result, scores.seeds)
+    columns = zip(*(line.cells for line in lines), strict=True)
+    widths = [max(ruler.width(drawable(cell), SIZE) for cell in column) for column in columns]
+    title = drawable(spec.title)
+    width = max(sum(widths) + GAP * (len(widths) - 1), ruler.width(title, TITLE)) + 2 * MARGIN
+    letters = int((width - 2 * MARGIN) / (0.55 * SIZE * DPI / 72))
     texts = [
-        (row, WARNING if note == grid.note else GREY)
-        for note in _notes(grid, results)
-        for row in textwrap.wrap(note, int((width - 2 * MARGIN) / 11))
+        (row, WARNING if note == spec.note else NOTE)
+        for note in _notes(spec, scores)
+        for row in textwrap.wrap(drawable(note), letters)
     ]
-    height = 2 * MARGIN + 50 + LINE * (len(lines) + len(texts) + 1) + 10 * sum(line.rule for line in lines) + 20
-    page = Image.new("RGB", (width, height), PAGE)
-    draw = ImageDraw.Draw(page)
-    draw.text((MARGIN, MARGIN), grid.title, INK, title)
-    top = MARGIN + 50
+    height = 2 * MARGIN + 70 + LINE * (len(lines) + len(texts)) + 10 * sum(line.rule for line in lines)
+    figure.set_size_inches(width / DPI, height / DPI)
+
+    def write(x: float, y: float, text: str, colour: str, size: float = SIZE, align: str = "left") -> None:
+        figure.text(x / width, 1 - y / height, text, color=colour, fontsize=size, ha=align, va="baseline")
+
+    top = MARGIN + 24.0
+    write(MARGIN, top, title, INK, TITLE)
+    top += 26
     for line in lines:
         if line.rule:
-            draw.line((MARGIN, top + 4, width - MARGIN, top + 4), RULE, 2)
+            _rule(figure, top + 4, width, height)
             top += 10
-        _write(draw, line, widths, top, font)
+        left = float(MARGIN)
+        for position, (cell, column) in enumerate(zip(line.cells, widths, strict=True)):
+            text = "✓" if cell == TICK and position else drawable(cell)
+            if position:
+                write(left + column / 2, top + 23, text, line.colour, align="center")
+            else:
+                write(left, top + 23, text, line.colour)
+            left += column + GAP
         top += LINE
-    draw.line((MARGIN, top + 6, width - MARGIN, top + 6), RULE, 2)
+    _rule(figure, top + 6, width, height)
     top += 20
     for text, colour in texts:
-        draw.text((MARGIN, top), text, colour, font)
+        write(MARGIN, top + 23, text, colour)
         top += LINE
-    out = io.BytesIO()
-    page.save(out, "PNG", optimize=True)
-    return out.getvalue()
+    return encode(figure, file_format)
 
 
-def _notes(grid: Grid, results: Results) -> list[str]:
-    spread_of = "± is the standard deviation over seeds. " if results.seeds > 1 else ""
-    return [*notes(grid, results), f"{spread_of}In square brackets: 95 % interval of the difference."]
+def _notes(spec: TableSpec, scores: TableScores) -> list[str]:
+    spread_of = "± is the standard deviation over seeds. " if scores.seeds > 1 else ""
+    return [*notes(spec, scores), f"{spread_of}In square brackets: 95 % interval of the difference."]
 
 
-def _lines(grid: Grid, result: Result, seeds: int) -> list[Line]:
+def _lines(spec: TableSpec, result: RowScores, seeds: int) -> list[TableLine]:
     """A row: values, the pairs below them, and what the paper has."""
-    blank = ("",) * len(grid.labels)
+    blank = ("",) * len(spec.labels)
     missing = state(result, seeds)
-    first = Line((result.row.name, *result.row.labels, *(_value(result, column) for column in COLUMNS)), rule=True)
-    lines = [first, Line((f"   {missing}", *blank, *(_pair(result, column) for column in COLUMNS)))]
+    first = TableLine((result.row.name, *result.row.labels, *(_value(result, column) for column in COLUMNS)), rule=True)
+    lines = [first, TableLine((f"   {missing}", *blank, *(_pair(result, column) for column in COLUMNS)))]
     if result.differences:
-        lines.append(Line(("", *blank, *([""] * (len(COLUMNS) - 1)), _span(result))))
+        lines.append(TableLine(("", *blank, *([""] * (len(COLUMNS) - 1)), _span(result))))
     if result.row.paper:
-        lines.append(Line(("   paper", *blank, *result.row.paper), GREY))
+        lines.append(TableLine(("   paper", *blank, *result.row.paper), NOTE))
     return lines
 
 
-def _value(result: Result, column: str) -> str:
+def _value(result: RowScores, column: str) -> str:
     if not result.values:
         return ""
     value = spread(result, "all", column)
@@ -94,7 +109,7 @@ def _value(result: Result, column: str) -> str:
     return value
 
 
-def _pair(result: Result, column: str) -> str:
+def _pair(result: RowScores, column: str) -> str:
     if not result.values:
         return ""
     if result.row.against is None or not result.differences:
@@ -103,20 +118,14 @@ def _pair(result: Result, column: str) -> str:
     return f"({', '.join(number(points, sign=True) for points in found)})"
 
 
-def _span(result: Result) -> str:
+def _span(result: RowScores) -> str:
     found = result.differences["all", "mean"]
     return f"[{number(found.low, sign=True)}, {number(found.high, sign=True)}]"
 
 
-def _write(draw: ImageDraw.ImageDraw, line: Line, widths: Sequence[float], top: int, font: Font) -> None:
-    """The first column from the left, the others about their middle."""
-    left = float(MARGIN)
-    for place, (text, width) in enumerate(zip(line.cells, widths, strict=True)):
-        middle = left + width / 2
-        if text == TICK and place:
-            draw.line([(middle - 8, top + 14), (middle - 2, top + 21), (middle + 9, top + 6)], line.colour, 3)
-        elif place:
-            draw.text((middle, top), text, line.colour, font, anchor="ma")
-        else:
-            draw.text((left, top), text, line.colour, font)
-        left += width + GAP
+def _rule(figure: Figure, y: float, width: float, height: float) -> None:
+    """From margin to margin, `y` pixels from the top of a figure of that size."""
+    from matplotlib.lines import Line2D
+
+    ends = (MARGIN / width, 1 - MARGIN / width)
+    figure.add_artist(Line2D(ends, (1 - y / height,) * 2, color=INK, linewidth=0.7, transform=figure.transFigure))

@@ -1,4 +1,4 @@
-"""A table's results as Markdown and CSV, in the paper's form."""
+"""A table's scores as Markdown and CSV, in the paper's form."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import csv
 import io
 from collections.abc import Sequence
 
-from noda_train.tables.grid import COLUMNS, Grid
-from noda_train.tables.results import SUBSETS, Result, Results
+from noda_train.metrics.truth import SUBSETS
+from noda_train.tables.scores import RowScores, TableScores
+from noda_train.tables.spec import COLUMNS, TableSpec
 
 HEADINGS = ("Head", "Sho.", "Elb.", "Wri.", "Hip", "Knee", "Ank.", "PCKh@0.5")
 
@@ -20,7 +21,7 @@ def number(value: float | None, *, sign: bool = False) -> str:
     return f"{rounded:+.1f}" if sign else f"{rounded:.1f}"
 
 
-def cell(result: Result, column: str) -> str:
+def cell(result: RowScores, column: str) -> str:
     """As the paper prints it: a baseline's 88.5 (92.8, 70.8), else 89.4 (+0.7, +1.8) and, of the mean, 89.4 (+0.9)."""
     if not result.values:
         return ""
@@ -34,75 +35,79 @@ def cell(result: Result, column: str) -> str:
     return f"{value}{own} ({points['visible']}, {points['occluded']})"
 
 
-def state(result: Result, seeds: int) -> str:
+def state(result: RowScores, seeds: int) -> str:
     """What is missing of a row; empty if nothing is."""
     if result.row.skipped:
         return f"skipped: {result.row.skipped}"
     return "" if len(result.seeds) == seeds else f"{len(result.seeds)} of {seeds} seeds"
 
 
-def notes(grid: Grid, results: Results) -> list[str]:
-    """What has to be said with the numbers, in sentences."""
-    said = [grid.note] if grid.note else []
-    if not results.complete:
-        said.append("Not complete: rows say what is missing.")
-    runs = f"{results.seeds} seeds" if results.seeds > 1 else "1 seed"
-    said.append(
-        f"Ours: {grid.data}, {results.persons} validation persons, means of {runs}. "
+def notes(spec: TableSpec, scores: TableScores) -> list[str]:
+    """The notes that belong to the numbers, in sentences."""
+    sentences = [spec.note] if spec.note else []
+    if not scores.complete:
+        sentences.append("Not complete: rows say what is missing.")
+    runs = f"{scores.seeds} seeds" if scores.seeds > 1 else "1 seed"
+    sentences.append(
+        f"Ours: {spec.data}, {scores.persons} validation persons, means of {runs}. "
         "In brackets (visible, occluded): values in a baseline's row, else differences to the baseline's, in points."
     )
-    if any(result.row.paper for result in results.rows):
-        said.append(f"Paper: {grid.source}, as printed there: MPII's whole validation set, one run.")
-    return said
+    if any(result.row.paper for result in scores.rows):
+        sentences.append(f"Paper: {spec.source}, as printed there: MPII's whole validation set, one run.")
+    return sentences
 
 
-def markdown(grid: Grid, results: Results) -> str:
+def markdown(spec: TableSpec, scores: TableScores) -> str:
     """The table in the paper's form, with the paper's rows below ours; then the means with deviation and interval."""
     body = []
-    for result in results.rows:
-        name = f"{result.row.name} ({missing})" if (missing := state(result, results.seeds)) else result.row.name
+    for result in scores.rows:
+        name = f"{result.row.name} ({missing})" if (missing := state(result, scores.seeds)) else result.row.name
         body.append([name, *result.row.labels, *(cell(result, column) for column in COLUMNS)])
         if result.row.paper:
-            body.append(["*paper*", *([""] * len(grid.labels)), *(f"*{text}*" for text in result.row.paper)])
-    parts = [f"# {grid.title}", *notes(grid, results)]
-    parts.append(_grid(["Method", *grid.labels, *HEADINGS], body))
+            body.append(["*paper*", *([""] * len(spec.labels)), *(f"*{text}*" for text in result.row.paper)])
+    parts = [f"# {spec.title}", *notes(spec, scores)]
+    parts.append(_markdown(["Method", *spec.labels, *HEADINGS], body))
     parts.append("## Mean and spread, PCKh@0.5")
     parts.append(
         "Mean and standard deviation over seeds; differences with 95 % intervals (paired bootstrap over persons, all "
         "seeds together)."
     )
-    lines = [[r.row.name, *(f"{spread(r, s)}{_interval(r, s)}" for s in SUBSETS), ", ".join(map(str, r.seeds)),
-              r.row.against or ""] for r in results.rows if r.values]  # fmt: skip
-    parts.append(_grid(["Method", *SUBSETS, "seeds", "compared with"], lines))
+    lines = []
+    for result in scores.rows:
+        if result.values:
+            spreads = (f"{spread(result, subset)}{_interval(result, subset)}" for subset in SUBSETS)
+            seeds = ", ".join(map(str, result.seeds))
+            lines.append([result.row.name, *spreads, seeds, result.row.against or ""])
+    parts.append(_markdown(["Method", *SUBSETS, "seeds", "compared with"], lines))
     return "\n\n".join(parts) + "\n"
 
 
-def spread(result: Result, subset: str, column: str = "mean") -> str:
+def spread(result: RowScores, subset: str, column: str = "mean") -> str:
     value = result.values[subset, column]
     return number(value.mean) if value.deviation is None else f"{number(value.mean)} ± {number(value.deviation)}"
 
 
-def _interval(result: Result, subset: str) -> str:
+def _interval(result: RowScores, subset: str) -> str:
     if not result.differences or result.differences[subset, "mean"].points is None:
         return ""
-    found = result.differences[subset, "mean"]
-    points, low, high = (number(value, sign=True) for value in (found.points, found.low, found.high))
+    difference = result.differences[subset, "mean"]
+    points, low, high = (number(value, sign=True) for value in (difference.points, difference.low, difference.high))
     return f"; {points} [{low}, {high}]"
 
 
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines)
 
 
-def as_csv(grid: Grid, results: Results) -> str:
-    """A line a row, column and subset, with all digits; the paper's cell beside, as printed."""
+def as_csv(spec: TableSpec, scores: TableScores) -> str:
+    """A line per row, column and subset, with all digits; the paper's cell beside, as printed."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["table", "note", "row", "against", "column", "subset", "seeds", "mean", "deviation", "difference",
                      "low", "high", "paper"])  # fmt: skip
-    for result in results.rows:
-        for place, column in enumerate(COLUMNS):
+    for result in scores.rows:
+        for index, column in enumerate(COLUMNS):
             for subset in SUBSETS:
                 value, other = result.values.get((subset, column)), result.differences.get((subset, column))
                 numbers = [
@@ -110,8 +115,8 @@ def as_csv(grid: Grid, results: Results) -> str:
                     *((other.points, other.low, other.high) if other else (None, None, None)),
                 ]
                 writer.writerow([
-                    grid.name, grid.note or state(result, results.seeds), result.row.name, result.row.against or "",
+                    spec.name, spec.note or state(result, scores.seeds), result.row.name, result.row.against or "",
                     column, subset, len(result.seeds), *("" if n is None else f"{n:.4f}" for n in numbers),
-                    result.row.paper[place] if result.row.paper and subset == "all" else "",
+                    result.row.paper[index] if result.row.paper and subset == "all" else "",
                 ])  # fmt: skip
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""What has to be done for a table: tasks with their commands, where they leave things, and which are done.
+"""The tasks of a table with their commands, where they leave things, and which are done.
 
 Everything lies in one work folder, under names that hash what it depends on, so that rows and tables share the pool,
 the renders and the runs that they have in common:
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.formats.files.atomic import write_text
-from noda_train.tables.grid import Grid, Row
+from noda_train.tables.spec import Row, TableSpec
 
 NODA = (sys.executable, "-m", "noda_synth")
 TRAIN = (sys.executable, "-m", "noda_train")
@@ -35,9 +35,9 @@ class Task:
     Attributes:
         kind: "demo", "pool", "render" or "run".
         key: unique in the work folder.
-        title: what is told of it; a run that several rows share has the name of the first.
+        title: how it is named in messages; a run that several rows share has the name of the first.
         output: the file or folder that it makes.
-        words: its options, without those that say how far it has come.
+        argv: its command line, without the options that say how far it has come.
         needs: keys of the tasks that come before it.
         work: the work folder.
         keep: what stays of a finished run.
@@ -47,7 +47,7 @@ class Task:
     key: str
     title: str
     output: Path
-    words: tuple[str, ...]
+    argv: tuple[str, ...]
     needs: tuple[str, ...]
     work: Path = field(repr=False)
     keep: str = "all"
@@ -70,21 +70,21 @@ class Task:
         The device is named, unless the settings do: "auto" would train for days on a CPU where torch finds no GPU.
         """
         if self.kind != "run":
-            return [(*NODA, *self.words)]
+            return [(*NODA, *self.argv)]
         run = ("--run", str(self.output))
-        named = any(word.startswith("device=") for word in self.words)
+        named = any(argument.startswith("device=") for argument in self.argv)
         chosen = () if named else ("--set", f"device={device}")
-        data = self.words[self.words.index("--data") : self.words.index("--data") + 2]
+        data = self.argv[self.argv.index("--data") : self.argv.index("--data") + 2]
         begun = (self.output / "last.pt").exists()
-        words = ("--resume", *chosen, *run, *data) if begun else (*self.words, *chosen, *run)
-        steps = [(*TRAIN, "fit", *words)]
+        argv = ("--resume", *chosen, *run, *data) if begun else (*self.argv, *chosen, *run)
+        steps = [(*TRAIN, "fit", *argv)]
         if self.keep == "network":
             steps.append((*TRAIN, "export", *run, "--slim", str(self.output / "network.pt")))
         return steps
 
     def finish(self, seconds: float) -> None:
-        """Say that it is done, then take away what nobody needs any more."""
-        write_text(self.marker, json.dumps({"seconds": round(seconds, 1), "words": self.words}) + "\n")
+        """Note that it is done, then remove what is no longer needed."""
+        write_text(self.marker, json.dumps({"seconds": round(seconds, 1), "words": self.argv}) + "\n")
         self.tidy()
 
     def tidy(self) -> None:
@@ -101,7 +101,7 @@ class Task:
 class Work:
     """All tasks of a table."""
 
-    grid: Grid
+    spec: TableSpec
     folder: Path
 
     @cached_property
@@ -109,13 +109,13 @@ class Work:
         """By key, in an order in which they can be done: seeds first, so that a table of one seed is soon there."""
         tasks: dict[str, Task] = {}
         before: tuple[str, ...] = ()
-        if self.grid.demo is not None:
-            words = ("demo-data", str(self.grid.data), *self.grid.demo)
+        if self.spec.demo is not None:
+            argv = ("demo-data", str(self.spec.data), *self.spec.demo)
             before = (
-                self._add(tasks, "demo", f"demo-{_digest(self.grid.demo)}", "demo data", self.grid.data, words, ()),
+                self._add(tasks, "demo", f"demo-{_digest(self.spec.demo)}", "demo data", self.spec.data, argv, ()),
             )
-        for seed in range(self.grid.seeds):
-            for row in self.grid.rows:
+        for seed in range(self.spec.seeds):
+            for row in self.spec.rows:
                 if not row.skipped:
                     self._add_run(tasks, row, seed, before)
         return tasks
@@ -132,10 +132,10 @@ class Work:
         return [task for task in self.tasks.values() if render.key in task.needs]
 
     def tidy(self) -> None:
-        """Take away what finished runs leave, and renders that no run of this table needs any more."""
+        """Remove what finished runs leave, and renders that no run of this table needs any more."""
         for task in self.tasks.values():
             task.tidy()
-            if task.kind == "render" and not self.grid.keep_renders and all(run.done for run in self.readers(task)):
+            if task.kind == "render" and not self.spec.keep_renders and all(run.done for run in self.readers(task)):
                 for folder in (task.output, self.folder / "cache" / task.key):
                     shutil.rmtree(folder, ignore_errors=True)
 
@@ -150,40 +150,46 @@ class Work:
     def _data_key(self, row: Row, seed: int) -> str:
         """Names the data that a row trains on: the original set (for any seed the same), or its own render."""
         if row.render is None:
-            return f"{self.grid.data.name}-{_digest(self._origin)}"
+            return f"{self.spec.data.name}-{_digest(self._origin)}"
         slug = re.sub(r"[^a-z0-9.]+", "-", " ".join(row.render).lower()).strip("-")[:40].strip("-") or "default"
-        return f"{slug}-s{seed}-{_digest(self._origin, self.grid.pool, row.render, seed)}"
+        return f"{slug}-s{seed}-{_digest(self._origin, self.spec.pool, row.render, seed)}"
 
     @property
     def _origin(self) -> Any:
-        return [str(self.grid.data.resolve()), self.grid.demo]
+        return [str(self.spec.data.resolve()), self.spec.demo]
 
     def _add_run(self, tasks: dict[str, Task], row: Row, seed: int, before: tuple[str, ...]) -> None:
         data_key = self._data_key(row, seed)
-        data, needs = self.grid.data, before
+        data, needs = self.spec.data, before
         if row.render is not None:
             data = self.folder / "renders" / data_key
-            pool = self.folder / "pools" / f"{_digest(self._origin, self.grid.pool)}.h5"
-            source = ("--data", str(self.grid.data))
+            pool = self.folder / "pools" / f"{_digest(self._origin, self.spec.pool)}.h5"
+            source = ("--data", str(self.spec.data))
             if data_key not in tasks:
-                words = ("build-pool", *source, "--out", str(pool), *self.grid.pool)
-                needs = (self._add(tasks, "pool", f"pool-{pool.stem}", "pool", pool, words, before),)
-                words = ("render", *source, "--pool", str(pool), "--out", str(data), *row.render, "--seed", str(seed))
+                argv = ("build-pool", *source, "--out", str(pool), *self.spec.pool)
+                needs = (self._add(tasks, "pool", f"pool-{pool.stem}", "pool", pool, argv, before),)
+                argv = ("render", *source, "--pool", str(pool), "--out", str(data), *row.render, "--seed", str(seed))
                 title = f"render of {row.name}, seed {seed}"
-                self._add(tasks, "render", data_key, title, data, words, (*before, *needs))
+                self._add(tasks, "render", data_key, title, data, argv, (*before, *needs))
             needs = (data_key,)
         settings = [*row.settings, f"seed={seed}", f"cache_dir={self.folder / 'cache' / data_key}"]
-        sets = [word for setting in settings for word in ("--set", setting)]
-        words = (row.preset, "--data", str(data), *sets)
+        sets = [argument for setting in settings for argument in ("--set", setting)]
+        argv = (row.preset, "--data", str(data), *sets)
         title = f"training of {row.name}, seed {seed}"
-        self._add(tasks, "run", self.run_key(row, seed), title, self.run_of(row, seed), words, needs)
+        self._add(tasks, "run", self.run_key(row, seed), title, self.run_of(row, seed), argv, needs)
 
     def _add(
-        self, tasks: dict[str, Task], kind: str, key: str, title: str, output: Path, words: tuple[str, ...],
+        self,
+        tasks: dict[str, Task],
+        kind: str,
+        key: str,
+        title: str,
+        output: Path,
+        argv: tuple[str, ...],
         needs: tuple[str, ...],
-    ) -> str:  # fmt: skip
-        keep = self.grid.keep if kind == "run" else "all"
-        tasks.setdefault(key, Task(kind, key, title, output, words, needs, self.folder, keep))
+    ) -> str:
+        keep = self.spec.keep if kind == "run" else "all"
+        tasks.setdefault(key, Task(kind, key, title, output, argv, needs, self.folder, keep))
         return key
 
 

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from noda_synth.errors import NodaError
-from noda_train.tables.grid import COLUMNS, Row
+from noda_train.metrics.truth import SUBSETS
+from noda_train.tables.spec import COLUMNS, Row
 from noda_train.tables.work import Work
 
-SUBSETS = ("all", "visible", "occluded")
 THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
-class Value:
+class MeanScore:
     """A mean over seeds in percent, and its standard deviation; None where it is not known (n/a)."""
 
     mean: float | None
@@ -40,20 +40,20 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Result:
+class RowScores:
     """A row with its numbers, by (subset, column); no numbers where no run is finished."""
 
     row: Row
     seeds: tuple[int, ...]
-    values: Mapping[tuple[str, str], Value] = field(default_factory=dict)
+    values: Mapping[tuple[str, str], MeanScore] = field(default_factory=dict)
     differences: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Results:
+class TableScores:
     """The whole table: a result for each row, and how many persons were judged."""
 
-    rows: tuple[Result, ...]
+    rows: tuple[RowScores, ...]
     persons: int
     seeds: int
 
@@ -62,57 +62,57 @@ class Results:
         return all(len(result.seeds) == self.seeds or result.row.skipped for result in self.rows)
 
 
-def collect(work: Work) -> Results:
+def collect(work: Work) -> TableScores:
     """What there is. Nothing is read but the truth and the predictions of finished runs."""
-    found = {row.name: _finished(work, row) for row in work.grid.rows}
-    if not any(found.values()):
-        return Results(tuple(Result(row, ()) for row in work.grid.rows), 0, work.grid.seeds)
+    finished = {row.name: _finished(work, row) for row in work.spec.rows}
+    if not any(finished.values()):
+        return TableScores(tuple(RowScores(row, ()) for row in work.spec.rows), 0, work.spec.seeds)
     from noda_train import evaluate
     from noda_train import settings as config
     from noda_train.data import load
-    from noda_train.metrics.scoring import found_in
+    from noda_train.metrics import scoring
 
-    settings = config.load(work.grid.rows[0].preset, work.grid.rows[0].settings)
-    judge = evaluate.subject(load(work.grid.data), settings).judge
-    truth = judge.truth
+    settings = config.load(work.spec.rows[0].preset, work.spec.rows[0].settings)
+    evaluator = evaluate.evaluation_set(load(work.spec.data), settings).evaluator
+    truth = evaluator.truth
     if truth.metric != "PCKh":
-        raise NodaError(f"{work.grid.data}: the paper's tables are PCKh on MPII's joints; this set has others")
+        raise NodaError(f"{work.spec.data}: the paper's tables are PCKh on MPII's joints; this set has others")
     predictions = {
-        name: np.stack([found_in(work.run_of(row, seed), judge).joints for seed in seeds])
-        for row in work.grid.rows
-        if (seeds := found[name := row.name])
+        name: np.stack([scoring.read(work.run_of(row, seed), evaluator).joints for seed in seeds])
+        for row in work.spec.rows
+        if (seeds := finished[name := row.name])
     }
-    rows = [measured(row, found[row.name], predictions, truth) for row in work.grid.rows]
-    return Results(tuple(rows), len(truth), work.grid.seeds)
+    rows = [measure(row, finished[row.name], predictions, truth) for row in work.spec.rows]
+    return TableScores(tuple(rows), len(truth), work.spec.seeds)
 
 
-def measured(row: Row, seeds: Sequence[int], predictions: Mapping[str, Any], truth: Any) -> Result:
+def measure(row: Row, seeds: Sequence[int], predictions: Mapping[str, Any], truth: Any) -> RowScores:
     """A row's numbers; `predictions` has (seeds, N, 16, 2) by the names of rows with finished runs."""
     from noda_train.metrics import pck
 
     if row.name not in predictions:
-        return Result(row, ())
+        return RowScores(row, ())
     own = predictions[row.name]
     tables = [pck.evaluate(run, truth, (THRESHOLD,), bootstrap=0)["thresholds"][f"{THRESHOLD:g}"] for run in own]
     cells = [(subset, column) for subset in SUBSETS for column in COLUMNS]
     values = {(subset, column): _value([table[subset][column] for table in tables]) for subset, column in cells}
     differences = {}
     if row.against is not None and row.against in predictions:
-        found = pck.compare(own, predictions[row.against], truth, (THRESHOLD,))["thresholds"][f"{THRESHOLD:g}"]
+        differing = pck.compare(own, predictions[row.against], truth, (THRESHOLD,))["thresholds"][f"{THRESHOLD:g}"]
         for subset, column in cells:
-            cell = found[subset][column]
+            cell = differing[subset][column]
             differences[subset, column] = Difference(cell["difference"], *cell["interval"])
-    return Result(row, tuple(seeds), values, differences)
+    return RowScores(row, tuple(seeds), values, differences)
 
 
 def _finished(work: Work, row: Row) -> list[int]:
     if row.skipped:
         return []
-    return [seed for seed in range(work.grid.seeds) if work.tasks[work.run_key(row, seed)].done]
+    return [seed for seed in range(work.spec.seeds) if work.tasks[work.run_key(row, seed)].done]
 
 
-def _value(numbers: Sequence[float | None]) -> Value:
+def _value(numbers: Sequence[float | None]) -> MeanScore:
     known = [number for number in numbers if number is not None]
     if not known:
-        return Value(None, None)
-    return Value(float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None)
+        return MeanScore(None, None)
+    return MeanScore(float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None)

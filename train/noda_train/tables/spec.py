@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError
+from noda_synth.settings import split_pairs, suggest
 
 COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean")
-"""The columns of the paper's tables, by the names that `noda_train/metrics/pck.py` and `pckh.py` give them."""
+"""The columns of the paper's tables, by the names that `noda_train/metrics/pck.py` gives them."""
 KEEP = ("all", "network", "predictions")
 """What stays of a finished run: everything, the network without its optimiser, or only what the table needs."""
 
@@ -59,7 +59,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TableSpec:
     """A table that can be run; `demo` are the options of `noda-synth demo-data` where `data` is to be drawn first."""
 
     name: str
@@ -77,7 +77,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Overrides:
     """What the command line says; None and nothing leave it to the file."""
 
     section: str | None = None
@@ -89,31 +89,30 @@ class Wishes:
     rows: tuple[str, ...] = ()
 
 
-def read(path: Path, wishes: Wishes, work: Path) -> Grid:
-    """The grid of a file. Raises NodaError, which names file, row and key, for whatever is wrong with it.
+def read(path: Path, overrides: Overrides, work: Path) -> TableSpec:
+    """The table of a file. Raises NodaError, which names file, row and key, for anything wrong in it.
 
     Args:
         path: the TOML file.
-        wishes: what replaces it.
+        overrides: what replaces it.
         work: where a demo data set goes.
     """
-    values = _merged(path, wishes.section)
-    demo = values.get("demo") if wishes.data is None else None
-    if wishes.data is None and demo is None and "data" not in values:
+    values = _merged(path, overrides.section)
+    demo = values.get("demo") if overrides.data is None else None
+    if overrides.data is None and demo is None and "data" not in values:
         raise NodaError(f"{path}: no `data`; name a data set with --data")
-    data = wishes.data or (Path(values["data"]) if demo is None else work / "demo")
-    seeds = wishes.seeds or values.get("seeds", 3)
+    data = overrides.data or (Path(values["data"]) if demo is None else work / "demo")
+    seeds = overrides.seeds or values.get("seeds", 3)
     if seeds < 1:
         raise NodaError(f"{path}: seeds = {seeds}: 1 or more")
     keep = values.get("keep", "network")
     if keep not in KEEP:
-        raise NodaError(f"{path}: keep = {keep!r}{_near(keep, KEEP)}: one of {', '.join(KEEP)}")
-    rows = _rows(path, values, wishes, _objects(values, wishes, data))
-    changed = (
-        f"Settings of this run that differ from the file: {', '.join(wishes.settings)}." if wishes.settings else ""
-    )
+        raise NodaError(f"{path}: keep = {keep!r}; {suggest(keep, KEEP)}")
+    rows = _rows(path, values, overrides, _objects(values, overrides, data))
+    differing = ", ".join(overrides.settings)
+    changed = f"Settings of this run that differ from the file: {differing}." if differing else ""
     note = " ".join(text for text in (values.get("note", ""), changed) if text)
-    return Grid(
+    return TableSpec(
         path.stem, values.get("title", path.stem), values.get("source", ""), note,
         data, None if demo is None else tuple(shlex.split(demo)), tuple(shlex.split(values.get("pool", ""))), seeds,
         keep, values.get("keep_renders", True), tuple(values.get("labels", ())), rows,
@@ -134,13 +133,13 @@ def _merged(path: Path, section: str | None) -> dict[str, Any]:
     for name, overlay in sections.items():
         _check(f"{path}, [{name}]", overlay, {key: kind for key, kind in _KEYS.items() if key != "row"})
     if section is not None and section not in sections:
-        raise NodaError(f"{path}: no section [{section}]{_near(section, sections)}; there are: {', '.join(sections)}")
+        raise NodaError(f"{path}: no section [{section}]; {suggest(section, sections)}")
     overlay = sections[section] if section else {}
     # The section's training settings are kept apart: they win over the rows'.
     return {**values, **overlay, "set": values.get("set", {}), "over": overlay}
 
 
-def _rows(path: Path, values: Mapping[str, Any], wishes: Wishes, sources: Mapping[str, str]) -> tuple[Row, ...]:
+def _rows(path: Path, values: Mapping[str, Any], overrides: Overrides, sources: Mapping[str, str]) -> tuple[Row, ...]:
     records = values.get("row", [])
     if not records:
         raise NodaError(f"{path}: no [[row]]")
@@ -153,25 +152,29 @@ def _rows(path: Path, values: Mapping[str, Any], wishes: Wishes, sources: Mappin
         _check(where, record, _ROW)
         if any(row.name == record["name"] for row in rows):
             raise NodaError(f"{where}: there are two of this name")
-        rows.append(_row(where, record, values, wishes, sources, rows))
-    wanted = [*wishes.rows, *(row.against for row in rows if row.name in wishes.rows and row.against)]
-    for name in wishes.rows:
+        rows.append(_row(where, record, values, overrides, sources, rows))
+    wanted = [*overrides.rows, *(row.against for row in rows if row.name in overrides.rows and row.against)]
+    for name in overrides.rows:
         if not any(row.name == name for row in rows):
             names = [row.name for row in rows]
-            raise NodaError(f"{path}: no row {name!r}{_near(name, names)}; there are: {'; '.join(names)}")
-    return tuple(row for row in rows if not wishes.rows or row.name in wanted)
+            raise NodaError(f"{path}: no row {name!r}; {suggest(name, names)}")
+    return tuple(row for row in rows if not overrides.rows or row.name in wanted)
 
 
 def _row(
-    where: str, record: Mapping[str, Any], values: Mapping[str, Any], wishes: Wishes, sources: Mapping[str, str],
+    where: str,
+    record: Mapping[str, Any],
+    values: Mapping[str, Any],
+    overrides: Overrides,
+    sources: Mapping[str, str],
     before: Sequence[Row],
-) -> Row:  # fmt: skip
+) -> Row:
     against = record.get("against", before[0].name if before else None)
     if against == record["name"]:
         against = None
     elif before and against not in [row.name for row in before]:
         names = [row.name for row in before]
-        raise NodaError(f"{where}: against = {against!r}{_near(against, names)}: no row above it has this name")
+        raise NodaError(f"{where}: against = {against!r}: no row above it has this name; {suggest(against, names)}")
     labels = tuple(str(label) for label in record.get("labels", ()))
     if len(labels) not in (0, len(values.get("labels", ()))):
         raise NodaError(f"{where}: {len(labels)} labels for {len(values.get('labels', ()))} columns")
@@ -180,7 +183,7 @@ def _row(
     if preset is None:
         raise NodaError(f"{where}: no `preset`, neither here nor for the whole table")
     settings = {**values["set"], **record.get("set", {}), **over.get("set", {})}
-    settings |= dict(_setting(item) for item in wishes.settings)
+    settings |= split_pairs(overrides.settings)
     render, skipped = _render(where, record, values, sources)
     return Row(
         record["name"], render, preset, tuple(f"{key}={_text(value)}" for key, value in settings.items()), against,
@@ -205,15 +208,15 @@ def _render(
     return tuple(shlex.split(text)), skipped
 
 
-def _objects(values: Mapping[str, Any], wishes: Wishes, data: Path) -> dict[str, str]:
+def _objects(values: Mapping[str, Any], overrides: Overrides, data: Path) -> dict[str, str]:
     """What may stand in braces in a row's options."""
-    place = shlex.quote(str(data))
-    objects = values.get("objects", "").replace("{data}", place)
-    if wishes.objects is not None:
-        objects = f"--objects {shlex.quote(str(wishes.objects))}"
-        if wishes.objects_images is not None:
-            objects += f" --objects-images {shlex.quote(str(wishes.objects_images))}"
-    return {"data": place, "objects": objects}
+    quoted = shlex.quote(str(data))
+    objects = values.get("objects", "").replace("{data}", quoted)
+    if overrides.objects is not None:
+        objects = f"--objects {shlex.quote(str(overrides.objects))}"
+        if overrides.objects_images is not None:
+            objects += f" --objects-images {shlex.quote(str(overrides.objects_images))}"
+    return {"data": quoted, "objects": objects}
 
 
 def _paper(where: str, text: str) -> tuple[str, ...]:
@@ -226,13 +229,6 @@ def _paper(where: str, text: str) -> tuple[str, ...]:
     return cells
 
 
-def _setting(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise NodaError(f"--set {text}: write key=value")
-    return key.strip(), value.strip()
-
-
 def _text(value: Any) -> str:
     """A TOML value as `--set` reads it."""
     if isinstance(value, bool):
@@ -243,14 +239,9 @@ def _text(value: Any) -> str:
 def _check(where: str, values: Mapping[str, Any], known: Mapping[str, type]) -> None:
     for key, value in values.items():
         if key not in known:
-            raise NodaError(f"{where}: unknown key {key!r}{_near(key, known)}; there are: {', '.join(known)}")
+            raise NodaError(f"{where}: unknown key {key!r}; {suggest(key, known)}")
         if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
             raise NodaError(f"{where}: {key} = {value!r}: should be {_WORDS[known[key]]}")
 
 
 _WORDS = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table of settings"}
-
-
-def _near(word: str, words: Collection[str]) -> str:
-    near = get_close_matches(word, list(words), n=1)
-    return f", did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,203 @@
+"""A run that makes a benchmark, and its two kinds of work, spread over workers in shards: deciding and painting."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from noda_synth.benchmark.capsules import Joints
+from noda_synth.benchmark.decide import Body, Decider, Size, ValidationTarget, newly_hidden
+from noda_synth.benchmark.paint import TwinSpec, paint_twin
+from noda_synth.benchmark.protocol import SEVERITIES, Settings
+from noda_synth.data.dataset import Dataset, Person
+from noda_synth.data.skeleton import Skeleton
+from noda_synth.errors import ItemError, Problem
+from noda_synth.formats import Layout
+from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.imaging.images import MAX_PIXELS, encode_jpeg, image_path, read_image
+from noda_synth.runs import jobs
+from noda_synth.runs.progress import Progress
+from noda_synth.runs.staging import Outcome, Staging
+
+_JPEG_QUALITY = 95
+_DECIDE_PEOPLE, _PAINT_PEOPLE = 16, 8
+_SEVERITY_ORDER = {severity.name: number for number, severity in enumerate(SEVERITIES)}
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkRun:
+    """What a benchmark is made of, and how.
+
+    Attributes:
+        dataset: the annotations.
+        layout: where its files lie.
+        out: the folder of the benchmark.
+        settings: what makes it another benchmark.
+        inputs: names and hashes of the annotation files.
+        originals: how the clean images get there: "symlink", "hardlink", "copy" or "none".
+        max_pixels: larger images are refused by their header.
+        workers: worker processes, or jobs.CLUSTER.
+        quiet: no progress.
+    """
+
+    dataset: Dataset
+    layout: Layout
+    out: Path
+    settings: Settings
+    inputs: Mapping[str, str]
+    originals: str = "symlink"
+    max_pixels: int = MAX_PIXELS
+    workers: int = 1
+    quiet: bool = False
+
+    @property
+    def valid_images(self) -> Path:
+        """The folder with the images of the validation part."""
+        return self.layout.valid_images or self.layout.images
+
+
+def decide_all(run: BenchmarkRun, sizes: Mapping[str, Size], bodies: Sequence[Body], staging: Staging) -> list[Line]:
+    """A line for every person and severity: the twin, or the reason why there is none.
+
+    Args:
+        run: what is made.
+        sizes: image of the validation part -> (width, height).
+        bodies: who may be pasted.
+        staging: held by the caller.
+    """
+    dataset = run.dataset
+    # Too many to be sent with each piece of work.
+    text = json.dumps([[body.image, body.row, body.joints.pixels, body.size] for body in bodies])
+    write_atomically(staging.folder / "bodies.json", text)
+    people = [(row, person, sizes.get(person.image)) for row, person in enumerate(dataset.valid)]
+    shards = [
+        jobs.Shard(f"decide-{number:06d}", block, len(block))
+        for number, block in enumerate(jobs.blocks(people, _DECIDE_PEOPLE))
+    ]
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    work = partial(
+        _decide_people, skeleton=dataset.skeleton, bodies=staging.folder / "bodies.json", fingerprint=fingerprint,
+        settings=run.settings,
+    )  # fmt: skip
+    with Progress(len(people), "decide", "person", quiet=run.quiet) as progress:
+        jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
+    lines = [json.loads(text) for shard in shards for text in staging.data(shard.name).read_text().splitlines()]
+    for line in lines:
+        if "reason" not in line:
+            occluder = dataset.persons[line["occluder"]["row"]]
+            line["occluder"] = {"source": occluder.image, "person": occluder.person_id, **line["occluder"]}
+    return sorted(lines, key=lambda line: (_SEVERITY_ORDER[line["severity"]], line["row"]))
+
+
+def _decide_people(
+    people: Sequence[tuple[int, Person, Size | None]],
+    path: Path,
+    *,
+    skeleton: Skeleton,
+    bodies: Path,
+    fingerprint: str,
+    settings: Settings,
+) -> Outcome:
+    decider = Decider(_read_bodies(bodies, fingerprint), settings)
+    with path.open("w") as file:
+        for row, person, size in people:
+            target = ValidationTarget(person, skeleton, size) if size else None
+            for severity in SEVERITIES:
+                twin, reason = decider.draw_twin(target, severity) if target else (None, "image cannot be read")
+                line: Line = {"severity": severity.name, "row": row, "person": person.person_id, "source": person.image}
+                if twin is None:
+                    line["reason"] = reason
+                else:
+                    name = PurePosixPath(person.image)
+                    name = name.with_name(f"{name.stem}_{severity.name}{row:06d}.jpg")
+                    line |= {
+                        "id": f"{severity.name}/{name.with_suffix('')}",
+                        "file": str(name),
+                        "covered": skeleton.named(twin.covered),
+                        "newly_hidden": skeleton.named(newly_hidden(twin, person.visible)),
+                        "occluder": {"row": decider.bodies[twin.position.body].row},
+                        "place": {key: value for key, value in asdict(twin.position).items() if key != "body"},
+                    }
+                file.write(json.dumps(line) + "\n")
+    return Outcome()
+
+
+@lru_cache(maxsize=1)
+def _read_bodies(path: Path, _fingerprint: str) -> list[Body]:
+    """Read once in each process."""
+    rows = json.loads(path.read_text())
+    return [
+        Body(image, row, Joints({name: (x, y) for name, (x, y) in joints.items()}), size)
+        for image, row, joints, size in rows
+    ]
+
+
+def _spec(dataset: Dataset, line: Line, body: Body) -> TwinSpec:
+    occluder = dataset.persons[body.row]
+    others = tuple(
+        other
+        for other in dataset.by_image[occluder.image]
+        if other.person_id != occluder.person_id and not other.duplicate
+    )
+    return TwinSpec(line, dataset.valid[line["row"]], body, occluder, others)
+
+
+def paint_all(
+    run: BenchmarkRun, twins: Sequence[Line], bodies: Sequence[Body], staging: Staging
+) -> tuple[list[Problem], int]:
+    """Paint all twins and put their pictures where they belong.
+
+    Returns:
+        What could not be painted, and the number of points at which masks had to be mended.
+    """
+    by_row: dict[int, list[TwinSpec]] = defaultdict(list)
+    body_of = {body.row: body for body in bodies}
+    for line in twins:
+        by_row[line["row"]].append(_spec(run.dataset, line, body_of[line["occluder"]["row"]]))
+    shards = [
+        jobs.Shard(f"paint-{number:06d}", [spec for group in block for spec in group], sum(map(len, block)))
+        for number, block in enumerate(jobs.blocks(list(by_row.values()), _PAINT_PEOPLE))
+    ]
+    work = partial(
+        _paint_twins,
+        images=run.layout.images,
+        valid_images=run.valid_images,
+        skeleton=run.dataset.skeleton,
+        max_pixels=run.max_pixels,
+    )
+    with Progress(len(twins), "paint", "twin", quiet=run.quiet) as progress:
+        outcomes = jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
+    for shard in shards:
+        folder = staging.data(shard.name)
+        for file in sorted(folder.rglob("*.jpg")):
+            target = staging.result / file.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+    return list(outcomes.problems()), sum(outcome.counts["mended"] for outcome in outcomes)
+
+
+def _paint_twins(
+    specs: Sequence[TwinSpec], path: Path, *, images: Path, valid_images: Path, skeleton: Skeleton, max_pixels: int
+) -> Outcome:
+    """Paint a few twins into the folder `path`, under the names that they get in the benchmark."""
+    path.mkdir()
+    problems, mended = [], 0
+    for spec in specs:
+        try:
+            picture = read_image(image_path(valid_images, spec.line["source"]), max_pixels)
+            source = read_image(image_path(images, spec.occluder.image), max_pixels)
+            mended += paint_twin(picture, source, spec, skeleton)
+        except ItemError as error:
+            problems.append(Problem("benchmark", spec.line["id"], str(error)))
+            continue
+        file = path / spec.line["severity"] / "images" / spec.line["file"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode_jpeg(picture, _JPEG_QUALITY))
+    return Outcome(problems, counts={"mended": mended})

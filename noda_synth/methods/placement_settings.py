@@ -1,0 +1,75 @@
+"""The choices of NODA's overlay strategy, in a module that imports nothing heavy: the options of render show them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from noda_synth.settings import one_of, within
+
+MASKS = ("box", "cardboard", "grabcut", "posecut", "mixed")
+SMOOTHINGS = ("ring", "feather", "matte", "none")
+PROTECTIONS = ("segment", "points")
+PLACES = ("ring", "ground")
+NO_GROUND = ("ring", "skip")
+_SMALLEST = 1e-9
+
+
+@dataclass(frozen=True)
+class PlacementSettings:
+    """The overlay strategy's choices; see the options of render.
+
+    Attributes:
+        mask: level of the pasted mask, or "mixed" for one of all levels drawn each time.
+        smooth: edge smoothing, see `compositing.edge_alpha`.
+        radius: range of the distance between the two box centres, in half diagonals of the target's box.
+        rescale: range of the factor on the occluder, after it was brought to the target's size.
+        protect: "segment" keeps the whole line between the protected joints free, "points" only the joints.
+        protect_joints: names of the protected joints; None takes the skeleton's.
+        min_covered: limb joints, not known to be occluded before, that have to be covered.
+        max_covered: labelled joints that may be covered at most; None sets no limit.
+        tries: candidates tried for a target before it is passed over.
+        max_enlarge: a body is not enlarged by more than this.
+        body_quality: share of the pool's bodies that may be drawn, those with the best masks.
+        place: "ring", anywhere around the target as in the paper, or "ground", on the target's ground.
+        no_ground: with place "ground", who stands on none is placed in the "ring", or passed over ("skip").
+        candidates: with place "ground", bodies drawn each time, of which the one whose tone fits best comes first.
+    """
+
+    mask: str = "grabcut"
+    smooth: str = "ring"
+    radius: tuple[float, float] = (1 / 3, 1.0)
+    rescale: tuple[float, float] = (0.8, 1.2)
+    protect: str = "segment"
+    protect_joints: tuple[str, ...] | None = None
+    min_covered: int = 1
+    max_covered: int | None = None
+    tries: int = 200
+    max_enlarge: float = 2.0
+    body_quality: float = 1.0
+    place: str = "ring"
+    no_ground: str = "ring"
+    candidates: int = 8
+
+    def __post_init__(self) -> None:
+        one_of("mask", self.mask, MASKS)
+        one_of("smooth", self.smooth, SMOOTHINGS)
+        one_of("place", self.place, PLACES)
+        one_of("no_ground", self.no_ground, NO_GROUND)
+        within("candidates", self.candidates, 1, math.inf)
+        one_of("protect", self.protect, PROTECTIONS)
+        within("radius", self.radius, 0, math.inf)
+        within("rescale", self.rescale, _SMALLEST, math.inf)
+        within("min_covered", self.min_covered, 0, math.inf)
+        within("max_covered", self.max_covered or 0, 0, math.inf)
+        within("tries", self.tries, 1, math.inf)
+        within("max_enlarge", self.max_enlarge, _SMALLEST, math.inf)
+        within("body_quality", self.body_quality, _SMALLEST, 1)
+
+
+PRESETS = {
+    "paper": PlacementSettings(),
+    "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5, place="ground", tries=1600),
+}
+"""`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges, only the better bodies, and a ground
+under their feet."""

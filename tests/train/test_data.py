@@ -1,0 +1,49 @@
+"""The trainer reads images as noda_synth does: the same pixels, and the same files refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from noda_synth.errors import NodaError
+from noda_synth.imaging import images
+from noda_train.data import read_image
+
+
+@pytest.fixture
+def photo(drawn: Path) -> Path:
+    return drawn / "images" / "t0.jpg"
+
+
+def test_an_image_is_bgr_as_stored(photo: Path) -> None:
+    image = read_image(photo)
+    assert image.dtype == np.uint8 and image.shape == (260, 320, 3)
+    np.testing.assert_array_equal(image, cv2.imread(str(photo)))
+    np.testing.assert_array_equal(image, images.read_image(photo))
+
+
+@pytest.mark.parametrize("fill_the_rest", [False, True])
+def test_a_jpeg_that_was_cut_is_refused_on_every_opencv(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill_the_rest: bool
+) -> None:
+    """OpenCV before 4.11 decodes it and leaves the rest grey."""
+    data = photo.read_bytes()
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(data[: len(data) // 2])
+    if fill_the_rest:
+        monkeypatch.setattr(cv2, "imdecode", lambda *_: np.full((260, 320, 3), 128, np.uint8))
+        assert read_image(photo)[0, 0, 0] == 128  # of a whole file the decoder's word is taken
+    with pytest.raises(NodaError, match=r"cut\.jpg: the JPEG ends early"):
+        read_image(cut)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no image"])
+def test_what_is_no_image_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(NodaError, match=r"a\.jpg"):
+        read_image(path)

@@ -1,0 +1,173 @@
+"""Scoring anybody's files from the command line: without torch, and with one clear line where a file is damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from noda_synth.errors import NodaError
+from noda_train.metrics.truth import read_truth
+
+Run = Callable[..., int]
+
+
+def records() -> list[dict[str, Any]]:
+    """Three people whose joints lie on a line."""
+    joints = [[number + 1.0, number + 2.0] for number in range(16)]
+    one = {"image": "a.jpg", "center": [10, 10], "scale": 1.0, "joints": joints, "joints_vis": [1] * 16}
+    return [dict(one) for _ in range(3)]
+
+
+@pytest.fixture
+def predictions(tmp_path: Path) -> Path:
+    with h5py.File(tmp_path / "pred.h5", "w") as file:
+        file["preds"] = np.array([record["joints"] for record in records()])
+    return tmp_path / "pred.h5"
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> Path:
+    path = tmp_path / "whole.json"
+    path.write_text(json.dumps(records()))
+    return path
+
+
+def gt_valid(path: Path) -> Path:
+    boxes = np.array([[[1.0] * 3, [1.0] * 3], [[50.0] * 3, [60.0] * 3]])
+    missing, joints = np.zeros((16, 3), np.uint8), np.array([record["joints"] for record in records()])
+    arrays = {"jnt_missing": missing, "pos_gt_src": joints.transpose(1, 2, 0), "headboxes_src": boxes}
+    scipy.io.savemat(path, arrays)
+    return path
+
+
+def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """`noda-train ...` where torch is not installed."""
+    code = "import sys; sys.modules['torch'] = None; from noda_train.cli import main; main()"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_scoring_needs_no_torch(predictions: Path, truth: Path) -> None:
+    for file in (truth, gt_valid(truth.with_name("gt_valid.mat"))):
+        out = truth.with_name("scores.json")
+        ended = without_torch(
+            "eval", "--predictions", predictions, "--truth", file, "--against", predictions, "--json", out
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "PCKh@0.5" in ended.stdout
+        assert json.loads(out.read_text())["thresholds"]["0.5"]["all"]["mean"] == 100
+    ended = without_torch("eval", "--predictions", predictions.parent, "--truth", truth)
+    assert ended.returncode == 2 and "not evaluated yet" in ended.stderr
+
+
+def test_the_published_numbers_need_no_torch(noda_data: Path) -> None:
+    folder = noda_data / "mpii-val-golden"
+    words = ("--predictions", folder / "preds_hourglass.h5", "--truth", folder / "gt_valid.mat")
+    ended = without_torch("eval", *words, "--visible", folder / "visible.h5")
+    assert ended.returncode == 0 and "88.0" in ended.stdout, ended.stderr
+
+
+def cut(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+def without_joints_vis(text: str) -> str:
+    people = json.loads(text)
+    del people[1]["joints_vis"]
+    return json.dumps(people)
+
+
+def with_five_joints(text: str) -> str:
+    people = json.loads(text)
+    people[1]["joints"] = people[1]["joints"][:5]
+    return json.dumps(people)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (cut, "not valid JSON"),
+        (without_joints_vis, "record 1 (image a.jpg): lacks joints_vis"),
+        (with_five_joints, "record 1 (image a.jpg): joints: shape (5, 2)"),
+        (lambda _: "[]", "an empty list"),
+    ],
+)
+def test_a_damaged_truth_is_named_with_its_record(
+    predictions: Path,
+    truth: Path,
+    python_m_train: Run,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[str], str],
+    says: str,
+) -> None:
+    truth.write_text(damage(truth.read_text()))
+    for option in ("--truth", "--visible"):
+        other = gt_valid(truth.with_name("gt_valid.mat"))
+        words = ["--truth", truth] if option == "--truth" else ["--truth", other, "--visible", truth]
+        assert python_m_train("eval", "--predictions", predictions, *words) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"Error: {truth}: ") and says in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("nowhere/out.json", "there is no folder"), ("folder", "it is a folder")],
+)
+def test_numbers_that_cannot_be_written_are_said_before_anything_is_read(
+    tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str], name: str, reason: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    for words in (["--predictions", tmp_path / "none.h5", "--truth", tmp_path / "none.json"], ["--run", tmp_path]):
+        assert python_m_train("eval", *words, "--json", tmp_path / name) == 2
+        assert f"{name}: cannot be written ({reason}" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
+
+
+def element(kind: int, data: bytes) -> bytes:
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def test_a_truth_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An extra variable of zeros, 2 MB of which take some kilobytes in the file."""
+    path, size = gt_valid(tmp_path / "gt_valid.mat"), 2 << 20
+    head = element(6, struct.pack("<II", 9, 0)) + element(5, struct.pack("<ii", 16, size // 16))
+    head += element(1, b"jnt_visible")
+    matrix = struct.pack("<II", 14, len(head) + 8 + size) + head + struct.pack("<II", 2, size) + bytes(size)
+    packed = zlib.compress(matrix, 9)
+    path.write_bytes(path.read_bytes() + struct.pack("<II", 15, len(packed)) + packed)
+    monkeypatch.setattr("noda_synth.formats.files.matlab.MAX_BYTES", 1 << 20)
+    with pytest.raises(NodaError, match=r"gt_valid\.mat: .*unpacks to more bytes than are read"):
+        read_truth(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("pos_gt_src", np.zeros((16, 3, 3)), "pos_gt_src holds float64 (16, 3, 3)"),
+        ("jnt_visible", np.zeros((3, 16)), "jnt_visible holds float64 (3, 16)"),
+        ("jnt_missing", np.zeros((14, 3)), "jnt_missing holds float64 (14, 3)"),
+        ("headboxes_src", None, "no headboxes_src"),
+        ("pos_gt_src", None, "no gt_valid.mat"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(tmp_path: Path, name: str, values: Any, says: str) -> None:
+    path = gt_valid(tmp_path / "gt_valid.mat")
+    content = {key: value for key, value in scipy.io.loadmat(path).items() if not key.startswith("__")}
+    content.pop(name, None)
+    scipy.io.savemat(path, content if values is None else {**content, name: values})
+    with pytest.raises(NodaError) as error:
+        read_truth(path)
+    assert str(error.value).startswith(str(path)) and says in str(error.value)

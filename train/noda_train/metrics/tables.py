@@ -1,0 +1,123 @@
+"""The tables that the commands print, from the numbers of `scoring`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from noda_train.metrics.average_precision import NUMBERS
+from noda_train.metrics.truth import SUBSETS
+
+_EXPLAINED = {
+    "PCKh": "Mean: weighted by samples, 14 joints (Simple Baselines, HRNet, NODA). Macro: plain mean of the 14 joints.",
+    "PCK": "PCK: share of joints within the threshold x the longer side of the person's box. Mean: weighted by samples."
+    " Macro: plain mean of the joints.",
+}
+Interval = Sequence[float | None]
+
+
+def cell(value: float | None, sign: bool = False) -> str:
+    """A number of a table; a difference that rounds to nothing is +0.0, never -0.0."""
+    return "n/a" if value is None else f"{value:+z.1f}" if sign else f"{value:.1f}"
+
+
+def span(interval: Interval, sign: bool = False) -> str:
+    """An interval [low, high] of a table."""
+    return "n/a" if interval[0] is None else "..".join(cell(end, sign) for end in interval)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines of text, the columns aligned at their right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows)
+
+
+def format_numbers(result: Mapping[str, Any]) -> str:
+    """All numbers of predictions: the paper's table, and OKS and AP for sets in COCO's form."""
+    has_split = "split" not in result
+    parts = [f"{result['persons']} persons"]
+    if not has_split:
+        parts.append(f"visible and occluded: {result['split']}")
+    for threshold, tables in result["thresholds"].items():
+        parts.append(aligned(_pck_rows(f"{_metric(result)}@{threshold}", tables, has_split)))
+    parts.append(_EXPLAINED[_metric(result)])
+    if similarity := result.get("oks"):
+        if "why_not" in similarity:
+            parts.append(f"OKS and AP: n/a, {similarity['why_not']}")
+        else:
+            parts += _similarity(similarity, SUBSETS if has_split else SUBSETS[:1], sign=False)
+    return "\n\n".join(parts)
+
+
+def format_comparison(result: Mapping[str, Any]) -> str:
+    """Differences in the paper's form: (+visible, +occluded), then the intervals of the means."""
+    parts = [f"differences over {result['persons']} persons, this run less the other"]
+    for threshold, tables in result["thresholds"].items():
+        headings = _headings(tables)
+        rows = [
+            [f"{_metric(result)}@{threshold}", *headings.values()],
+            *_paper_rows(tables, headings, lambda table, key: cell(table[key]["difference"], sign=True)),
+        ]
+        spans = [f"{name} {_ends(tables[name]['mean']['interval'])}" for name in SUBSETS]
+        parts.append(aligned(rows) + "\n95 % of the mean's difference: " + ", ".join(spans))
+    parts.append(_EXPLAINED[_metric(result)])
+    if similarity := result.get("oks"):
+        parts += _similarity(similarity, SUBSETS, sign=True)
+    return "\n\n".join(parts)
+
+
+def _metric(result: Mapping[str, Any]) -> str:
+    name: str = result.get("metric", "PCKh")  # numbers that were written before there was another metric
+    return name
+
+
+def _headings(tables: Mapping[str, Any]) -> dict[str, str]:
+    """Key -> heading of the table's columns, from the numbers themselves."""
+    means = {"mean": "Mean", "macro_mean": "Macro"}
+    others = ("n", "counts", "interval", *means)
+    return {**{key: key.capitalize() for key in tables["all"] if key not in others}, **means}
+
+
+def _paper_rows(
+    tables: Mapping[str, Any], headings: Mapping[str, str], shown: Callable[[Mapping[str, Any], str], str]
+) -> list[list[str]]:
+    """A row for all joints, and below it the pairs (visible, occluded)."""
+    everything, visible, occluded = (tables[name] for name in SUBSETS)
+    pairs = [f"({shown(visible, key)}, {shown(occluded, key)})" for key in headings]
+    return [["all", *(shown(everything, key) for key in headings)], ["(visible, occluded)", *pairs]]
+
+
+def _pck_rows(name: str, tables: Mapping[str, Any], has_split: bool) -> list[list[str]]:
+    headings = _headings(tables)
+    everything, pairs = _paper_rows(tables, headings, lambda table, key: cell(table[key]))
+    spans = {subset: span(tables[subset].get("interval", {}).get("mean", (None, None))) for subset in SUBSETS}
+    rows = [
+        [name, *headings.values(), "95 % of mean", "n"],
+        [*everything, spans["all"], str(tables["all"]["n"])],
+    ]
+    if has_split:
+        counts = f"({tables['visible']['n']}, {tables['occluded']['n']})"
+        rows.append([*pairs, f"({spans['visible']}, {spans['occluded']})", counts])
+    return rows
+
+
+def _similarity(similarity: Mapping[str, Any], subsets: Sequence[str], sign: bool) -> list[str]:
+    """The table of OKS and AP, of numbers or (with `sign`) of differences, and why there is no AP."""
+    tables: Mapping[str, Any] = similarity.get("ap", {})
+    keys = NUMBERS if tables else ()
+    rows = [
+        ["OKS", *keys, *(["95 % of AP"] if tables else []), "mean OKS", "95 % of mean", *([] if sign else ["persons"])]
+    ]
+    for name in subsets:
+        mean = similarity["mean"][name]
+        numbers = [cell(tables[name][key], sign) for key in keys]
+        spans = [span(tables[name]["interval"]["AP"], sign)] if tables else []
+        value = cell(mean["difference" if sign else "mean"], sign)
+        count = [] if sign else [str(mean["persons"])]
+        rows.append([name, *numbers, *spans, value, span(mean["interval"], sign), *count])
+    return [aligned(rows), *([f"AP: n/a, {similarity['why_no_ap']}"] if "why_no_ap" in similarity else [])]
+
+
+def _ends(interval: Interval) -> str:
+    """An interval of differences, each end for itself: n/a..n/a where nothing is known."""
+    return "..".join(cell(end, sign=True) for end in interval)
