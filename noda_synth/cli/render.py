@@ -88,7 +88,7 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     type=click.Choice(list(PRESETS)),
     default="paper",
     show_default=True,
-    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies, on the target's ground.",
+    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies, on the ground.",
 )
 @noda_option(
     "--mask", type=click.Choice(MASKS), help="Mask of the pasted bodies; mixed draws one of the paper's three."

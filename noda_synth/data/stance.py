@@ -91,7 +91,8 @@ def grounded(stances: NDArray[np.float64]) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         even = (step < _MAX_STEP) | (np.abs(legs_y) < 0.5)
         hangs = (legs_y > _MIN_LEGS) & (lowest - feet > _SOLE * size)
-    return standing(stances) | np.asarray(even & ~hangs & ~np.isnan(trunk_y) & ~np.isnan(legs_y))
+    rests = np.asarray(even & ~hangs & ~np.isnan(trunk_y) & ~np.isnan(legs_y))
+    return np.asarray(standing(stances) | rests)
 
 
 def stance_distance(stances: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

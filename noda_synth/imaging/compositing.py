@@ -7,6 +7,7 @@ picture under its top-left pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ COVERING = 128
 
 _RING_SIZE, _RING_ALPHA = 8, 192
 _FEATHER = 6.0
+# Opacity from which a pixel of a matte is all body, and how many pixels its colours are carried outwards.
+_SOLID, _BLEED = 235, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,23 @@ def resize_crop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
     return np.asarray(cv2.resize(crop, size, interpolation=_interpolation(crop, size)), np.uint8)
 
 
+def rim_colours(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A stamp (h, w, 3) whose half transparent rim takes its colours from the body beside it.
+
+    In the crop the rim shows body and old background mixed; pasted as it is, it would carry a seam of that background.
+    """
+    solid = (alpha >= _SOLID).astype(np.float32)
+    window = (2 * _BLEED + 1, 2 * _BLEED + 1)
+    weight = np.asarray(cv2.blur(solid, window))
+    rim = np.nonzero((alpha > 0) & (alpha < _SOLID) & (weight > 0.01))
+    if not len(rim[0]):
+        return colours
+    spread = np.asarray(cv2.blur(colours * solid[..., None], window))
+    mended = colours.copy()
+    mended[rim] = np.clip(spread[rim] / weight[rim][:, None] + 0.5, 0, 255).astype(np.uint8)
+    return mended
+
+
 def fused_colours(crop: NDArray[np.uint8], opacity: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
     """A crop (h, w, 3) whose half transparent rim has the body's colours alone: foreground estimation by blur fusion.
 
@@ -105,7 +125,7 @@ def fused_colours(crop: NDArray[np.uint8], opacity: NDArray[np.uint8], radius: i
 
 def _fusion(
     picture: NDArray[np.float32],
-    alpha: NDArray[np.float32],
+    alpha: NDArray[np.floating[Any]],
     foreground: NDArray[np.float32],
     background: NDArray[np.float32],
     radius: int,

@@ -130,7 +130,8 @@ def draw_on_ground(
 ) -> tuple[Placement | None, str]:
     """A placement on the target's ground that keeps the rules, or None and the reason.
 
-    Of some bodies drawn (`candidates`), those whose tone fits best are tried first, each with several heights and positions.
+    Of some bodies drawn (`candidates`), those whose tone fits best are tried first, each at several heights
+    and positions.
     """
     pool, level = occluders.pool, occluders.levels[-1]
     fitting = bodies.candidates(target, pool.images, spent)
