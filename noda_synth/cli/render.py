@@ -16,6 +16,7 @@ from noda_synth.cli.options import (
     DataOptions,
     NumberRange,
     ObjectsOptions,
+    Quality,
     RunOptions,
     data_options,
     objects_options,
@@ -114,6 +115,7 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     type=click.IntRange(1),
     help="With --place ground: bodies drawn at a time; the one whose tone fits best is tried first.",
 )
+@noda_option("--reuse", type=click.IntRange(1), help="A body is pasted at most so often in the set.")
 @noda_option(
     "--radius", type=NumberRange(0), nargs=2, help="Distance of the box centres, in half diagonals of the target's box."
 )
@@ -147,7 +149,14 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     type=click.Choice(["jpg", "png"]),
     default="jpg",
     show_default=True,
-    help="Format of the copies: JPEG of quality 95, or exact pixels.",
+    help="Format of the copies: JPEG, or exact pixels.",
+)
+@click.option(
+    "--quality",
+    type=Quality(),
+    default="source",
+    show_default=True,
+    help="Of the JPEGs, 1 to 100; source: each as its source was encoded, so that nothing changes beside the body.",
 )
 @click.option(
     "--originals",
@@ -174,6 +183,7 @@ def command(
     copies: int,
     append: bool,
     suffix: str,
+    quality: int | str,
     originals: str,
     coco: bool,
     limit: int | None,
@@ -213,6 +223,7 @@ def command(
         copies=copies,
         append=append,
         format=suffix,
+        quality=quality,
         originals=originals,
         coco=coco,
         limit=limit,

@@ -23,7 +23,7 @@ from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.data.stance import grounded, stance_distance, stance_of, standing
 from noda_synth.imaging.compositing import COVERING, alpha_at
-from noda_synth.imaging.tone import tone_distance
+from noda_synth.imaging.tone import GREY_CHROMA, tone_distance
 from noda_synth.methods.placement import (
     Occluders,
     Placement,
@@ -46,7 +46,8 @@ _POSITIONS = 20
 # Draws of height, size and side with one body before the next is taken.
 _DRAWS = 5
 _MIN_LIMB, _MEAN_LIMB, _ONE_PIECE, _LABELLED = 0.75, 0.9, 0.97, 0.9
-_IN_FRAME = 0.75
+# Least share of a body's width and height within the frame: the frame cuts legs off, seldom sides.
+_IN_FRAME, _IN_HEIGHT = 0.75, 0.5
 # Stances closer than this, in S, may stand in for each other where the target does not stand upright.
 _SAME_STANCE = 0.6
 _NEARER = 0.05
@@ -60,6 +61,7 @@ class GroundTarget(TargetPerson):
         stance: (8,) float64, see `noda_synth.data.stance`.
         ground: "standing", "matched" (grounded, in another posture), or "" where joints tell of no ground.
         tone: (6,) float64 of the target's surroundings, or None where it is not known.
+        frame: left, top, right, bottom of what of the picture is not black bars.
         nearer: other people with the y of their feet, in pixels.
     """
 
@@ -74,6 +76,7 @@ class GroundTarget(TargetPerson):
         super().__init__(person, skeleton, size, settings)
         self.stance = stance_of(Pose(skeleton, person.joints, self.usable, person.visible)).as_array()
         self.tone: NDArray[np.float64] | None = None
+        self.frame: tuple[int, int, int, int] = (0, 0, *size)
         upright = bool(standing(self.stance[None])[0])
         self.ground = "standing" if upright else "matched" if grounded(self.stance[None])[0] else ""
         self.line = _line(self.stance)
@@ -83,6 +86,26 @@ class GroundTarget(TargetPerson):
             if known.sum() >= _KNOWN_JOINTS:
                 stance = stance_of(Pose(skeleton, other.joints, known, other.visible)).as_array()
                 self.nearer.append((_line(stance), other.joints[known]))
+
+    def see(self, tone: NDArray[np.float64], frame: NDArray[np.int32]) -> None:
+        """What the picture tells: the tone (6,) around the target, and its frame (4,) without black bars.
+
+        Joints on a bar cannot be covered, as bodies end at it.
+        """
+        left, top, right, bottom = (int(value) for value in frame)
+        self.tone, self.frame = tone, (left, top, right, bottom)
+        pixels = np.floor(self.person.joints + 0.5)
+        with np.errstate(invalid="ignore"):
+            self.coverable &= ((pixels >= (left, top)) & (pixels < (right, bottom))).all(axis=1)
+
+    @property
+    def grey(self) -> bool:
+        return self.tone is not None and bool(self.tone[3] < GREY_CHROMA)
+
+    def shown(self, placement: Placement) -> Placement:
+        """The placement, with what the picture asks of it: that the body ends at black bars, and is grey in grey."""
+        bars = self.frame != (0, 0, *self.size)
+        return replace(placement, frame=self.frame if bars else None, grey=self.grey)
 
 
 class GroundBodies:
@@ -103,21 +126,24 @@ class GroundBodies:
         self.rows = occluders.rows[whole[occluders.rows]]
         self.stances, self.tones = pool.stances()[self.rows], pool.tones()[self.rows]
         self.upright = standing(self.stances)
+        self.coloured = self.tones[:, 3] >= GREY_CHROMA
 
-    def candidates(self, target: GroundTarget, images: Sequence[str], spent: Collection[int]) -> NDArray[np.intp]:
-        """Indices into `rows` of the bodies whose stance fits the target and that need not be enlarged too much."""
+    def candidates(self, target: GroundTarget, spent: Collection[int]) -> NDArray[np.intp]:
+        """Indices into `rows` of the bodies whose stance fits the target and that need not be enlarged too much.
+
+        A grey picture makes any body grey; in a coloured one no body may be grey.
+        """
         if target.ground == "standing":
             fits = self.upright
         else:
             with np.errstate(invalid="ignore"):
                 fits = stance_distance(self.stances, target.stance) < _SAME_STANCE
         fits = fits & (self.stances[:, 0] * MAX_ENLARGE >= target.stance[0])
-        found = [
-            index
-            for index in np.flatnonzero(fits)
-            if (row := int(self.rows[index])) not in spent and images[row] != target.person.image
-        ]
-        return np.array(found, np.intp)
+        if not target.grey:
+            fits &= self.coloured
+        if spent:
+            fits &= ~np.isin(self.rows, np.array(list(spent), np.intp))
+        return np.flatnonzero(fits)
 
 
 def draw_on_ground(
@@ -134,7 +160,7 @@ def draw_on_ground(
     and positions.
     """
     pool, level = occluders.pool, occluders.levels[-1]
-    fitting = bodies.candidates(target, pool.images, spent)
+    fitting = bodies.candidates(target, spent)
     if not len(fitting):
         return None, "no body of the pool has the stance and the size"
     for _ in range(0, settings.tries, 2 * _DRAWS * _POSITIONS):
@@ -142,15 +168,18 @@ def draw_on_ground(
         if target.tone is not None:
             drawn = drawn[np.argsort(tone_distance(bodies.tones[drawn], target.tone), kind="stable")]
         for index in drawn[:2]:
+            row = int(bodies.rows[index])
+            if pool.images[row] == target.person.image:
+                continue
             for _ in range(_DRAWS):
-                row = int(bodies.rows[index])
                 drop = float(np.interp(rng.uniform(), np.linspace(0, 1, len(DROPS)), DROPS))
                 jitter = float(np.exp(rng.normal(0.0, SIZE_JITTER)))
                 scale = target.stance[0] * (1 + drop / HORIZON) * jitter / bodies.stances[index, 0]
                 scale = min(scale, MAX_ENLARGE)
                 found = _stand(target, occluders, row, bodies.stances[index], drop, scale, settings, rng)
                 if found is not None:
-                    return replace(found, level=level, rescale=jitter, ground=target.ground, drop=drop), ""
+                    placed = replace(found, level=level, rescale=jitter, ground=target.ground, drop=drop)
+                    return target.shown(placed), ""
     return None, f"no placement on the ground in {settings.tries} tries"
 
 
@@ -184,8 +213,10 @@ def _stand(
     nearest, farthest = np.sqrt(max(low**2 - away_y**2, 0.0)), np.sqrt(high**2 - away_y**2)
     away_x = rng.uniform(nearest, farthest, _POSITIONS) * rng.choice([-1.0, 1.0], _POSITIONS)
     left = np.floor(target.center[0] + away_x - center[0] + 0.5).astype(np.int64)[:, None]
-    shown = np.minimum(left + size[0], target.size[0]) - np.maximum(left, 0)
+    start, ceiling, end, floor = target.frame
+    shown = np.minimum(left + size[0], end) - np.maximum(left, start)
     in_frame = shown[:, 0] >= _IN_FRAME * size[0]
+    in_frame &= min(top + size[1], floor) - max(top, ceiling) >= _IN_HEIGHT * size[1]
     if not in_frame.any():
         return None
     alpha = overlay_alpha(pool, row, occluders.levels[-1], size, settings.smooth)

@@ -34,6 +34,7 @@ class PlacementSettings:
         place: "ring", anywhere around the target as in the paper, or "ground", on the target's ground.
         no_ground: with place "ground", who stands on none is placed in the "ring", or passed over ("skip").
         candidates: with place "ground", bodies drawn each time, of which the one whose tone fits best comes first.
+        reuse: a body is pasted at most so often in a whole set; None sets no limit.
     """
 
     mask: str = "grabcut"
@@ -50,6 +51,7 @@ class PlacementSettings:
     place: str = "ring"
     no_ground: str = "ring"
     candidates: int = 8
+    reuse: int | None = None
 
     def __post_init__(self) -> None:
         one_of("mask", self.mask, MASKS)
@@ -57,6 +59,7 @@ class PlacementSettings:
         one_of("place", self.place, PLACES)
         one_of("no_ground", self.no_ground, NO_GROUND)
         within("candidates", self.candidates, 1, math.inf)
+        within("reuse", 1 if self.reuse is None else self.reuse, 1, math.inf)
         one_of("protect", self.protect, PROTECTIONS)
         within("radius", self.radius, 0, math.inf)
         within("rescale", self.rescale, _SMALLEST, math.inf)
@@ -69,7 +72,7 @@ class PlacementSettings:
 
 PRESETS = {
     "paper": PlacementSettings(),
-    "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5, place="ground", tries=1600),
+    "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5, place="ground", tries=1600, reuse=4),
 }
 """`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges, only the better bodies, and a ground
 under their feet."""

@@ -17,7 +17,7 @@ STATUS_OK, STATUS_FALLBACK = 0, 1
 """Status of a level: its own mask, or the cardboard level's because it could not run."""
 
 _GEOMETRY = ("joints", "labelled", "visible", "scale", "box", "size", "origin", "factor")
-COLUMNS = (*_GEOMETRY, "truncated", "image", "person", "stance", "tone")
+COLUMNS = (*_GEOMETRY, "truncated", "image", "person", "stance", "tone", "frame")
 """Arrays with one row per body, in the order in which they are hashed."""
 _COPY_BYTES = 8 << 20
 

@@ -164,6 +164,10 @@ class Pool:
         """(N, 6) float64: the tones of the crops, see `noda_synth.imaging.tone`."""
         return np.asarray(checked_array(self._file, "bodies/tone")[()])
 
+    def frames(self) -> NDArray[np.int32]:
+        """(N, 4) int32: left, top, right, bottom of the source images without black bars: `imaging.bars`."""
+        return np.asarray(checked_array(self._file, "bodies/frame")[()])
+
     def has_matte(self, level: str) -> bool:
         """All masks of the level have a soft edge of their own."""
         return bool(np.all(checked_array(self._file, f"masks/{level}/matte")[()]))
@@ -274,7 +278,7 @@ def _check_columns(columns: Mapping[str, h5py.Dataset], joints: int, counts: set
     """Raises ValueError for columns that do not fit each other."""
     shapes = {"joints": (joints, 2), "labelled": (joints,), "visible": (joints,), "box": (4,)}
     shapes |= dict.fromkeys(("size", "origin", "factor"), (2,))
-    shapes |= {"stance": (len(STANCE_FIELDS),), "tone": (len(TONE_FIELDS),)}
+    shapes |= {"frame": (4,), "stance": (len(STANCE_FIELDS),), "tone": (len(TONE_FIELDS),)}
     for name, values in columns.items():
         if {len(values)} != counts or values.shape[1:] != shapes.get(name, ()):
             raise ValueError(f"bodies/{name} has the shape {values.shape}")

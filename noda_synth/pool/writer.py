@@ -42,6 +42,7 @@ def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attrib
         "truncated": np.array([t for _, _, t in bodies], np.uint8),
         "stance": np.array([stance_of(pose).as_array() for pose in poses]).reshape(-1, len(STANCE_FIELDS)),
         "tone": np.array([tone(c.image) for _, c, _ in bodies]).reshape(-1, len(TONE_FIELDS)),
+        "frame": np.array([c.frame for _, c, _ in bodies], np.int32).reshape(-1, 4),
         "image": np.array([p.image.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
         "person": np.array([p.person_id.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
     }
