@@ -2,9 +2,9 @@
 
     python scripts/bench_render.py --data data/mpii --number 100
 
-The floor of an image is to decode it and to encode it again at quality 95, nothing else. Render does that too, and pastes a body. The
-two are timed in turn on the same images by processor time, and their ratio is taken image by image. The whole pipeline,
-with its shards, files and manifest lines, is timed over the same copies too.
+The floor of an image is to decode it and to encode it again at quality 95, nothing else. Render does that too, and
+pastes a body. The two are timed in turn on the same images by processor time, and their ratio is taken image by image.
+The whole pipeline, with its shards, files and manifest lines, is timed over the same copies too.
 """
 
 from __future__ import annotations

@@ -19,9 +19,8 @@ def frame_of(picture: NDArray[np.uint8]) -> NDArray[np.int32]:
     """(4,) int32 left, top, right, bottom in pixels of a picture (h, w, 3) uint8 without its black bars."""
     height, width = picture.shape[:2]
     size = -(-width // REDUCTION), -(-height // REDUCTION)
-    return frame_of_reduced(
-        np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), (width, height)
-    )
+    reduced = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return frame_of_reduced(reduced, (width, height))
 
 
 def frame_of_reduced(reduced: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.int32]:

@@ -45,6 +45,8 @@ DROPS = (0.0, 0.014, 0.054, 0.081, 0.104, 0.122, 0.165, 0.199, 0.233, 0.254, 0.3
 _POSITIONS = 20
 # Draws of height, size and side with one body before the next is taken.
 _DRAWS = 5
+# S from hips to ankles of a body that stands, not crouches or rides.
+_WHOLE_LEGS = 1.3
 _MIN_LIMB, _MEAN_LIMB, _ONE_PIECE, _LABELLED = 0.75, 0.9, 0.97, 0.9
 # Least share of a body's width and height within the frame: the frame cuts legs off, seldom sides.
 _IN_FRAME, _IN_HEIGHT = 0.75, 0.5
@@ -125,7 +127,8 @@ class GroundBodies:
         whole &= labelled >= _LABELLED
         self.rows = occluders.rows[whole[occluders.rows]]
         self.stances, self.tones = pool.stances()[self.rows], pool.tones()[self.rows]
-        self.upright = standing(self.stances)
+        # Riders have the legs of somebody who crouches; without what they sit on, they would stand in the air.
+        self.upright = standing(self.stances) & (self.stances[:, 4] > _WHOLE_LEGS)
         self.coloured = self.tones[:, 3] >= GREY_CHROMA
 
     def candidates(self, target: GroundTarget, spent: Collection[int]) -> NDArray[np.intp]:
