@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -27,6 +28,7 @@ from noda_synth.methods.ground import DROPS, HORIZON, MAX_ENLARGE, GroundBodies,
 from noda_synth.methods.noda import Noda
 from noda_synth.methods.placement import Occluders, Placement
 from noda_synth.methods.placement_settings import PRESETS, PlacementSettings
+from noda_synth.methods.real_pairs import measured_drops
 from noda_synth.pool.reader import Pool
 from tests.command import done
 from tests.conftest import Made
@@ -251,6 +253,34 @@ def test_a_body_is_used_at_most_so_often_for_any_number_of_workers(drawn: Made, 
     assert [line["placement"] for line in one] == [line["placement"] for line in two]
     again = lines(drawn.render(tmp_path / "again", *options, "--reuse", 1000, "--originals", "none"))
     assert [line["placement"] for line in free] == [line["placement"] for line in again]
+
+
+def test_height_differences_are_those_of_the_set_where_it_has_enough_pairs(tmp_path: Path) -> None:
+    def pair(number: int) -> list[Person]:
+        size = stance_of(standing(0.0)).size
+        near = {"middle": 240.0, "top": 30 + size * (0.2 + 0.2 * (number % 2)), "height": 150.0}
+        both = [person(height=150.0), person(**near)]
+        return [replace(p, image=f"{number}.jpg", person_id=f"{number}.jpg#{n}") for n, p in enumerate(both)]
+
+    def of(number: int) -> tuple[float, ...] | None:
+        people = [p for n in range(number) for p in pair(n)]
+        return measured_drops(SimpleNamespace(samples=people, skeleton=MPII16))  # type: ignore[arg-type]
+
+    assert of(99) is None
+    drops = of(100)
+    assert drops is not None
+    assert len(drops) == len(DROPS)
+    assert (drops[0], drops[-1]) == (pytest.approx(0.2, abs=0.01), pytest.approx(0.4, abs=0.01))
+
+
+def test_the_drops_of_the_settings_are_drawn_from(pool: Pool) -> None:
+    chosen = replace(GROUND, drops=(0.5, 0.6))
+    placements = draws(pool, target_of(settings=chosen), 30, chosen)
+    assert placements
+    assert all(0.5 <= placement.drop <= 0.6 for placement in placements if placement.drop is not None)
+    for wrong in ((0.5,), (0.6, 0.5), (-0.1, 0.5)):
+        with pytest.raises(ValueError, match="drops"):
+            PlacementSettings(drops=wrong)
 
 
 def test_bars_are_found_in_the_picture_and_in_the_reduced_file(tmp_path: Path) -> None:

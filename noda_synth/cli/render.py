@@ -203,6 +203,7 @@ def command(
       noda-synth render --mask box --smooth none --rescale 1 1 --out data/mpii_box
       noda-synth render --method cutout --set side=0.4 --out data/mpii_cutout
     """
+    from noda_synth.methods.real_pairs import measured_drops
     from noda_synth.render.run import render
     from noda_synth.render.settings import RenderRun, RenderSettings
 
@@ -216,6 +217,9 @@ def command(
     layout, dataset, inputs = data.open()
     if method == "noda":
         _check_joints(chosen, dataset.skeleton)
+        if chosen.place == "ground" and chosen.drops is None:
+            # Measured once and part of the settings: a set that goes on, or is replayed, is not measured again.
+            chosen = replace(chosen, drops=measured_drops(dataset))
     settings = RenderSettings(
         ratio=ratio,
         method=method,

@@ -42,6 +42,8 @@ MAX_ENLARGE = 1.3
 DROPS = (0.0, 0.014, 0.054, 0.081, 0.104, 0.122, 0.165, 0.199, 0.233, 0.254, 0.343, 0.473, 0.538, 0.618, 0.688, 0.895)
 """S by which the nearer of two standing people inside of each other's ring stands lower in the picture: the quantiles
 0, 5, .. 75 % of 118 pairs of MPII. The quarter beyond stands so near that it would hide most of the target."""
+SHARES = tuple(float(share) for share in np.linspace(0, 0.75, len(DROPS)))
+"""At which quantiles `DROPS` are, and those of a set's own pairs."""
 _POSITIONS = 20
 # Draws of height, size and side with one body before the next is taken.
 _DRAWS = 5
@@ -163,6 +165,7 @@ def draw_on_ground(
     and positions.
     """
     pool, level = occluders.pool, occluders.levels[-1]
+    drops = settings.drops or DROPS
     fitting = bodies.candidates(target, spent)
     if not len(fitting):
         return None, "no body of the pool has the stance and the size"
@@ -175,7 +178,7 @@ def draw_on_ground(
             if pool.images[row] == target.person.image:
                 continue
             for _ in range(_DRAWS):
-                drop = float(np.interp(rng.uniform(), np.linspace(0, 1, len(DROPS)), DROPS))
+                drop = float(np.interp(rng.uniform(), np.linspace(0, 1, len(drops)), drops))
                 jitter = float(np.exp(rng.normal(0.0, SIZE_JITTER)))
                 scale = target.stance[0] * (1 + drop / HORIZON) * jitter / bodies.stances[index, 0]
                 scale = min(scale, MAX_ENLARGE)

@@ -34,6 +34,8 @@ class PlacementSettings:
         place: "ring", anywhere around the target as in the paper, or "ground", on the target's ground.
         no_ground: with place "ground", who stands on none is placed in the "ring", or passed over ("skip").
         candidates: with place "ground", bodies drawn each time, of which the one whose tone fits best comes first.
+        drops: with place "ground", quantiles in rising order, at equal steps, of how much lower than the target bodies
+            stand, in its body sizes; None takes those of the data set, or MPII's where it has too few pairs.
         reuse: a body is pasted at most so often in a whole set; None sets no limit.
     """
 
@@ -51,6 +53,7 @@ class PlacementSettings:
     place: str = "ring"
     no_ground: str = "ring"
     candidates: int = 8
+    drops: tuple[float, ...] | None = None
     reuse: int | None = None
 
     def __post_init__(self) -> None:
@@ -59,6 +62,9 @@ class PlacementSettings:
         one_of("place", self.place, PLACES)
         one_of("no_ground", self.no_ground, NO_GROUND)
         within("candidates", self.candidates, 1, math.inf)
+        drops = self.drops or (0.0, 1.0)
+        if len(drops) < 2 or list(drops) != sorted(drops) or not 0 <= drops[0] <= drops[-1] < math.inf:
+            raise ValueError(f"drops is {','.join(f'{drop:g}' for drop in drops)}; two numbers or more, rising from 0")
         within("reuse", 1 if self.reuse is None else self.reuse, 1, math.inf)
         one_of("protect", self.protect, PROTECTIONS)
         within("radius", self.radius, 0, math.inf)
