@@ -78,20 +78,20 @@ def measure(data: Path, number: int, folder: Path, preset: str, quality: int | s
         path = image_path(layout.images, spec.person.image)
         image = read_image(path)  # once unmeasured, so that both ways find the file in memory
         start = time.process_time()
-        data = path.read_bytes()
-        encode(np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)), data, "jpg", 95)
+        source = path.read_bytes()
+        encode(np.asarray(cv2.imdecode(np.frombuffer(source, np.uint8), cv2.IMREAD_COLOR)), source, "jpg", 95)
         floor = time.process_time() - start
         times = [time.process_time()]
-        data = read_checked(path)
-        image = decode_image(data, str(path))
+        source = read_checked(path)
+        image = decode_image(source, str(path))
         times.append(time.process_time())
         overlay = compose(image, method, spec.placement)
         times.append(time.process_time())
-        copy = encode(image, data, "jpg", settings.quality)
+        copy = encode(image, source, "jpg", settings.quality)
         times.append(time.process_time())
         rows.append([floor, times[3] - times[0], *np.diff(times)])
         kept.append(kept_outside(read_image(path), decode_image(copy, "copy"), overlay))
-        sizes.append(len(copy) / len(data))
+        sizes.append(len(copy) / len(source))
     values = np.array(rows) * 1000
     largest = values[np.argsort(values[:, 0])[-len(values) // 3 :]]
     names = ("floor_ms", "render_ms", "read_ms", "paste_ms", "encode_ms")

@@ -22,6 +22,7 @@ HIPS_ABOVE_GROUND = 1.6
 """S between the hips and the ground of a person who stands."""
 _SOLE = 0.1
 """S that other joints may lie below the lower ankle of somebody who stands on it."""
+_BENT = 40.0
 _MAX_TRUNK_TILT, _MAX_LEG_TILT, _MIN_LEGS, _MAX_STEP = 40.0, 30.0, 1.0, 0.6
 
 
@@ -95,6 +96,23 @@ def grounded(stances: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(standing(stances) | rests)
 
 
+def bent_legs(pose: Pose) -> bool:
+    """Both knees are bent by 40 degrees or more: riders and people on high chairs, and some who crouch or jump.
+
+    Of people whose trunk is upright and whose feet are level these are the ones whose ground joints do not tell: on
+    MPII more than half of them ride, sit or are in the air.
+    """
+    angles = []
+    for side in ("left", "right"):
+        names = tuple(f"{side}_{joint}" for joint in ("hip", "knee", "ankle"))
+        if not pose.has(*names):
+            return False
+        hip, knee, ankle = (pose[name] for name in names)
+        thigh, shin = hip - knee, ankle - knee
+        angles.append(_tilt(*(np.array(value) for value in _turned(thigh, shin))))
+    return bool(min(angles) > _BENT)
+
+
 def stance_distance(stances: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N,) float64, in S: how far trunk and legs of stances (N, 8) lie from those of `other` (8,); NaN where unknown.
 
@@ -114,6 +132,12 @@ def _between(start: NDArray[np.float64] | None, end: NDArray[np.float64] | None,
         return np.nan, np.nan
     x, y = (end - start) / size
     return float(x), float(y)
+
+
+def _turned(thigh: NDArray[np.float64], shin: NDArray[np.float64]) -> tuple[float, float]:
+    """The shin (x, y) in a frame whose y axis runs on from the thigh."""
+    x = thigh[0] * shin[1] - thigh[1] * shin[0]
+    return float(x), float(-(thigh @ shin))
 
 
 def _tilt(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from noda_synth.data.dataset import Person
 from noda_synth.data.geometry import usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.data.stance import grounded, stance_distance, stance_of, standing
+from noda_synth.data.stance import bent_legs, grounded, stance_distance, stance_of, standing
 from noda_synth.imaging.compositing import COVERING, alpha_at
 from noda_synth.imaging.tone import GREY_CHROMA, tone_distance
 from noda_synth.methods.placement import (
@@ -51,7 +51,7 @@ _DRAWS = 5
 _WHOLE_LEGS = 1.3
 _MIN_LIMB, _MEAN_LIMB, _ONE_PIECE, _LABELLED = 0.75, 0.9, 0.97, 0.9
 # Least share of a body's width and height within the frame: the frame cuts legs off, seldom sides.
-_IN_FRAME, _IN_HEIGHT = 0.75, 0.5
+_IN_FRAME, _IN_HEIGHT, _HEAD_ROOM = 0.75, 0.5, 0.04
 # Stances closer than this, in S, may stand in for each other where the target does not stand upright.
 _SAME_STANCE = 0.6
 _NEARER = 0.05
@@ -78,11 +78,15 @@ class GroundTarget(TargetPerson):
         others: Sequence[Person],
     ) -> None:
         super().__init__(person, skeleton, size, settings)
-        self.stance = stance_of(Pose(skeleton, person.joints, self.usable, person.visible)).as_array()
+        pose = Pose(skeleton, person.joints, self.usable, person.visible)
+        self.stance = stance_of(pose).as_array()
         self.tone: NDArray[np.float64] | None = None
         self.frame: tuple[int, int, int, int] = (0, 0, *size)
         upright = bool(standing(self.stance[None])[0])
-        self.ground = "standing" if upright else "matched" if grounded(self.stance[None])[0] else ""
+        if upright and bent_legs(pose):
+            self.ground = ""
+        else:
+            self.ground = "standing" if upright else "matched" if grounded(self.stance[None])[0] else ""
         self.line = _line(self.stance)
         self.nearer: list[tuple[float, NDArray[np.float64]]] = []
         for other in others:
@@ -222,6 +226,8 @@ def _stand(
     start, ceiling, end, floor = target.frame
     shown = np.minimum(left + size[0], end) - np.maximum(left, start)
     in_frame = shown[:, 0] >= _IN_FRAME * size[0]
+    # With the horizon at head height nobody loses the head to the frame.
+    in_frame &= top >= ceiling - _HEAD_ROOM * size[1]
     in_frame &= min(top + size[1], floor) - max(top, ceiling) >= _IN_HEIGHT * size[1]
     if not in_frame.any():
         return None
