@@ -35,7 +35,7 @@ TABLE_OPTIONS = $(if $(SECTION),--section $(SECTION)) $(if $(DATA),--data $(DATA
 	$(if $(OBJECTS_IMAGES),--objects-images $(OBJECTS_IMAGES)) $(foreach setting,$(SET),--set $(setting)) \
 	$(if $(MINUTES),--minutes $(MINUTES)) $(if $(STATUS),--status) $(if $(COLLECT),--collect)
 
-.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest test-lowest stress bench-masks bench-pool bench-render bench-train \
+.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest test-lowest stress bench-masks bench-pool bench-render bench-realism bench-train \
 	bench-workers rehearsal fit-masks clean
 
 help:  ## List every target.
@@ -140,6 +140,9 @@ bench-train: $(VENV)/.train  ## Samples/s of the trainer's data path, network an
 
 bench-render: $(VENV)/.core  ## Time per image of render against decode + encode alone: DATA=/path/to/mpii.
 	$(BIN)/python scripts/bench_render.py --data $(DATA)
+
+bench-realism: $(VENV)/.core  ## How bodies stand beside their targets, against real pairs: DATA=/path/to/mpii POOL=.
+	$(BIN)/python scripts/bench_realism.py --data $(DATA) --pool $(POOL)
 
 bench-methods: $(VENV)/.core  ## Time per image of each method of occlusion: DATA=/path/to/mpii, POOL=, OBJECTS=.
 	$(BIN)/python scripts/bench_methods.py --data $(DATA) $(if $(POOL),--pool $(POOL)) $(if $(OBJECTS),--objects $(OBJECTS)) \

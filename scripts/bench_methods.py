@@ -72,7 +72,7 @@ def measure(method: str, changes: list[str], data: Path, sources: Sources, numbe
         times.append(time.process_time())
         compose(image, kind, spec.placement)
         times.append(time.process_time())
-        encode(image, "jpg", 95)
+        encode(image, b"", "jpg", 95)
         times.append(time.process_time())
         rows.append(np.diff(times))
     read, draw, paste, write = 1000 * np.median(rows, axis=0)

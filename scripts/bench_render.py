@@ -2,9 +2,9 @@
 
     python scripts/bench_render.py --data data/mpii --number 100
 
-The floor of an image is to decode it and to encode it again, nothing else. Render does that too, and pastes a body. The
-two are timed in turn on the same images by processor time, and their ratio is taken image by image. The whole pipeline,
-with its shards, files and manifest lines, is timed over the same copies too.
+The floor of an image is to decode it and to encode it again at quality 95, nothing else. Render does that too, and
+pastes a body. The two are timed in turn on the same images by processor time, and their ratio is taken image by image.
+The whole pipeline, with its shards, files and manifest lines, is timed over the same copies too.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ import cv2
 import numpy as np
 
 from noda_synth.formats import find_layout, read_dataset
-from noda_synth.imaging.images import image_path, read_image
+from noda_synth.imaging.compositing import Overlay, overlap
+from noda_synth.imaging.images import BGRImage, decode_image, image_path, read_checked, read_image
+from noda_synth.imaging.jpeg import SOURCE_QUALITY
 from noda_synth.masks import LEVELS
 from noda_synth.methods import Sources
+from noda_synth.methods.placement_settings import PRESETS
 from noda_synth.pool.build import PoolSettings, build_pool
 from noda_synth.render.occluded_copies import PlannedCopies, compose, draw_copies, encode
 from noda_synth.render.plan import draw_plan
@@ -34,11 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--number", type=int, default=100, help="copies to render")
+    parser.add_argument("--preset", choices=list(PRESETS), default="paper")
+    parser.add_argument("--quality", type=lambda text: text if text == SOURCE_QUALITY else int(text), default="source")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(arguments.data, arguments.number, Path(folder))
+        figures = measure(arguments.data, arguments.number, Path(folder), arguments.preset, arguments.quality)
     print(f"build-pool, {figures['bodies']} bodies, one core, ms per person:")
     for stage, value in figures["build_ms"].items():
         print(f"  {stage:<12}{value:8.2f}")
@@ -47,37 +52,46 @@ def main() -> None:
         print(f"  {name:<12}{figures[name]:8.2f}")
     print(f"  ratio       {figures['ratio']:8.3f}  (render / floor of the same image)")
     print(f"  largest     {figures['ratio_largest']:8.3f}  (the same for the third with the highest floors)")
+    print(f"  plan        {figures['plan_ms']:8.3f}  (ms a copy)")
+    print(f"  kept        {figures['kept_outside']:8.4f}  (values outside of the body that are the source's)")
+    print(f"  size        {figures['size']:8.3f}  (bytes / the source's)")
     print(f"  pipeline    {figures['pipeline_ratio']:8.3f}  (all copies / the sum of their floors)")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def measure(data: Path, number: int, folder: Path) -> dict[str, Any]:
+def measure(data: Path, number: int, folder: Path, preset: str, quality: int | str) -> dict[str, Any]:
     layout = find_layout(data)
     dataset = read_dataset(layout, all_train=layout.kind == "mpii_mat")
     report = build_pool(dataset, layout.images, folder / "pool.h5", PoolSettings(), {})
     assert report is not None
-    settings = RenderSettings(ratio=1.0, limit=number)
+    settings = RenderSettings(ratio=1.0, limit=number, quality=quality, placement=PRESETS[preset])
     run = RenderRun(
         dataset, layout, Sources(pool=folder / "pool.h5"), folder / "set", settings, {}, Execution(quiet=True)
     )
     method = run.recipe.open()
+    start = time.process_time()
     plan = draw_plan(run)
-    rows = []
+    planned = time.process_time() - start
+    rows, kept, sizes = [], [], []
     for spec in PlannedCopies(run, plan):
         path = image_path(layout.images, spec.person.image)
         image = read_image(path)  # once unmeasured, so that both ways find the file in memory
         start = time.process_time()
-        encode(np.asarray(cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)), "jpg", 95)
+        source = path.read_bytes()
+        encode(np.asarray(cv2.imdecode(np.frombuffer(source, np.uint8), cv2.IMREAD_COLOR)), source, "jpg", 95)
         floor = time.process_time() - start
         times = [time.process_time()]
-        image = read_image(path)
+        source = read_checked(path)
+        image = decode_image(source, str(path))
         times.append(time.process_time())
-        compose(image, method, spec.placement)
+        overlay = compose(image, method, spec.placement)
         times.append(time.process_time())
-        encode(image, "jpg", 95)
+        copy = encode(image, source, "jpg", settings.quality)
         times.append(time.process_time())
         rows.append([floor, times[3] - times[0], *np.diff(times)])
+        kept.append(kept_outside(read_image(path), decode_image(copy, "copy"), overlay))
+        sizes.append(len(copy) / len(source))
     values = np.array(rows) * 1000
     largest = values[np.argsort(values[:, 0])[-len(values) // 3 :]]
     names = ("floor_ms", "render_ms", "read_ms", "paste_ms", "encode_ms")
@@ -90,11 +104,22 @@ def measure(data: Path, number: int, folder: Path) -> dict[str, Any]:
         "bodies": report.bodies,
         "build_ms": {stage: round(1000 * report.seconds[stage] / report.bodies, 3) for stage in stages},
         "copies": len(rows),
+        "plan_ms": round(1000 * planned / len(rows), 3),
+        "kept_outside": round(float(np.mean(kept)), 4),
+        "size": round(float(np.mean(sizes)), 3),
         **{name: round(float(np.median(values[:, n])), 3) for n, name in enumerate(names)},
         "ratio": round(float(np.median(values[:, 1] / values[:, 0])), 4),
         "ratio_largest": round(float(np.median(largest[:, 1] / largest[:, 0])), 4),
         "pipeline_ratio": round(1000 * pipeline / float(values[:, 0].sum()), 4),
     }
+
+
+def kept_outside(before: BGRImage, after: BGRImage, overlay: Overlay | None) -> float:
+    """The share of values that a copy has from its source, of all that the body does not touch."""
+    outside = np.ones(before.shape[:2], np.bool_)
+    if overlay is not None and (window := overlap(overlay.alpha.shape, before.shape, overlay.left, overlay.top)):
+        outside[window[0]] = overlay.alpha[window[1]] == 0
+    return float((before[outside] == after[outside]).mean())
 
 
 if __name__ == "__main__":

@@ -227,11 +227,11 @@ def test_best_is_a_preset_and_options_go_before_it(drawn: Made, tmp_path: Path) 
     assert changed["settings"]["placement"] == {**placement, "smooth": "none"}
 
 
-def test_copies_are_jpegs_of_quality_95(drawn: Made, tmp_path: Path) -> None:
+def test_quality_95_makes_jpegs_of_that_quality(drawn: Made, tmp_path: Path) -> None:
     with io.BytesIO() as file:
         Image.new("RGB", (8, 8)).save(file, "JPEG", quality=95)
         tables = Image.open(file).quantization
-    out = drawn.render(tmp_path / "set", "--limit", 2)
+    out = drawn.render(tmp_path / "set", "--limit", 2, "--quality", 95)
     assert [line["quality"] for line in lines(out)] == [95, 95]
     for line in lines(out):
         with Image.open(out / "images" / line["file"]) as copy:

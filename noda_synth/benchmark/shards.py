@@ -20,12 +20,12 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_atomically
-from noda_synth.imaging.images import MAX_PIXELS, encode_jpeg, image_path, read_image
+from noda_synth.imaging.images import MAX_PIXELS, decode_image, image_path, read_checked, read_image
+from noda_synth.imaging.jpeg import SOURCE_QUALITY, encode_as
 from noda_synth.runs import jobs
 from noda_synth.runs.progress import Progress
 from noda_synth.runs.staging import Outcome, Staging
 
-_JPEG_QUALITY = 95
 _DECIDE_PEOPLE, _PAINT_PEOPLE = 16, 8
 _SEVERITY_ORDER = {severity.name: number for number, severity in enumerate(SEVERITIES)}
 Line = dict[str, Any]
@@ -191,7 +191,9 @@ def _paint_twins(
     problems, mended = [], 0
     for spec in specs:
         try:
-            picture = read_image(image_path(valid_images, spec.line["source"]), max_pixels)
+            path_of_valid = image_path(valid_images, spec.line["source"])
+            data = read_checked(path_of_valid, max_pixels)
+            picture = decode_image(data, str(path_of_valid))
             source = read_image(image_path(images, spec.occluder.image), max_pixels)
             mended += paint_twin(picture, source, spec, skeleton)
         except ItemError as error:
@@ -199,5 +201,5 @@ def _paint_twins(
             continue
         file = path / spec.line["severity"] / "images" / spec.line["file"]
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encode_jpeg(picture, _JPEG_QUALITY))
+        file.write_bytes(encode_as(picture, data, SOURCE_QUALITY))
     return Outcome(problems, counts={"mended": mended})

@@ -54,6 +54,18 @@ class NumberRange(click.FloatRange):
         return number
 
 
+class Quality(click.ParamType[int | str]):
+    """The quality of JPEGs: a whole number from 1 to 100, or "source"."""
+
+    name = "1-100|source"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value == "source":
+            return str(value)
+        number: int = click.IntRange(1, 100).convert(value, param, ctx)
+        return number
+
+
 def path_option(*names: str, **kwargs: Any) -> Callable[[Command], Command]:
     return click.option(*names, type=click.Path(path_type=Path), **kwargs)
 

@@ -16,6 +16,7 @@ from noda_synth.cli.options import (
     DataOptions,
     NumberRange,
     ObjectsOptions,
+    Quality,
     RunOptions,
     data_options,
     objects_options,
@@ -26,7 +27,15 @@ from noda_synth.cli.options import (
 )
 from noda_synth.errors import NodaError
 from noda_synth.methods import METHODS, method_class
-from noda_synth.methods.placement_settings import MASKS, PRESETS, PROTECTIONS, SMOOTHINGS, PlacementSettings
+from noda_synth.methods.placement_settings import (
+    MASKS,
+    NO_GROUND,
+    PLACES,
+    PRESETS,
+    PROTECTIONS,
+    SMOOTHINGS,
+    PlacementSettings,
+)
 from noda_synth.settings import apply_overrides
 
 if TYPE_CHECKING:
@@ -80,7 +89,7 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     type=click.Choice(list(PRESETS)),
     default="paper",
     show_default=True,
-    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies.",
+    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies, on the ground.",
 )
 @noda_option(
     "--mask", type=click.Choice(MASKS), help="Mask of the pasted bodies; mixed draws one of the paper's three."
@@ -91,6 +100,22 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     type=NumberRange(0, 1, min_open=True),
     help="Share of the bodies to draw from, those with the best masks.",
 )
+@noda_option(
+    "--place",
+    type=click.Choice(PLACES),
+    help="Where bodies go: anywhere around the target, or standing on the target's ground, complete and of its tone.",
+)
+@noda_option(
+    "--no-ground",
+    type=click.Choice(NO_GROUND),
+    help="With --place ground: targets that stand on no ground get the ring, or are passed over.",
+)
+@noda_option(
+    "--candidates",
+    type=click.IntRange(1),
+    help="With --place ground: bodies drawn at a time; the one whose tone fits best is tried first.",
+)
+@noda_option("--reuse", type=click.IntRange(1), help="A body is pasted at most so often in the set.")
 @noda_option(
     "--radius", type=NumberRange(0), nargs=2, help="Distance of the box centres, in half diagonals of the target's box."
 )
@@ -124,7 +149,14 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     type=click.Choice(["jpg", "png"]),
     default="jpg",
     show_default=True,
-    help="Format of the copies: JPEG of quality 95, or exact pixels.",
+    help="Format of the copies: JPEG, or exact pixels.",
+)
+@click.option(
+    "--quality",
+    type=Quality(),
+    default="source",
+    show_default=True,
+    help="Of the JPEGs, 1 to 100; source: each as its source was encoded, so that nothing changes beside the body.",
 )
 @click.option(
     "--originals",
@@ -151,6 +183,7 @@ def command(
     copies: int,
     append: bool,
     suffix: str,
+    quality: int | str,
     originals: str,
     coco: bool,
     limit: int | None,
@@ -170,6 +203,7 @@ def command(
       noda-synth render --mask box --smooth none --rescale 1 1 --out data/mpii_box
       noda-synth render --method cutout --set side=0.4 --out data/mpii_cutout
     """
+    from noda_synth.methods.real_pairs import measured_drops
     from noda_synth.render.run import render
     from noda_synth.render.settings import RenderRun, RenderSettings
 
@@ -183,6 +217,9 @@ def command(
     layout, dataset, inputs = data.open()
     if method == "noda":
         _check_joints(chosen, dataset.skeleton)
+        if chosen.place == "ground" and chosen.drops is None:
+            # Measured once and part of the settings: a set that goes on, or is replayed, is not measured again.
+            chosen = replace(chosen, drops=measured_drops(dataset))
     settings = RenderSettings(
         ratio=ratio,
         method=method,
@@ -190,6 +227,7 @@ def command(
         copies=copies,
         append=append,
         format=suffix,
+        quality=quality,
         originals=originals,
         coco=coco,
         limit=limit,

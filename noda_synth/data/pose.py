@@ -23,13 +23,13 @@ Point = NDArray[np.float64]
 """(2,) float64, x and y in pixels."""
 
 SHOULDERS = ("left_shoulder", "right_shoulder")
-_HIPS = ("left_hip", "right_hip")
+HIPS = ("left_hip", "right_hip")
 _EARS = ("left_ear", "right_ear")
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 DOWN = np.array([0.0, 1.0])
 _NECKS = ("upper_neck", "neck")
 KNOWN_JOINTS = frozenset((
-    *SHOULDERS, *_HIPS, *FACE, *_NECKS, "head_top", "thorax", "pelvis",
+    *SHOULDERS, *HIPS, *FACE, *_NECKS, "head_top", "thorax", "pelvis",
     *(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist", "knee", "ankle")),
 ))  # fmt: skip
 """Names of joints whose flesh is fitted."""
@@ -44,7 +44,7 @@ def _sides(a: str, b: str) -> tuple[tuple[Anchor, Anchor], ...]:
 # Length of a part over S when it is seen at full length, fitted on COCO outlines (MPII's head: looked at on 60 people).
 # A part is given by the anchors between which it runs; of several (left and right) the longer one counts.
 _PART_LENGTHS: tuple[tuple[float, tuple[tuple[Anchor, Anchor], ...]], ...] = (
-    (1.15, ((SHOULDERS, _HIPS),)),
+    (1.15, ((SHOULDERS, HIPS),)),
     (1.03, _sides("shoulder", "hip")),
     (0.65, _sides("shoulder", "elbow")),
     (0.70, _sides("elbow", "wrist")),

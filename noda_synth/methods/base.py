@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -98,8 +99,8 @@ class Box:
 class Method(ABC, Generic[SettingsT, PlacementT]):
     """A way to occlude people.
 
-    A placement is a frozen dataclass of plain values. It is drawn without a look at any pixel, goes into the manifest,
-    and together with the sources it is all that is needed to make overlay and colours again.
+    A placement is a frozen dataclass of plain values. It is drawn without a look at any pixel beyond `look`, goes into
+    the manifest, and together with the sources it is all that is needed to make overlay and colours again.
 
     Attributes:
         settings_type: frozen dataclass of the method's parameters, the paper's as defaults.
@@ -134,9 +135,21 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
         """The person as this method sees them; its `reason` says why not."""
         return Subject(person, skeleton, size, others)
 
+    def look(self, subject: Any, path: Path) -> None:
+        """Take from the image file what the draw depends on; most methods draw from annotations alone.
+
+        Raises ItemError.
+        """
+
     @abstractmethod
     def draw(self, subject: Any, rng: np.random.Generator) -> tuple[PlacementT | None, str]:
         """A placement, or None and the reason."""
+
+    def draw_beside(
+        self, subject: Any, rng: np.random.Generator, spent: Collection[int]
+    ) -> tuple[PlacementT | None, str]:
+        """The same without the bodies that are used up, for methods with a setting `reuse`."""
+        return self.draw(subject, rng)
 
     @abstractmethod
     def overlay(self, placement: PlacementT) -> Overlay | None:

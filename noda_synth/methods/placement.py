@@ -5,6 +5,7 @@ Rules are checked on masks alone, for many candidates at once, before any pixel 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,6 +39,11 @@ class Placement:
         angle: direction from the target's box centre to the occluder's, in degrees, clockwise from the right.
         left, top: pixel of the picture under the overlay's top-left pixel.
         width, height: size of the overlay in pixels.
+        ground: with `--place ground` "standing" or "matched" for a body on the target's ground, "none" for one of the
+            ring because the target stands on none; None with `--place ring`.
+        drop: how much lower its feet are drawn than the target's, in the target's body sizes.
+        frame: left, top, right, bottom of a picture with black bars, at which the body ends; None for other pictures.
+        grey: the picture is grey, and so becomes the body.
     """
 
     body: int
@@ -50,6 +56,10 @@ class Placement:
     top: int
     width: int
     height: int
+    ground: str | None = None
+    drop: float | None = None
+    frame: tuple[int, int, int, int] | None = None
+    grey: bool = False
 
     def to_picture(self, points: NDArray[np.float64], crop_size: NDArray[np.int32]) -> NDArray[np.float64]:
         """Points (P, 2) of the crop, brought to 0-based pixels of the picture."""
@@ -176,12 +186,17 @@ class Occluders:
         self._without_scale = _Ranking.of(diagonal, self.rows[~scaled[self.rows]])
 
     def draw(
-        self, target: TargetPerson, rescale: float, max_enlarge: float, rng: np.random.Generator
+        self,
+        target: TargetPerson,
+        rescale: float,
+        max_enlarge: float,
+        rng: np.random.Generator,
+        spent: Collection[int] = (),
     ) -> tuple[int, float] | None:
         """A body and its scale, or None.
 
         All bodies from other images than the target's that need not be enlarged more than `max_enlarge` have the same
-        chance.
+        chance, but for those that are spent.
         """
         scale = target.person.scale
         if scale is not None and scale > 0:
@@ -198,7 +213,7 @@ class Occluders:
             ranking, size = groups[group]
             index = first[group] + pick - (counts[0] if group else 0)
             row = int(ranking.rows[index])
-            if self.pool.images[row] != target.person.image:
+            if row not in spent and self.pool.images[row] != target.person.image:
                 return row, float(size / ranking.sizes[index])
         return None
 
@@ -210,7 +225,11 @@ def _best(quality: NDArray[np.float64], share: float) -> NDArray[np.intp]:
 
 
 def draw_placement(
-    target: TargetPerson, occluders: Occluders, settings: PlacementSettings, rng: np.random.Generator
+    target: TargetPerson,
+    occluders: Occluders,
+    settings: PlacementSettings,
+    rng: np.random.Generator,
+    spent: Collection[int] = (),
 ) -> tuple[Placement | None, str]:
     """A placement that keeps the rules, or None and the reason.
 
@@ -222,7 +241,7 @@ def draw_placement(
     for start in range(0, settings.tries, _POSITIONS):
         rescale = float(rng.uniform(*settings.rescale))
         level = occluders.levels[int(rng.integers(len(occluders.levels)))]
-        drawn = occluders.draw(target, rescale, settings.max_enlarge, rng)
+        drawn = occluders.draw(target, rescale, settings.max_enlarge, rng, spent)
         count = min(_POSITIONS, settings.tries - start)
         radius = rng.uniform(*settings.radius, size=count) * (target.diagonal / 2)
         angle = rng.uniform(0.0, 360.0, size=count)
@@ -230,13 +249,13 @@ def draw_placement(
             continue
         reason = f"no placement in {settings.tries} tries"
         row, scale = drawn
-        size = _overlay_size(pool.size[row], scale)
+        size = overlay_size(pool.size[row], scale)
         alpha = overlay_alpha(pool, row, level, size, settings.smooth)
         direction = np.stack([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))], axis=1)
         factor = np.array(size) / pool.size[row]
         own_center = ((pool.box[row, :2] + pool.box[row, 2:]) / 2 + 0.5) * factor - 0.5
         corners = np.floor(target.center + radius[:, None] * direction - own_center + 0.5).astype(np.int64)
-        good = _good(target, alpha, corners[:, :1], corners[:, 1:], settings)
+        good = good_corners(target, alpha, corners[:, :1], corners[:, 1:], settings)
         if good.any():
             first = int(np.argmax(good))
             left, top = (int(value) for value in corners[first])
@@ -250,12 +269,12 @@ def overlay_alpha(pool: Pool, row: int, level: str, size: tuple[int, int], smoot
     return resize_alpha(edge_alpha(pool.opacity(row, level), smooth), size, smooth)
 
 
-def _overlay_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:
+def overlay_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:
     width, height = (max(1, int(np.floor(side * scale + 0.5))) for side in crop_size)
     return width, height
 
 
-def _good(
+def good_corners(
     target: TargetPerson,
     alpha: NDArray[np.uint8],
     left: NDArray[np.int64],

@@ -10,6 +10,8 @@ from noda_synth.settings import one_of, within
 MASKS = ("box", "cardboard", "grabcut", "posecut", "mixed")
 SMOOTHINGS = ("ring", "feather", "matte", "none")
 PROTECTIONS = ("segment", "points")
+PLACES = ("ring", "ground")
+NO_GROUND = ("ring", "skip")
 _SMALLEST = 1e-9
 
 
@@ -29,6 +31,12 @@ class PlacementSettings:
         tries: candidates tried for a target before it is passed over.
         max_enlarge: a body is not enlarged by more than this.
         body_quality: share of the pool's bodies that may be drawn, those with the best masks.
+        place: "ring", anywhere around the target as in the paper, or "ground", on the target's ground.
+        no_ground: with place "ground", who stands on none is placed in the "ring", or passed over ("skip").
+        candidates: with place "ground", bodies drawn each time, of which the one whose tone fits best comes first.
+        drops: with place "ground", quantiles in rising order, at equal steps, of how much lower than the target bodies
+            stand, in its body sizes; None takes those of the data set, or MPII's where it has too few pairs.
+        reuse: a body is pasted at most so often in a whole set; None sets no limit.
     """
 
     mask: str = "grabcut"
@@ -42,10 +50,22 @@ class PlacementSettings:
     tries: int = 200
     max_enlarge: float = 2.0
     body_quality: float = 1.0
+    place: str = "ring"
+    no_ground: str = "ring"
+    candidates: int = 8
+    drops: tuple[float, ...] | None = None
+    reuse: int | None = None
 
     def __post_init__(self) -> None:
         one_of("mask", self.mask, MASKS)
         one_of("smooth", self.smooth, SMOOTHINGS)
+        one_of("place", self.place, PLACES)
+        one_of("no_ground", self.no_ground, NO_GROUND)
+        within("candidates", self.candidates, 1, math.inf)
+        drops = self.drops or (0.0, 1.0)
+        if len(drops) < 2 or list(drops) != sorted(drops) or not 0 <= drops[0] <= drops[-1] < math.inf:
+            raise ValueError(f"drops is {','.join(f'{drop:g}' for drop in drops)}; two numbers or more, rising from 0")
+        within("reuse", 1 if self.reuse is None else self.reuse, 1, math.inf)
         one_of("protect", self.protect, PROTECTIONS)
         within("radius", self.radius, 0, math.inf)
         within("rescale", self.rescale, _SMALLEST, math.inf)
@@ -56,5 +76,9 @@ class PlacementSettings:
         within("body_quality", self.body_quality, _SMALLEST, 1)
 
 
-PRESETS = {"paper": PlacementSettings(), "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5)}
-"""`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges and only the better bodies."""
+PRESETS = {
+    "paper": PlacementSettings(),
+    "best": PlacementSettings(mask="posecut", smooth="matte", body_quality=0.5, place="ground", tries=1600, reuse=4),
+}
+"""`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges, only the better bodies, and a ground
+under their feet."""

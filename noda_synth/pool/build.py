@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -16,6 +16,7 @@ from noda_synth.data.geometry import far_outside_note, inside, joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.imaging.bars import frame_of
 from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.masks import LEVELS, MaskSettings, mask_functions
 from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
@@ -258,6 +259,7 @@ class _Cutter:
             return
         with self.clock.running("read"):
             image = read_image(path, settings.max_pixels)
+            frame = frame_of(image)
         bodies = []
         for index, (person, pose, reason) in enumerate(zip(people, poses, reasons, strict=True)):
             if reason:
@@ -275,7 +277,7 @@ class _Cutter:
             if settings.rules.max_border is not None and cutout.border > settings.rules.max_border:
                 self.left_out["mask along the border"] += 1
                 continue
-            bodies.append((person, cutout, truncated[index]))
+            bodies.append((person, replace(cutout, frame=frame), truncated[index]))
         self.bodies += bodies
 
 

@@ -39,6 +39,7 @@ class Cutout:
         box: (4,) float64, x1 y1 x2 y2 of the labelled joints inside the image, in crop coordinates.
         origin: (2,) float64, the crop's corner in the source image: crop = (source + 0.5 - origin) * factor - 0.5.
         factor: (2,) float64, pixels of the crop per pixel of the source; at most 1.
+        frame: (4,) int32, left, top, right and bottom of the source image without black bars, in its pixels.
         border: length of the best mask along the image's borders in body sizes; 0 if there is only the box.
     """
 
@@ -51,6 +52,7 @@ class Cutout:
     box: NDArray[np.float64]
     origin: NDArray[np.float64]
     factor: NDArray[np.float64]
+    frame: NDArray[np.int32]
     border: float
 
 
@@ -132,6 +134,7 @@ def cut_out(
             box=(box + 0.5 - np.tile(origin, 2)) * np.tile(factor, 2) - 0.5,
             origin=origin,
             factor=factor,
+            frame=np.array([0, 0, width, height], np.int32),
             border=0.0 if best == "box" else border_share(view, masks[best].inside),
         )
     )

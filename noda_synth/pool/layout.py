@@ -12,12 +12,12 @@ import numpy as np
 
 from noda_synth.data.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, skeleton_of
 
-FORMAT, FORMAT_VERSION = "noda-synth pool", 1
+FORMAT, FORMAT_VERSION = "noda-synth pool", 2
 STATUS_OK, STATUS_FALLBACK = 0, 1
 """Status of a level: its own mask, or the cardboard level's because it could not run."""
 
 _GEOMETRY = ("joints", "labelled", "visible", "scale", "box", "size", "origin", "factor")
-COLUMNS = (*_GEOMETRY, "truncated", "image", "person")
+COLUMNS = (*_GEOMETRY, "truncated", "image", "person", "stance", "tone", "frame")
 """Arrays with one row per body, in the order in which they are hashed."""
 _COPY_BYTES = 8 << 20
 
@@ -53,7 +53,11 @@ def dataset_names(levels: Sequence[str]) -> list[str]:
         for group in ("crops", *(f"masks/{level}" for level in levels))
         for name in (f"{group}/bytes", f"{group}/offsets")
     ]
-    flags = [f"masks/{level}/{name}" for level in levels for name in ("status", "foreground", "quality", "matte")]
+    flags = [
+        f"masks/{level}/{name}"
+        for level in levels
+        for name in ("status", "foreground", "quality", "matte", "limbs", "piece")
+    ]
     return [*(f"bodies/{name}" for name in COLUMNS), *flags, *blobs]
 
 

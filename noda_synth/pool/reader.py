@@ -19,10 +19,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from noda_synth.data.stance import STANCE_FIELDS
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files.hdf5 import checked_array
 from noda_synth.imaging.compositing import COVERING
 from noda_synth.imaging.images import MAX_PIXELS, BGRImage, decode_image, decode_mask, plain_size
+from noda_synth.imaging.tone import TONE_FIELDS
 from noda_synth.pool.layout import (
     COLUMNS,
     FORMAT,
@@ -146,6 +148,26 @@ class Pool:
         """(N,) float64: score of the mask, see `noda_synth.masks.quality`."""
         return np.asarray(checked_array(self._file, f"masks/{level}/quality")[()])
 
+    def limbs(self, level: str) -> NDArray[np.float64]:
+        """(N, 2) float64: the least and the mean share of a limb under the mask."""
+        return np.asarray(checked_array(self._file, f"masks/{level}/limbs")[()])
+
+    def piece(self, level: str) -> NDArray[np.float64]:
+        """(N,) float64: the share of the mask that its largest piece makes up."""
+        return np.asarray(checked_array(self._file, f"masks/{level}/piece")[()])
+
+    def stances(self) -> NDArray[np.float64]:
+        """(N, 8) float64: how the bodies stand, see `noda_synth.data.stance`; y in pixels of the crop."""
+        return np.asarray(checked_array(self._file, "bodies/stance")[()])
+
+    def tones(self) -> NDArray[np.float64]:
+        """(N, 6) float64: the tones of the crops, see `noda_synth.imaging.tone`."""
+        return np.asarray(checked_array(self._file, "bodies/tone")[()])
+
+    def frames(self) -> NDArray[np.int32]:
+        """(N, 4) int32: left, top, right, bottom of the source images without black bars: `imaging.bars`."""
+        return np.asarray(checked_array(self._file, "bodies/frame")[()])
+
     def has_matte(self, level: str) -> bool:
         """All masks of the level have a soft edge of their own."""
         return bool(np.all(checked_array(self._file, f"masks/{level}/matte")[()]))
@@ -256,6 +278,7 @@ def _check_columns(columns: Mapping[str, h5py.Dataset], joints: int, counts: set
     """Raises ValueError for columns that do not fit each other."""
     shapes = {"joints": (joints, 2), "labelled": (joints,), "visible": (joints,), "box": (4,)}
     shapes |= dict.fromkeys(("size", "origin", "factor"), (2,))
+    shapes |= {"frame": (4,), "stance": (len(STANCE_FIELDS),), "tone": (len(TONE_FIELDS),)}
     for name, values in columns.items():
         if {len(values)} != counts or values.shape[1:] != shapes.get(name, ()):
             raise ValueError(f"bodies/{name} has the shape {values.shape}")

@@ -12,8 +12,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from noda_synth.data.pose import Pose
+from noda_synth.data.stance import STANCE_FIELDS, stance_of
 from noda_synth.imaging.images import encode_jpeg, encode_mask
-from noda_synth.pool.layout import STATUS_FALLBACK, STATUS_OK, content_hash, dataset_names, steps
+from noda_synth.imaging.tone import TONE_FIELDS, tone
+from noda_synth.masks.completeness import largest_piece, limb_cover
+from noda_synth.pool.layout import STATUS_FALLBACK, STATUS_OK, content_hash, dataset_names, skeleton_in, steps
 
 if TYPE_CHECKING:
     from noda_synth.data.dataset import Person
@@ -24,6 +28,8 @@ def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attrib
     """Write bodies (person, cut-out, truncated by the frame) as a pool of their own."""
     levels = json.loads(attributes["levels"])
     joints = len(json.loads(attributes["joints"]))
+    skeleton = skeleton_in(attributes)
+    poses = [Pose(skeleton, c.joints, c.labelled, c.visible) for _, c, _ in bodies]
     columns: dict[str, NDArray[Any]] = {
         "joints": np.array([c.joints for _, c, _ in bodies], np.float64).reshape(-1, joints, 2),
         "labelled": np.array([c.labelled for _, c, _ in bodies], np.uint8).reshape(-1, joints),
@@ -34,6 +40,9 @@ def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attrib
         "origin": np.array([c.origin for _, c, _ in bodies], np.float64).reshape(-1, 2),
         "factor": np.array([c.factor for _, c, _ in bodies], np.float64).reshape(-1, 2),
         "truncated": np.array([t for _, _, t in bodies], np.uint8),
+        "stance": np.array([stance_of(pose).as_array() for pose in poses]).reshape(-1, len(STANCE_FIELDS)),
+        "tone": np.array([tone(c.image) for _, c, _ in bodies]).reshape(-1, len(TONE_FIELDS)),
+        "frame": np.array([c.frame for _, c, _ in bodies], np.int32).reshape(-1, 4),
         "image": np.array([p.image.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
         "person": np.array([p.person_id.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
     }
@@ -50,6 +59,10 @@ def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attrib
             )
             file[f"masks/{level}/foreground"] = np.array([m.inside.mean() for m in masks], np.float64)
             file[f"masks/{level}/quality"] = np.array([c.quality[level] for _, c, _ in bodies], np.float64)
+            file[f"masks/{level}/limbs"] = np.array(
+                [limb_cover(m.inside, pose) for m, pose in zip(masks, poses, strict=True)], np.float64
+            ).reshape(-1, 2)
+            file[f"masks/{level}/piece"] = np.array([largest_piece(m.inside) for m in masks], np.float64)
             file[f"masks/{level}/matte"] = np.array([m.matte is not None for m in masks], np.uint8)
 
 

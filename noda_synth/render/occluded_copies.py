@@ -19,7 +19,8 @@ from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.imaging.compositing import Overlay, paste
-from noda_synth.imaging.images import BGRImage, encode_jpeg, encode_png, image_path, read_image
+from noda_synth.imaging.images import BGRImage, decode_image, encode_png, image_path, read_checked
+from noda_synth.imaging.jpeg import encode_as
 from noda_synth.methods import Recipe
 from noda_synth.methods.base import Method, Subject
 from noda_synth.render.plan import Plan, Planned
@@ -127,8 +128,9 @@ def compose(picture: BGRImage, method: Method[Any, Any], placement: Any) -> Over
     return overlay
 
 
-def encode(picture: BGRImage, suffix: str, quality: int) -> bytes:
-    return encode_jpeg(picture, quality) if suffix == "jpg" else encode_png(picture)
+def encode(picture: BGRImage, source: bytes, suffix: str, quality: int | str) -> bytes:
+    """The file of a copy; `source` is the file that the picture was made of, whose quality "source" takes over."""
+    return encode_as(picture, source, quality) if suffix == "jpg" else encode_png(picture)
 
 
 def _manifest_line(
@@ -163,7 +165,9 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
     for name, group in task.groups:
         try:
             with clock.running("read"):
-                image = read_image(image_path(task.images, name), settings.max_pixels)
+                path_of_source = image_path(task.images, name)
+                source = read_checked(path_of_source, settings.max_pixels)
+                image = decode_image(source, str(path_of_source))
         except ItemError as error:
             problems += [Problem("render", spec.name, str(error)) for spec in group]
             continue
@@ -177,7 +181,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
                 problems.append(Problem("render", spec.name, str(error)))
                 continue
             with clock.running("encode"):
-                data = encode(picture, settings.format, settings.quality)
+                data = encode(picture, source, settings.format, settings.quality)
             file = path / "images" / spec.name
             if not path.is_dir():  # gone with the staging folder, if this worker has outlived its run
                 raise FileNotFoundError(path)

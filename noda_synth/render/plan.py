@@ -79,6 +79,7 @@ def draw_plan(run: RenderRun) -> Plan:
         person = dataset.persons[row]
         return tuple(other for other in dataset.by_image[person.image] if other.person_id != person.person_id)
 
+    uses = _Uses(run)
     chosen: DiskList[Planned] = DiskList()
     rows = array("q")
     passed_over: Counter[str] = Counter()
@@ -95,6 +96,8 @@ def draw_plan(run: RenderRun) -> Plan:
                 if len(chosen) == wanted:
                     continue
                 if planned is not None:
+                    planned, reason = uses.admit(planned, others(planned.row))
+                if planned is not None:
                     chosen.append(planned)
                     rows.append(planned.row)
                     progress.add(1)
@@ -105,6 +108,49 @@ def draw_plan(run: RenderRun) -> Plan:
     drawn = np.array(rows, np.int64)
     by_row = np.argsort(drawn)
     return Plan(wanted, Subset(chosen, by_row), drawn[by_row], dict(sorted(passed_over.items())), problems)
+
+
+class _Uses:
+    """How often each body is used so far. Who gets one that is used up is drawn again, without those.
+
+    It counts in the order of the plan, whoever drew first, so that the plan is the same for any number of workers.
+    """
+
+    def __init__(self, run: RenderRun) -> None:
+        self._run = run
+        self._most: int | None = getattr(run.settings.placement, "reuse", None)
+        self._counts: Counter[int] = Counter()
+        self._spent: set[int] = set()
+
+    def admit(self, planned: Planned, others: tuple[Person, ...]) -> tuple[Planned | None, str]:
+        """The plan of a person, drawn again where it has to be, or None and the reason."""
+        if self._most is None:
+            return planned, ""
+        mine: Counter[int] = Counter()
+        placements: list[Any] = []
+        for copy, placement in enumerate(planned.placements):
+            spent = self._spent | {body for body in mine if self._counts[body] + mine[body] >= self._most}
+            if placement.body in spent:
+                placement, reason = self._again(planned.row, copy, others, spent)
+                if placement is None:
+                    return None, f"{reason} (--reuse {self._most})"
+            mine[placement.body] += 1
+            placements.append(placement)
+        self._counts.update(mine)
+        self._spent |= {body for body in mine if self._counts[body] >= self._most}
+        return Planned(planned.row, tuple(placements)), ""
+
+    def _again(self, row: int, copy: int, others: tuple[Person, ...], spent: set[int]) -> tuple[Any, str]:
+        run, settings = self._run, self._run.settings
+        person, method = run.dataset.persons[row], run.recipe.open()
+        path = image_path(run.layout.images, person.image)
+        try:
+            subject = method.subject(person, run.dataset.skeleton, image_size(path, settings.max_pixels), others)
+            method.look(subject, path)
+        except ItemError:
+            return None, "image cannot be read"
+        rng = item_generator(settings.seed, "placement", f"{person.person_id}/{copy}/again")
+        return method.draw_beside(subject, rng, spent)
 
 
 def _place_people(
@@ -120,11 +166,14 @@ def _place_people(
     results: list[tuple[Planned | None, str, Problem | None]] = []
     for row, person, others in people:
         try:
-            size = image_size(image_path(images, person.image), settings.max_pixels)
+            path = image_path(images, person.image)
+            size = image_size(path, settings.max_pixels)
+            subject = method.subject(person, skeleton, size, others)
+            if not subject.reason:
+                method.look(subject, path)
         except ItemError as error:
             results.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
             continue
-        subject = method.subject(person, skeleton, size, others)
         reason = subject.reason
         placements: list[Any] = []
         while not reason and len(placements) < settings.copies:

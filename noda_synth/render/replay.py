@@ -13,7 +13,7 @@ import cv2
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files.atomic import write_bytes
 from noda_synth.imaging.compositing import Overlay
-from noda_synth.imaging.images import image_path, read_image
+from noda_synth.imaging.images import decode_image, image_path, read_checked
 from noda_synth.methods import METHODS, Recipe, Sources, method_class
 from noda_synth.methods.base import Method
 from noda_synth.render.manifest import MANIFEST
@@ -109,6 +109,9 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
         raise NodaError(f"{out} exists; choose another --out, or --overwrite")
     method = method_of(line, sources)
     with _checked_placement(line):
-        picture = read_image(image_path(images, line["source"]))
+        path = image_path(images, line["source"])
+        source = read_checked(path)
+        picture = decode_image(source, str(path))
         compose(picture, method, method.placement_of(line["placement"]))
-    write_bytes(out, encode(picture, line["format"], line["quality"]))
+        data = encode(picture, source, line["format"], line["quality"])
+    write_bytes(out, data)

@@ -12,7 +12,7 @@ from typing import Any
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import write_json, write_problems
-from noda_synth.imaging.images import image_path, image_size, read_image
+from noda_synth.imaging.images import decode_image, image_path, image_size, read_checked
 from noda_synth.render import output
 from noda_synth.render.coco_scenes import write_scenes
 from noda_synth.render.manifest import MANIFEST
@@ -93,8 +93,9 @@ def disk_needed(run: RenderRun, plan: Plan) -> int:
             width, height = image_size(path, settings.max_pixels)
             pixels += width * height * len(planned.placements)
             if len(rates) < 5:
-                picture = read_image(path, settings.max_pixels)
-                rates.append(len(encode(picture, settings.format, settings.quality)) / (width * height))
+                source = read_checked(path, settings.max_pixels)
+                picture = decode_image(source, str(path))
+                rates.append(len(encode(picture, source, settings.format, settings.quality)) / (width * height))
         except ItemError:
             continue
     return round(pixels * sum(rates) / max(1, len(rates)))

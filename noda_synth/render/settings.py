@@ -12,6 +12,7 @@ from noda_synth.data.dataset import Dataset
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout
 from noda_synth.imaging.images import MAX_PIXELS
+from noda_synth.imaging.jpeg import SOURCE_QUALITY
 from noda_synth.methods import Recipe, Sources, method_class
 from noda_synth.methods.placement_settings import PlacementSettings
 from noda_synth.runs.jobs import ONE_WORKER, Execution
@@ -30,7 +31,7 @@ class RenderSettings:
         copies: differently occluded copies of each chosen person.
         append: add the copies to the training list instead of putting them in the originals' place.
         format: "jpg" or "png".
-        quality: of the JPEGs.
+        quality: of the JPEGs, 1..100, or "source" for that of each picture's source.
         originals: "symlink", "hardlink", "copy" or "none".
         coco: write COCO files too.
         limit: render at most so many people.
@@ -44,7 +45,7 @@ class RenderSettings:
     copies: int = 1
     append: bool = False
     format: str = "jpg"
-    quality: int = 95
+    quality: int | str = SOURCE_QUALITY
     originals: str = "symlink"
     coco: bool = False
     limit: int | None = None
