@@ -26,7 +26,14 @@ from noda_synth.cli.options import (
 )
 from noda_synth.errors import NodaError
 from noda_synth.methods import METHODS, method_class
-from noda_synth.methods.placement_settings import MASKS, PRESETS, PROTECTIONS, SMOOTHINGS, PlacementSettings
+from noda_synth.methods.placement_settings import (
+    MASKS,
+    PRESETS,
+    PROTECTIONS,
+    SMOOTHINGS,
+    PlacementSettings,
+    preset_for,
+)
 from noda_synth.settings import apply_overrides
 
 if TYPE_CHECKING:
@@ -80,12 +87,13 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     type=click.Choice(list(PRESETS)),
     default="paper",
     show_default=True,
-    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies.",
+    help="paper: its NODA (grabcut, ring); best: given where the pool has it, else posecut; matte, the better half of "
+    "the bodies.",
 )
 @noda_option(
     "--mask", type=click.Choice(MASKS), help="Mask of the pasted bodies; mixed draws one of the paper's three."
 )
-@noda_option("--smooth", type=click.Choice(SMOOTHINGS), help="Edge smoothing; matte is posecut's own.")
+@noda_option("--smooth", type=click.Choice(SMOOTHINGS), help="Edge smoothing; matte is that of posecut and given.")
 @noda_option(
     "--body-quality",
     type=NumberRange(0, 1, min_open=True),
@@ -176,7 +184,7 @@ def command(
     start = time.perf_counter()
     _check_options(method)
     chosen = (
-        _noda_settings(preset, placement, changes)
+        _noda_settings(preset_for(preset, _levels_in(pool, preset)), placement, changes)
         if method == "noda"
         else apply_overrides(method_class(method).settings_type(), changes, f"--method {method} --set")
     )
@@ -236,12 +244,22 @@ def _check_options(method: str) -> None:
         raise NodaError(f"{given[0]} is for --method noda; the parameters of {method} are changed with --set KEY=VALUE")
 
 
-def _noda_settings(preset: str, options: dict[str, Any], changes: tuple[str, ...]) -> PlacementSettings:
+def _levels_in(pool: Path, preset: str) -> list[str]:
+    """The mask levels of the pool, where the preset depends on them; none of a pool that will be refused later."""
+    from noda_synth.pool.reader import Pool
+
+    try:
+        return Pool(pool).levels if preset == "best" else []
+    except NodaError:
+        return []
+
+
+def _noda_settings(preset: PlacementSettings, options: dict[str, Any], changes: tuple[str, ...]) -> PlacementSettings:
     """The preset, changed by the options and by --set. Raises NodaError where an option and --set disagree."""
     names = options["protect_joints"]
     options["protect_joints"] = names and tuple(name.strip() for name in names.split(",") if name.strip())
     given = _given()
-    settings = apply_overrides(PRESETS[preset], changes, "--method noda --set")
+    settings = apply_overrides(preset, changes, "--method noda --set")
     for word in changes:
         key = word.partition("=")[0].strip().replace("-", "_")
         if key in given and getattr(settings, key) != options[key]:
