@@ -142,6 +142,7 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     help="How the original images get beside the copies.",
 )
 @click.option("--coco", is_flag=True, help="Write COCO files too: whole scenes, and one record per sample.")
+@click.option("--yolo", is_flag=True, help="Write YOLO-pose labels and data.yaml too, and the COCO files with them.")
 @click.option("--limit", type=click.IntRange(1), help="Render at most so many people, to have a look.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and the disk it needs, and do nothing.")
 @seed_option
@@ -161,6 +162,7 @@ def command(
     suffix: str,
     originals: str,
     coco: bool,
+    yolo: bool,
     limit: int | None,
     dry_run: bool,
     seed: int,
@@ -200,6 +202,7 @@ def command(
         format=suffix,
         originals=originals,
         coco=coco,
+        yolo=yolo,
         limit=limit,
         max_pixels=run.max_pixels,
         seed=seed,
