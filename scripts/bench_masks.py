@@ -25,10 +25,11 @@ from scipy.stats import spearmanr
 from tqdm import tqdm
 
 from noda_synth.data.dataset import UNKNOWN
+from noda_synth.data.pose import Pose
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.formats.coco.rle import segmentation_mask
 from noda_synth.imaging.images import image_path, read_image
-from noda_synth.masks import Mask, MaskSettings, View, mask_functions, mask_quality
+from noda_synth.masks import GIVEN, GivenMask, Mask, MaskSettings, View, mask_functions, mask_quality
 from noda_synth.masks.grabcut import grabcut_mask
 from noda_synth.pool.cutout import cut_out, pose_of
 
@@ -69,12 +70,16 @@ class Measured:
         truth: (H, W) bool, the outline's inside, of the view's size.
         area: pixels of the whole outline, those outside the view included.
         image: name of the picture.
+        given: the whole outline as a level, which the view does not hold always.
+        whole: the person in a view that does, or None for that view itself.
     """
 
     view: View
     truth: NDArray[np.bool_]
     area: int
     image: str
+    given: GivenMask
+    whole: Measured | None = None
 
 
 def people_with_outlines(data: Path) -> Iterator[Measured]:
@@ -90,15 +95,30 @@ def people_with_outlines(data: Path) -> Iterator[Measured]:
             if person.labelled.sum() < 8 or not isinstance(outline, list) or person.record["area"] < 64**2:
                 continue
             others = tuple(pose for n, pose in enumerate(poses) if n != index)
-            views: list[View] = []
-            cutout = cut_out(
-                image, poses[index], others, {"view": partial(_remember, views)},
-                box_expand=MaskSettings().box_expand, max_side=10_000, seed=0,
-            )  # fmt: skip
-            left, top = np.floor(cutout.origin + 0.5).astype(int)
-            height, width = views[0].image.shape[:2]
             truth = segmentation_mask(outline, size)
-            yield Measured(views[0], truth[top : top + height, left : left + width], int(truth.sum()), name)
+            given = GivenMask(truth.astype(np.uint8) * np.uint8(255))
+            crowd = (image, poses[index], others)
+            base = Measured(*_view_of(*crowd, {}, truth), int(truth.sum()), name, given)
+            view, shown = _view_of(*crowd, {GIVEN: given}, truth)
+            yield replace(base, whole=replace(base, view=view, truth=shown))
+
+
+def _view_of(
+    image: NDArray[np.uint8],
+    pose: Pose,
+    others: tuple[Pose, ...],
+    levels: Mapping[str, Callable[[View], Mask]],
+    truth: NDArray[np.bool_],
+) -> tuple[View, NDArray[np.bool_]]:
+    """What these levels get to see of a person, and its part of the true outline."""
+    views: list[View] = []
+    cutout = cut_out(
+        image, pose, others, {**levels, "view": partial(_remember, views)},
+        box_expand=MaskSettings().box_expand, max_side=10_000, seed=0,
+    )  # fmt: skip
+    left, top = np.floor(cutout.origin + 0.5).astype(int)
+    height, width = views[0].image.shape[:2]
+    return views[0], truth[top : top + height, left : left + width]
 
 
 def _remember(views: list[View], view: View) -> Mask:
@@ -122,12 +142,27 @@ def measure_levels(people: list[Measured]) -> dict[str, Any]:
     """{"persons": n, "levels": {level: {figure: value}}, "quality": {figure: value}}."""
     levels = mask_functions(MaskSettings())
     table, masks = measure(people, levels)
+    rows = [
+        measured(person.given, person.whole or person)[:3]
+        for person in tqdm(people, desc=GIVEN, disable=None, leave=False)
+    ]
+    table[GIVEN] = summary(np.array(rows))
     unseen = {f"{level}_no_visibility": levels[level] for level in ("cardboard", "posecut")}
     return {
         "persons": len(people),
         "levels": table | measure(without_visibility(people), unseen)[0],
         "quality": rank(people, masks["posecut"]),
     }
+
+
+def measured(make: Callable[[View], Mask], person: Measured) -> tuple[float, float, float, NDArray[np.bool_]]:
+    """Overlap, boundary F and milliseconds of a level for a person, and its mask."""
+    # A view of its own, so that no level profits from what another one left behind.
+    view = replace(person.view)
+    start = time.process_time()
+    inside = make(view).inside
+    milliseconds = 1000 * (time.process_time() - start)
+    return iou(inside, person), boundary_f(inside, person.truth), milliseconds, inside
 
 
 def measure(
@@ -139,13 +174,9 @@ def measure(
     for level, make in levels.items():
         rows, masks[level] = [], []
         for person in tqdm(people, desc=level, disable=None, leave=False):
-            # A view of its own, so that no level profits from what another one left behind.
-            view = replace(person.view)
-            start = time.process_time()
-            inside = make(view).inside
-            milliseconds = 1000 * (time.process_time() - start)
-            rows.append((iou(inside, person), boundary_f(inside, person.truth), milliseconds))
-            masks[level].append(inside)
+            *figures, mask = measured(make, person)
+            rows.append(figures)
+            masks[level].append(mask)
         table[level] = summary(np.array(rows))
     return table, masks
 

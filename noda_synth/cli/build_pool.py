@@ -22,7 +22,10 @@ from noda_synth.cli.options import (
 )
 from noda_synth.errors import NodaError
 
-LEVELS = ("box", "cardboard", "grabcut", "posecut")
+LEVELS = ("box", "cardboard", "grabcut", "posecut", "given")
+
+# Level -> the one that stands in for it, and why it does; cardboard for all others.
+_STAND_INS = {"given": ("posecut", "for there is none, or it was refused")}
 
 
 @click.command("build-pool")
@@ -30,10 +33,15 @@ LEVELS = ("box", "cardboard", "grabcut", "posecut")
 @path_option("--out", default=Path("data/pool.h5"), show_default=True, help="The pool.")
 @click.option(
     "--levels",
-    default=",".join(LEVELS),
+    default=",".join(LEVELS[:-1]),
     show_default=True,
     metavar="NAMES",
-    help="Mask levels, comma-separated; posecut alone is the quick one.",
+    help="Mask levels, comma-separated; posecut alone is the quick one, given takes masks that you have.",
+)
+@path_option(
+    "--masks",
+    help="For given: COCO results (JSON with RLE), or a folder of PNGs by person id or image.  "
+    "[default: the outlines in the annotations]",
 )
 @click.option(
     "--min-joints", type=click.IntRange(2), help="Labelled joints needed.  [default: 12 of 16, in proportion]"
@@ -97,6 +105,7 @@ def command(
     data: DataOptions,
     out: Path,
     levels: str,
+    masks: Path | None,
     min_joints: int | None,
     min_height: float,
     truncated: bool,
@@ -118,11 +127,15 @@ def command(
       noda-synth build-pool
       noda-synth build-pool --data data/demo --out data/demo_pool.h5
       noda-synth build-pool --levels posecut --out data/quick_pool.h5
+      noda-synth build-pool --data data/coco --levels given --out data/coco_pool.h5
+      noda-synth build-pool --levels given,posecut --masks sam_results.json
       noda-synth build-pool --images pictures --annotations annot/train.json --everyone
     """
     from noda_synth.formats.files.atomic import write_problems
     from noda_synth.masks import MaskSettings
     from noda_synth.pool.build import BodyRules, PoolSettings, build_pool
+    from noda_synth.pool.given_masks import open_masks
+    from noda_synth.runs.staging import whole_hash
 
     start = time.perf_counter()
     layout, dataset, inputs = data.open()
@@ -131,16 +144,25 @@ def command(
         if everyone
         else BodyRules(min_joints, min_height, truncated, min_visible, max_shared, max_border)
     )
-    masks = MaskSettings(box_expand, grabcut_size, grabcut_iterations)
     chosen = tuple(level for level in LEVELS if level in {name.strip() for name in levels.split(",")})
     if not chosen or len(chosen) < len(levels.split(",")):
         raise NodaError(f"--levels {levels}: each has to be one of {', '.join(LEVELS)}")
     settings = PoolSettings(
-        levels=chosen, rules=rules, masks=masks, max_side=max_side, max_pixels=run.max_pixels, seed=seed
+        levels=chosen,
+        rules=rules,
+        masks=MaskSettings(box_expand, grabcut_size, grabcut_iterations),
+        max_side=max_side,
+        max_pixels=run.max_pixels,
+        seed=seed,
     )
+    given = open_masks(masks) if "given" in chosen else None
+    if masks is not None:
+        if given is None:
+            raise NodaError(f"--masks {masks} is for the level given: add it to --levels")
+        inputs = {**inputs, "masks": whole_hash(masks)[:16]}
     with resumable(out), run.execution() as execution:
         out.parent.mkdir(parents=True, exist_ok=True)
-        report = build_pool(dataset, layout.images, out, settings, inputs, execution)
+        report = build_pool(dataset, layout.images, out, settings, inputs, execution, given)
         if report is None:
             echo_unchanged(out, run.quiet)
             return
@@ -159,6 +181,7 @@ def command(
             click.echo(f"  {count:>6} left out: {reason}")
         for level, count in report.fallbacks.items():
             if count:
-                click.echo(f"  {count:>6} have the cardboard mask for their {level} mask, which could not be made")
+                other, why = _STAND_INS.get(level, ("cardboard", "which could not be made"))
+                click.echo(f"  {count:>6} have the {other} mask for their {level} mask, {why}")
     echo_problems(report.problems, run.verbose, errors)
     exit_with(report.problems)

@@ -10,8 +10,9 @@ import click
 from noda_synth.cli.errors import echo_some, exit_with, exits
 from noda_synth.cli.options import path_option, seed_option, skeleton_option
 from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.files.links import ORIGINALS
 
-TARGETS = ("mpii-json", "gt-valid", "coco")
+TARGETS = ("mpii-json", "gt-valid", "coco", "yolo")
 _SHOWN = 5
 
 
@@ -24,7 +25,14 @@ _SHOWN = 5
 @seed_option
 @click.option("--all-train", is_flag=True, help="Hold out nobody.")
 @path_option("--visibility-from", metavar="MAT", help="The .mat for JSON records.")
-@path_option("--images", help="Images folder, whose sizes COCO needs.")
+@path_option("--images", help="Images folder: COCO needs the sizes, YOLO-pose the pictures.")
+@click.option(
+    "--originals",
+    type=click.Choice(ORIGINALS),
+    default="symlink",
+    show_default=True,
+    help="How pictures get into images/ of YOLO-pose.",
+)
 @skeleton_option()
 @click.option("--overwrite", is_flag=True, help="Replace files that exist. Those of INPUT are never replaced.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
@@ -40,15 +48,17 @@ def command(
     all_train: bool,
     visibility_from: Path | None,
     images: Path | None,
+    originals: str,
     skeleton: str | None,
     overwrite: bool,
     verbose: bool,
     quiet: bool,
 ) -> None:
-    """Convert annotations: the original MPII .mat, MPII JSON and COCO keypoints, told by content.
+    """Convert annotations: the original MPII .mat, MPII JSON, COCO keypoints and YOLO-pose, told by content.
 
     INPUT is a data set's folder or one file, OUTPUT a folder or one file. The folder gets train.json, valid.json and
-    gt_valid.mat (mpii-json), or person_keypoints_train.json and _val.json (coco). Visibility goes along.
+    gt_valid.mat (mpii-json), or person_keypoints_train.json and _val.json (coco), or images/, labels/ and data.yaml
+    (yolo). Visibility goes along.
 
     The .mat does not say who is for validation. --split names a valid.json, an hourglass valid.h5 or a list of image
     names; without it, a valid.json beside the .mat or in annot/ is taken; --holdout draws; --all-train does without.
@@ -60,6 +70,8 @@ def command(
       noda-synth convert mpii_human_pose_v1_u12_1.mat data/mine --holdout 0.1 --seed 0
       noda-synth convert train.json seen.json --visibility-from mpii_human_pose_v1_u12_1.mat
       noda-synth convert data/mpii data/mpii_coco --to coco
+      noda-synth convert data/mpii data/mpii_yolo --to yolo
+      noda-synth convert data/mpii_yolo/data.yaml data/back
       noda-synth convert person_keypoints.json data/coco/annotations --to coco --holdout 0.2
       noda-synth convert valid.json gt_valid.mat
     """
@@ -78,7 +90,7 @@ def command(
         visibility_from=visibility_from,
         skeleton=None if skeleton is None else skeleton_file(skeleton),
     )
-    result = conversion.convert(read, output, target, images=images, overwrite=overwrite)
+    result = conversion.convert(read, output, target, images=images, originals=originals, overwrite=overwrite)
     if not quiet:
         for file, summary in result.written:
             click.echo(f"{file}: {summary}")

@@ -115,6 +115,7 @@ class DataOptions:
         from noda_synth.data.skeleton import skeleton_file
         from noda_synth.formats import find_layout, read_dataset
         from noda_synth.formats.files.detect import detect
+        from noda_synth.formats.yolo.data_file import labels_hash
         from noda_synth.runs.staging import file_hash
 
         # With a file named and no folder, the default folder does not decide where its neighbours are.
@@ -136,13 +137,15 @@ class DataOptions:
             "skeleton": layout.skeleton,
         }
         inputs = {role: file_hash(file)[:16] for role, file in files.items() if file}
+        if layout.kind == "yolo":
+            inputs["labels"] = labels_hash(layout.annotations)[:16]
         return layout, dataset, {**inputs, "all_train": str(self.all_train)}
 
 
 data_options = _bundle(
     "data",
     DataOptions,
-    path_option("--data", help=f"Data set in the usual layout.  [default: {DEFAULT_DATA}]"),
+    path_option("--data", help=f"Data set in the usual layout, or a YOLO-pose data.yaml.  [default: {DEFAULT_DATA}]"),
     path_option("--images", help="The images folder, if it lies elsewhere."),
     path_option("--annotations", help="The annotation file, if it lies elsewhere: MPII JSON or .mat, or COCO."),
     skeleton_option(),

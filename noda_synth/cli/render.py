@@ -35,6 +35,7 @@ from noda_synth.methods.placement_settings import (
     PROTECTIONS,
     SMOOTHINGS,
     PlacementSettings,
+    preset_for,
 )
 from noda_synth.settings import apply_overrides
 
@@ -89,12 +90,13 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     type=click.Choice(list(PRESETS)),
     default="paper",
     show_default=True,
-    help="paper: its NODA (grabcut, ring); best: posecut, matte, the better half of the bodies, on the ground.",
+    help="paper: its NODA (grabcut, ring); best: given where the pool has it, else posecut; matte, the better half of "
+    "the bodies, on the ground.",
 )
 @noda_option(
     "--mask", type=click.Choice(MASKS), help="Mask of the pasted bodies; mixed draws one of the paper's three."
 )
-@noda_option("--smooth", type=click.Choice(SMOOTHINGS), help="Edge smoothing; matte is posecut's own.")
+@noda_option("--smooth", type=click.Choice(SMOOTHINGS), help="Edge smoothing; matte is that of posecut and given.")
 @noda_option(
     "--body-quality",
     type=NumberRange(0, 1, min_open=True),
@@ -166,6 +168,7 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     help="How the original images get beside the copies.",
 )
 @click.option("--coco", is_flag=True, help="Write COCO files too: whole scenes, and one record per sample.")
+@click.option("--yolo", is_flag=True, help="Write YOLO-pose labels and data.yaml too, and the COCO files with them.")
 @click.option("--limit", type=click.IntRange(1), help="Render at most so many people, to have a look.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and the disk it needs, and do nothing.")
 @seed_option
@@ -186,6 +189,7 @@ def command(
     quality: int | str,
     originals: str,
     coco: bool,
+    yolo: bool,
     limit: int | None,
     dry_run: bool,
     seed: int,
@@ -210,7 +214,7 @@ def command(
     start = time.perf_counter()
     _check_options(method)
     chosen = (
-        _noda_settings(preset, placement, changes)
+        _noda_settings(preset_for(preset, _levels_in(pool, preset)), placement, changes)
         if method == "noda"
         else apply_overrides(method_class(method).settings_type(), changes, f"--method {method} --set")
     )
@@ -230,6 +234,7 @@ def command(
         quality=quality,
         originals=originals,
         coco=coco,
+        yolo=yolo,
         limit=limit,
         max_pixels=run.max_pixels,
         seed=seed,
@@ -274,12 +279,22 @@ def _check_options(method: str) -> None:
         raise NodaError(f"{given[0]} is for --method noda; the parameters of {method} are changed with --set KEY=VALUE")
 
 
-def _noda_settings(preset: str, options: dict[str, Any], changes: tuple[str, ...]) -> PlacementSettings:
+def _levels_in(pool: Path, preset: str) -> list[str]:
+    """The mask levels of the pool, where the preset depends on them; none of a pool that will be refused later."""
+    from noda_synth.pool.reader import Pool
+
+    try:
+        return Pool(pool).levels if preset == "best" else []
+    except NodaError:
+        return []
+
+
+def _noda_settings(preset: PlacementSettings, options: dict[str, Any], changes: tuple[str, ...]) -> PlacementSettings:
     """The preset, changed by the options and by --set. Raises NodaError where an option and --set disagree."""
     names = options["protect_joints"]
     options["protect_joints"] = names and tuple(name.strip() for name in names.split(",") if name.strip())
     given = _given()
-    settings = apply_overrides(PRESETS[preset], changes, "--method noda --set")
+    settings = apply_overrides(preset, changes, "--method noda --set")
     for word in changes:
         key = word.partition("=")[0].strip().replace("-", "_")
         if key in given and getattr(settings, key) != options[key]:

@@ -13,7 +13,7 @@ from noda_synth.figures.image_grid import GridLayout, image_grid
 from noda_synth.figures.style import encode, house_style
 from noda_synth.pool.reader import Pool
 
-CAPTIONS = {"box": "Box", "cardboard": "Cardboard", "grabcut": "GrabCut", "posecut": "Posecut"}
+CAPTIONS = {"box": "Box", "cardboard": "Cardboard", "grabcut": "GrabCut", "posecut": "Posecut", "given": "Given"}
 # Grey enough for white clothes to stand out from it in print.
 _BACKGROUND = 232
 

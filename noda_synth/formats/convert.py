@@ -8,11 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import Dataset, Image, Images, Person
+from noda_synth.data.dataset import ByImage, Dataset, Image, Images
 from noda_synth.data.disk_list import DiskList, Subset
-from noda_synth.data.skeleton import MPII, Skeleton
-from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats.coco.write import coco_annotation, coco_image, write_coco
+from noda_synth.data.skeleton import MPII
+from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.coco.people import write_coco_people
+from noda_synth.formats.coco.write import write_coco
 from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
@@ -23,6 +24,7 @@ from noda_synth.formats.mpii.records import write_mpii_json
 from noda_synth.formats.mpii.split import hold_out
 from noda_synth.formats.mpii.visibility import is_known
 from noda_synth.formats.read import read_dataset
+from noda_synth.formats.yolo.write import Part, Picture, write_yolo
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,22 @@ def read_source(
 
 
 def convert(
-    source: Source, output: Path, to: str, *, images: Path | None = None, overwrite: bool = False
+    source: Source,
+    output: Path,
+    to: str,
+    *,
+    images: Path | None = None,
+    originals: str = "symlink",
+    overwrite: bool = False,
 ) -> Conversion:
     """Write annotations in another format.
 
     Args:
         source: from `read_source`.
         output: a folder; or a file, ending in .json or .mat, where the target is a single one.
-        to: "mpii-json", "gt-valid" or "coco".
-        images: the images folder, for the sizes that COCO has and MPII has not.
+        to: "mpii-json", "gt-valid", "coco" or "yolo".
+        images: the images folder, for the sizes that COCO has and MPII has not, and for the pictures of YOLO-pose.
+        originals: how pictures get into images/ of YOLO-pose: "symlink", "hardlink", "copy" or "none".
         overwrite: existing files are replaced; those of the source never are.
 
     Raises:
@@ -104,7 +113,9 @@ def convert(
     _check_overwriting(files, source.layout, overwrite)
     if to == "gt-valid":
         problems = _write_truth(source.dataset, files[0])
-    elif to == "coco" and source.dataset.source == "coco":
+    elif to == "yolo":
+        problems = _write_yolo(source, output, images, originals)
+    elif to == "coco" and source.layout.kind == "coco":
         problems = _split_coco(source, *files)
     elif to == "coco":
         problems = _write_coco_parts(source, files, images or source.layout.images)
@@ -113,7 +124,7 @@ def convert(
         problems = []
     else:
         problems = _write_mpii_parts(source, output)
-    written = tuple((file, _summary(file, source.dataset)) for file in files if file.exists())
+    written = tuple((file, _summary(file, source.dataset)) for file in files if file.is_file())
     return Conversion(written, losses(source.dataset, to), DiskList(chain(source.dataset.problems, problems)))
 
 
@@ -121,8 +132,11 @@ def check_convertible(source: Source, to: str) -> None:
     """NodaError if the target cannot hold the source at all."""
     dataset, file = source.dataset, source.layout.annotations
     if to == "coco":
-        if dataset.source == "coco" and (source.layout.valid is not None or not dataset.valid):
+        if source.layout.kind == "coco" and (source.layout.valid is not None or not dataset.valid):
             raise NodaError(f"{file} is COCO already: nothing to convert, unless --holdout takes a part out.")
+    elif to == "yolo":
+        if source.layout.kind == "yolo":
+            raise NodaError(f"{file} is YOLO-pose already: nothing to convert.")
     elif dataset.skeleton.joints != MPII.joints:
         missing = [joint for joint in MPII.joints if joint not in dataset.skeleton.index]
         why = f"there is no {', '.join(missing)}" if missing else "they stand in another order"
@@ -144,7 +158,11 @@ def losses(dataset: Dataset, to: str) -> tuple[str, ...]:
     lost = []
     if dataset.source == "mpii_mat":
         lost.append("activities, video and frame times of the .mat")
-    if dataset.source == "coco" and to != "coco":
+    if to == "yolo":
+        lost.append(
+            "outlines, areas and crowds" if dataset.source == "coco" else "centers and scales but in noda.jsonl"
+        )
+    elif dataset.source == "coco" and to != "coco":
         lost.append("person boxes, outlines and areas; crowds")
     if to == "mpii-json" and any(person.head_box is not None for person in dataset.persons):
         lost.append("head boxes of the training people (JSON has no place for them)")
@@ -157,7 +175,7 @@ def losses(dataset: Dataset, to: str) -> tuple[str, ...]:
 
 def _single_file(path: Path) -> Layout:
     kind = detect(path)
-    if kind == "mpii_mat":
+    if kind in ("mpii_mat", "yolo"):
         return find_annotations(None, path)
     if kind == "gt_valid":
         raise NodaError(f"{KINDS[kind]}, which has no image names; convert the valid.json that belongs to it.", path)
@@ -182,12 +200,14 @@ def _planned(source: Source, output: Path, to: str) -> list[Path]:
     """The files to be written, the one of the training part first."""
     valid = bool(source.dataset.valid)
     suffix = ".mat" if to == "gt-valid" else ".json"
-    if output.suffix in (".json", ".mat"):
+    if output.suffix in (".json", ".mat") and to != "yolo":
         if output.suffix != suffix:
             raise NodaError(f"--to {to} writes {suffix} files; give such a name, or a folder.", output)
         if valid and to != "gt-valid":
             raise NodaError("there is a training and a validation part to write; give a folder.", output)
         return [output]
+    if to == "yolo":
+        return [output / "data.yaml", output / "labels"]
     names = {
         "mpii-json": ["train.json", *(["valid.json", "gt_valid.mat"] if valid else [])],
         "coco": ["person_keypoints_train.json", *(["person_keypoints_val.json"] if valid else [])],
@@ -226,10 +246,41 @@ def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> li
         raise NodaError(f"No images folder at {folder}, and COCO needs the size of every image: name it with --images.")
     dataset = source.dataset
     valid_images = Images(Image(person.image) for person in dataset.valid)
-    parts = ((dataset.images, dataset.persons), (valid_images, dataset.valid))
+    parts = (
+        (dataset.images, dataset.persons, folder),
+        (valid_images, dataset.valid, source.layout.valid_images or folder),
+    )
     problems: list[Problem] = []
-    for file, (images, persons) in zip(files, parts, strict=False):
-        problems += _write_coco_part(file, dataset.skeleton, images, persons, folder)
+    for file, (images, persons, home) in zip(files, parts, strict=False):
+        problems += write_coco_people(file, dataset.skeleton, images, persons, home)
+    return problems
+
+
+def _write_yolo(source: Source, out: Path, images: Path | None, originals: str) -> list[Problem]:
+    dataset, layout = source.dataset, source.layout
+    train = images or layout.images
+    valid = images or layout.valid_images or train
+    for folder in (train, valid):
+        if not folder.is_dir():
+            raise NodaError(f"No images folder at {folder}, and YOLO-pose holds the pictures: name it with --images.")
+        if folder.resolve().is_relative_to((out / "images").resolve()) or (out / "images").resolve().is_relative_to(
+            folder.resolve()
+        ):
+            raise NodaError(f"{folder} is part of the input, which is never written to; name another folder.")
+    held = dataset.valid.image_names
+    shared = [name for name in dataset.images if name in held]
+    parts = [
+        Part("train", train, (Picture(name, people) for name, people in dataset.by_image.items() if name not in held))
+    ]
+    if dataset.valid:
+        by_image = ByImage(Images(Image(name) for name in held), dataset.valid)
+        parts.append(Part("val", valid, (Picture(name, people) for name, people in by_image.items())))
+    problems = write_yolo(out, parts, dataset.skeleton, originals)
+    if layout.skeleton is not None:
+        write_bytes(out / SKELETON_NAME, read_bytes(layout.skeleton))
+    if shared:
+        note = f"{len(shared)} pictures of the validation part are left out of the training part, {shared[0]} for one"
+        problems.append(Problem("write", "images/train", note, failed=False))
     return problems
 
 
@@ -252,36 +303,6 @@ def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
     if source.layout.skeleton is not None and sibling_skeleton(train) is None:
         write_bytes(train.with_name(SKELETON_NAME), read_bytes(source.layout.skeleton))
     return []
-
-
-def _write_coco_part(
-    path: Path, skeleton: Skeleton, names: Images, persons: Sequence[Person], folder: Path
-) -> list[Problem]:
-    from noda_synth.imaging.images import image_path, image_size
-
-    sized: Images = Images()
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            sized.add(Image(name, image_size(image_path(folder, name))))
-        except ItemError as error:
-            problems.append(Problem("write", f"{path.name} image {name}", f"left out with everyone on it: {error}"))
-    if not sized:
-        raise NodaError(f"none of {len(names)} images is in {folder}; name the right one with --images.", path)
-    images = (
-        coco_image(name, number, image.size)
-        for number, (name, image) in enumerate(sized.items(), start=1)
-        if image.size
-    )
-
-    def annotations() -> Iterator[dict[str, Any]]:
-        for number, person in enumerate((p for p in persons if p.image in sized), start=1):
-            image_id, size = sized.index(person.image) + 1, sized[person.image].size
-            if size:
-                yield coco_annotation(person, annotation_id=number, image_id=image_id, size=size)
-
-    write_coco(path, images, annotations(), skeleton)
-    return problems
 
 
 def _summary(file: Path, dataset: Dataset) -> str:

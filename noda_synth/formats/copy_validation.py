@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import Dataset, People, Person
+from noda_synth.data.dataset import Dataset, Image, Images, People, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import Problem
+from noda_synth.formats.coco.people import write_coco_people
 from noda_synth.formats.files.atomic import copy_file, write_json_list
 from noda_synth.formats.layout import SKELETON_NAME, Layout
 from noda_synth.formats.mpii.gt_valid import add_visibility, anyone_known, read_gt_valid, write_gt_valid
 from noda_synth.formats.mpii.records import read_persons, read_records, write_mpii_json
 from noda_synth.formats.mpii.visibility import is_known
+
+_COCO_VALID = "person_keypoints_val.json"
 
 
 def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple[list[Path], list[Problem]]:
@@ -22,7 +25,7 @@ def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
     MPII: `valid.json` has the input's records, keys and row order, unusable ones included, and `joints_visible` where
     known. `gt_valid.mat` is a copy of the input's to the byte if that has `jnt_visible` or there is nothing to add;
     else all its arrays and `jnt_visible`; without one it is made if a head box is known. COCO: a copy of the file, and
-    of the skeleton file if the set has one of its own.
+    of the skeleton file if the set has one of its own. YOLO-pose: a COCO file.
 
     Returns:
         The files written, and what is worth knowing about them.
@@ -32,6 +35,10 @@ def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
         copies = {annot_dir / name: original for name, original in originals.items() if original}
         for copy, original in copies.items():
             copy_file(original, copy)
+        if layout.kind == "yolo" and dataset.valid:
+            path, names = annot_dir / _COCO_VALID, Images(Image(name) for name in dataset.valid.image_names)
+            folder = layout.valid_images or layout.images
+            return [*copies, path], write_coco_people(path, dataset.skeleton, names, dataset.valid, folder)
         return list(copies), []
     if not dataset.valid:
         return [], []

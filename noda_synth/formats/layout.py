@@ -8,6 +8,7 @@ from pathlib import Path
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
+from noda_synth.formats.yolo.data_file import image_folders
 
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
 _ANNOTATION_FOLDERS = ("annot", "annotations")
@@ -30,6 +31,7 @@ _COCO_PATTERNS = (
     "annotations/*crowdpose_train.json", "json/crowdpose_train.json", "annot/crowdpose_train.json",
     "crowdpose_train.json",
 )  # fmt: skip
+_YOLO_NAME = "data.yaml"
 SKELETON_NAME = "skeleton.toml"
 """A data set's own skeleton file, beside its annotations."""
 WAY_OUT = (
@@ -46,7 +48,7 @@ class Layout:
     Attributes:
         images: the folder that image names are relative to.
         annotations: the file of the training part.
-        kind: what `annotations` is: "mpii_json", "mpii_mat" or "coco".
+        kind: what `annotations` is: "mpii_json", "mpii_mat", "coco" or "yolo".
         mat: the original MPII .mat, which knows visibility and head boxes, or None.
         valid: the file of the validation part (valid.json, or a COCO file), or None.
         gt_valid: the evaluation truth (gt_valid.mat), or None.
@@ -76,6 +78,8 @@ def find_layout(data: Path | None, images: Path | None = None, annotations: Path
         looked = [found] if images else [root / "images" for root in _roots(data, parts.annotations)]
         listed = "\n".join(f"  {folder}" for folder in looked)
         raise NodaError(f"No images folder for {parts.annotations}. Looked for:\n{listed}\n{WAY_OUT}")
+    if parts.kind == "yolo":
+        return replace(parts, images=found)
     valid_images = likely_images(data, parts.valid) if parts.valid and not images else found
     return replace(parts, images=found, valid_images=valid_images if valid_images != found else None)
 
@@ -84,8 +88,11 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
     """`find_layout` without a look at the images: its `images` is only where they would be."""
     if data is None and annotations is None:
         raise NodaError(f"No data set given.\n{WAY_OUT}")
-    file = annotations or _find_annotation_file(data or Path())
+    file = annotations or (data if data and _is_yolo(data) else _find_annotation_file(data or Path()))
     kind = detect(file)
+    if kind == "yolo":
+        train, valid_images = image_folders(file)
+        return Layout(train, file, kind, valid_images=valid_images, skeleton=sibling_skeleton(file))
     if kind not in ("mpii_json", "mpii_mat", "coco"):
         raise NodaError(f"{KINDS[kind]}, which names no people to train with.\n{WAY_OUT}", file)
     folder = file.parent
@@ -120,12 +127,13 @@ def _find_annotation_file(data: Path) -> Path:
         raise NodaError(f"No data set at {data}: {state}.\n{WAY_OUT}")
     json_file = _first(data / name for name in _TRAIN_NAMES)
     coco_file = _first(path for pattern in _COCO_PATTERNS for path in sorted(data.glob(pattern)))
-    found = json_file or coco_file or _find_mat(data / folder for folder in _MAT_FOLDERS)
+    yolo_file = _first([data / _YOLO_NAME])
+    found = json_file or coco_file or _find_mat(data / folder for folder in _MAT_FOLDERS) or yolo_file
     if found is None:
         if reason := _other_folder(data):
             raise NodaError(reason)
         looked = "\n".join(
-            f"  {data / name}" for name in (*_TRAIN_NAMES, *_COCO_PATTERNS, MAT_NAME, f"annot/{MAT_NAME}")
+            f"  {data / name}" for name in (*_TRAIN_NAMES, *_COCO_PATTERNS, MAT_NAME, f"annot/{MAT_NAME}", _YOLO_NAME)
         )
         raise NodaError(f"No annotations in {data}. Looked for:\n{looked}\n{WAY_OUT}")
     return found
@@ -150,6 +158,11 @@ def _find_mat(folders: Iterable[Path]) -> Path | None:
     return _first(folder / MAT_NAME for folder in existing) or next(
         (path for folder in existing for path in sorted(folder.glob("*.mat")) if is_kind(path, "mpii_mat")), None
     )
+
+
+def _is_yolo(data: Path) -> bool:
+    """`--data` names the data.yaml itself."""
+    return data.is_file() and is_kind(data, "yolo")
 
 
 def _coco_valid(train: Path) -> Path | None:

@@ -21,6 +21,7 @@ from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_synth.formats.mpii.release import Release, read_release
 from noda_synth.formats.mpii.split import Split, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
+from noda_synth.formats.yolo.read import read_yolo
 
 
 def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool = False) -> Dataset:
@@ -40,6 +41,8 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
     skeleton = load_skeleton(layout.skeleton) if layout.skeleton else None
     if layout.kind == "coco":
         dataset = _from_coco(layout, skeleton)
+    elif layout.kind == "yolo":
+        dataset = read_yolo(layout.annotations, skeleton)
     elif layout.kind == "mpii_json":
         dataset = _with_skeleton(skeleton, _from_json(layout), layout)
     else:

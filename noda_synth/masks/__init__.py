@@ -4,6 +4,7 @@ A level is a function from a `View` to a `Mask`, one file each: `box`, `cardboar
 write the file and name it where docs/architecture.md says.
 `body_parts` and `head` are the cardboard body, `evidence` is what posecut cuts by, smoothed by `guided_filter`;
 `quality` scores a mask, `entanglement` says who cannot be cut out alone.
+A mask that the user has is a level as well: `given`, a function for each person.
 """
 
 from __future__ import annotations
@@ -14,15 +15,29 @@ from functools import partial
 
 from noda_synth.masks.box import box_mask
 from noda_synth.masks.cardboard import cardboard_mask
+from noda_synth.masks.given import GivenMask, no_given_mask
 from noda_synth.masks.grabcut import grabcut_mask
 from noda_synth.masks.posecut import posecut_mask
 from noda_synth.masks.quality import mask_quality
 from noda_synth.masks.view import Mask, View
 
-__all__ = ["LEVELS", "Mask", "MaskSettings", "View", "mask_functions", "mask_quality"]
+__all__ = [
+    "GIVEN",
+    "LEVELS",
+    "GivenMask",
+    "Mask",
+    "MaskSettings",
+    "View",
+    "mask_functions",
+    "mask_quality",
+    "no_given_mask",
+]
 
 LEVELS = ("box", "cardboard", "grabcut", "posecut")
-"""All levels, from rough to good."""
+"""All levels that need nothing but joints and picture, from rough to good."""
+
+GIVEN = "given"
+"""The level of the masks that the user has; better than all of these."""
 
 
 @dataclass(frozen=True)

@@ -34,20 +34,38 @@ def posecut_mask(view: View) -> Mask:
     smooth = body_field(evidence, guide)
     x1, y1, x2, y2 = evidence.window
 
-    def enlarged(field: Field) -> Field:
-        return np.asarray(cv2.resize(field, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR), np.float32)
-
     inside, matte = np.zeros(view.image.shape[:2], np.bool_), np.zeros(view.image.shape[:2], np.uint8)
-    hard = enlarged(smooth) > 0.5
-    # A matte is filtered from the hard mask: the posterior would leave haze all over the window.
-    body = (smooth > 0.5).astype(np.float32)
-    slope, offset = guide.coefficients(body)
-    picture = view.image[y1:y2, x1:x2].astype(np.float32) / np.float32(255)
-    soft = guided_filter.apply(picture, enlarged(slope), enlarged(offset))
-    opacity = np.clip(255 * (soft - _HAZE) / _OPAQUE + 0.5, 0, 255).astype(np.uint8)
+    hard = np.asarray(cv2.resize(smooth, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)) > 0.5
     inside[y1:y2, x1:x2] = hard
-    matte[y1:y2, x1:x2] = np.where(hard, np.maximum(opacity, COVERING), np.minimum(opacity, COVERING - 1))
+    matte[y1:y2, x1:x2] = soft_edge(view, evidence, guide, (smooth > 0.5).astype(np.float32), hard)
     return Mask(inside, matte=matte)
+
+
+def soft_edge(
+    view: View, evidence: Evidence, guide: guided_filter.Guide, body: Field, hard: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """The opacity of a mask, with an edge as soft as that of the picture.
+
+    Args:
+        view: the picture.
+        evidence: of the view; its window is what the edge is made for.
+        guide: of the evidence.
+        body: (h, w) float32 of 0 and 1, the mask at working size.
+        hard: (H, W) bool, the mask in the window.
+
+    Returns:
+        (H, W) uint8 of the window: 128 or more exactly where the mask is.
+    """
+    x1, y1, x2, y2 = evidence.window
+    # A matte is filtered from the hard mask: the posterior would leave haze all over the window.
+    slope, offset = (
+        np.asarray(cv2.resize(field, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR), np.float32)
+        for field in guide.coefficients(body)
+    )
+    picture = view.image[y1:y2, x1:x2].astype(np.float32) / np.float32(255)
+    soft = guided_filter.apply(picture, slope, offset)
+    opacity = np.clip(255 * (soft - _HAZE) / _OPAQUE + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.where(hard, np.maximum(opacity, COVERING), np.minimum(opacity, COVERING - 1)), np.uint8)
 
 
 def guide_of(evidence: Evidence) -> guided_filter.Guide:

@@ -35,7 +35,7 @@ class Mask:
 
     Attributes:
         inside: (H, W) bool, the shape of the view.
-        fallback: empty, or why the level could not run and the cardboard level stands in for it.
+        fallback: empty, or why the level could not run and another stands in for it: cardboard, for given posecut.
         matte: (H, W) uint8 opacity with a soft edge, at least 128 exactly inside, or None.
     """
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from noda_synth.settings import one_of, within
 
-MASKS = ("box", "cardboard", "grabcut", "posecut", "mixed")
+MASKS = ("box", "cardboard", "grabcut", "posecut", "given", "mixed")
 SMOOTHINGS = ("ring", "feather", "matte", "none")
 PROTECTIONS = ("segment", "points")
 PLACES = ("ring", "ground")
@@ -82,3 +83,12 @@ PRESETS = {
 }
 """`paper` is NODA as the paper ends up with it; `best` has our masks, soft edges, only the better bodies, and a ground
 under their feet."""
+
+
+def preset_for(name: str, levels: Collection[str]) -> PlacementSettings:
+    """A preset for a pool with these mask levels: `best` takes `given`, the user's own masks, where there are some.
+
+    The level that is taken is what the settings then say, so that a replay needs no look at the preset.
+    """
+    preset = PRESETS[name]
+    return replace(preset, mask="given") if name == "best" and "given" in levels else preset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import ceil
@@ -18,10 +18,12 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.imaging.bars import frame_of
 from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
-from noda_synth.masks import LEVELS, MaskSettings, mask_functions
+from noda_synth.masks import GIVEN, LEVELS, Mask, MaskSettings, View, mask_functions, no_given_mask
 from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
 from noda_synth.pool.cutout import Cutout, cut_out, is_truncated, pose_of
+from noda_synth.pool.given_masks import Found, MaskSource, Outlines, given_mask, whose
 from noda_synth.pool.layout import pool_attributes
+from noda_synth.pool.mask_files import MaskFile
 from noda_synth.pool.reader import DamagedPool, Pool
 from noda_synth.pool.writer import merge_parts, write_part
 from noda_synth.runs import jobs
@@ -104,7 +106,7 @@ class BuildReport:
         bodies: people in the pool.
         people: people looked at.
         left_out: reason -> people.
-        fallbacks: level -> bodies whose mask is the cardboard level's.
+        fallbacks: level -> bodies whose mask is the cardboard level's; of `given`, posecut's.
         problems: what could not be used.
         seconds: stage -> seconds of work, summed over the workers; "cut" includes the mask levels.
     """
@@ -121,7 +123,7 @@ class BuildReport:
 class _Task:
     images: Path
     skeleton: Skeleton
-    groups: Sequence[tuple[str, tuple[Person, ...]]]
+    groups: Sequence[tuple[str, tuple[Person, ...], Found | None]]
 
 
 def build_pool(
@@ -131,6 +133,7 @@ def build_pool(
     settings: PoolSettings,
     inputs: Mapping[str, str],
     execution: Execution = ONE_WORKER,
+    given: MaskSource | None = None,
 ) -> BuildReport | None:
     """Cut the people of the training part out of their images into the pool `out`.
 
@@ -141,20 +144,29 @@ def build_pool(
         settings: how.
         inputs: names and hashes of the annotation files, for the pool's record of its settings.
         execution: workers, part of the work, overwriting and progress; with a part there is no pool yet.
+        given: the masks for the level `given`; without them the outlines of the annotations.
 
     Returns:
         What was done, or None if `out` was there already, made with the same settings.
 
     Raises:
-        NodaError: nobody can be cut out; another run writes `out` or was begun there with other settings.
+        NodaError: nobody can be cut out, or has a given mask; another run writes `out` or was begun there with other
+            settings.
     """
+    source = (given or Outlines()) if GIVEN in settings.levels else None
+    if source is not None:
+        source.check(dataset)
     all_settings = settings_of(settings, dataset.skeleton, inputs)
     staging = Staging(out, execution.part)
     held = staging.start(all_settings, _settings_in(out), overwrite=execution.overwrite)
     if held is None:
         return None
     attributes = pool_attributes(dataset.skeleton, settings.levels, settings_json(all_settings), __version__)
-    groups = ((name, people) for name, people in dataset.by_image.items() if people)
+    groups = (
+        (name, people, source.find(dataset.images[name], people) if source else None)
+        for name, people in dataset.by_image.items()
+        if people
+    )
     shards = (
         jobs.Shard(f"{number:06d}", _Task(images, dataset.skeleton, block), len(block))
         for number, block in enumerate(jobs.blocks(groups, _SHARD_IMAGES))
@@ -163,7 +175,7 @@ def build_pool(
         work = partial(_cut_images, settings=settings, attributes=attributes)
         with execution.progress(dataset.by_image.with_people, "build-pool", "image") as progress:
             outcomes = jobs.run_shards(staging, work, shards, workers=execution.workers, progress=progress)
-        report = _summary(outcomes, dataset)
+        report = _summary(outcomes, [*dataset.problems, *source.problems] if source else dataset.problems)
         if execution.part:
             return report
         if not report.bodies:
@@ -196,14 +208,14 @@ def _settings_in(out: Path) -> dict[str, Any] | None:
 def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: Mapping[str, Any]) -> Outcome:
     """Cut the people of a few images out and write them as a part of the pool."""
     cutter = _Cutter(task, settings)
-    for name, people in task.groups:
-        cutter.cut_image(name, people)
+    for name, people, found in task.groups:
+        cutter.cut_image(name, people, found)
     with cutter.clock.running("write"):
         write_part(path, cutter.bodies, attributes)
     masks = [cutout.masks for _, cutout, _ in cutter.bodies]
     counts = {
         "bodies": len(cutter.bodies),
-        "people": sum(len(people) for _, people in task.groups),
+        "people": sum(len(people) for _, people, _ in task.groups),
         "left_out": dict(cutter.left_out),
         "fallbacks": {level: sum(bool(mask[level].fallback) for mask in masks) for level in settings.levels},
     }
@@ -224,20 +236,20 @@ class _Cutter:
         self._task, self._settings = task, settings
         self.clock = Clock()
         functions = mask_functions(settings.masks)
-        self._levels = {name: self.clock.timed(name, functions[name]) for name in settings.levels}
+        self._levels = {name: self.clock.timed(name, functions[name]) for name in settings.levels if name != GIVEN}
         self.bodies: list[tuple[Person, Cutout, bool]] = []
         self.left_out: Counter[str] = Counter()
         self.problems: list[Problem] = []
 
-    def cut_image(self, name: str, people: tuple[Person, ...]) -> None:
-        """Cut the people of one image out who pass the rules."""
+    def cut_image(self, name: str, people: tuple[Person, ...], found: Found | None) -> None:
+        """Cut the people of one image out who pass the rules, with what was found of masks for the level `given`."""
         try:
-            self._cut_image(image_path(self._task.images, name), people)
+            self._cut_image(image_path(self._task.images, name), people, found)
         except ItemError as error:
             self.problems.append(Problem("build-pool", name, str(error)))
             self.left_out["image cannot be read"] += len(people)
 
-    def _cut_image(self, path: Path, people: tuple[Person, ...]) -> None:
+    def _cut_image(self, path: Path, people: tuple[Person, ...], found: Found | None) -> None:
         """The image is decoded once, and only if somebody passes. Raises ItemError."""
         settings, skeleton = self._settings, self._task.skeleton
         with self.clock.running("rules"):
@@ -260,16 +272,24 @@ class _Cutter:
         with self.clock.running("read"):
             image = read_image(path, settings.max_pixels)
             frame = frame_of(image)
+        given: list[MaskFile | None] = [None] * len(people)
+        if found is not None:
+            with self.clock.running(GIVEN):
+                given, faults = whose(found, poses, size)
+            self.problems += [Problem("build-pool", f"masks of {path.name}", fault) for fault in faults]
         bodies = []
         for index, (person, pose, reason) in enumerate(zip(people, poses, reasons, strict=True)):
             if reason:
                 continue
+            levels = dict(self._levels)
+            if found is not None:
+                levels[GIVEN] = self._given(person, given[index], pose, size)
             with self.clock.running("cut"):
                 cutout = cut_out(
                     image,
                     pose,
                     neighbours[index],
-                    self._levels,
+                    levels,
                     box_expand=settings.masks.box_expand,
                     max_side=settings.max_side,
                     seed=item_seed(settings.seed, "mask", person.person_id),
@@ -280,15 +300,29 @@ class _Cutter:
             bodies.append((person, replace(cutout, frame=frame), truncated[index]))
         self.bodies += bodies
 
+    def _given(
+        self, person: Person, mask: MaskFile | None, pose: Pose, size: tuple[int, int]
+    ) -> Callable[[View], Mask]:
+        """The level `given` of a person; posecut where there is no mask, or it is refused, which is reported."""
+        if mask is None:
+            return partial(no_given_mask, reason="no mask is given")
+        try:
+            with self.clock.running(GIVEN):
+                return given_mask(mask, pose, size)
+        except ItemError as error:
+            reason = f"{error}; posecut's is taken"
+            self.problems.append(Problem("build-pool", f"mask of person {person.person_id}", reason))
+            return partial(no_given_mask, reason=str(error))
 
-def _summary(outcomes: Outcomes, dataset: Dataset) -> BuildReport:
+
+def _summary(outcomes: Outcomes, known: Sequence[Problem]) -> BuildReport:
     totals: dict[str, Counter[str]] = {"left_out": Counter(), "fallbacks": Counter()}
     bodies = people = 0
     for outcome in outcomes:
         bodies, people = bodies + outcome.counts["bodies"], people + outcome.counts["people"]
         for key, total in totals.items():
             total.update(outcome.counts[key])
-    problems = DiskList(dataset.problems)
+    problems = DiskList(known)
     problems.extend(outcomes.problems())
     return BuildReport(
         bodies=bodies,

@@ -14,7 +14,7 @@ from noda_synth.data.geometry import inside, joint_box, usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.imaging.images import BGRImage
-from noda_synth.masks import Mask, View, mask_quality
+from noda_synth.masks import GivenMask, Mask, View, mask_quality
 from noda_synth.masks.body_parts import body_parts, extent
 from noda_synth.masks.entanglement import border_share
 
@@ -90,7 +90,7 @@ def cut_out(
         image: the whole picture.
         pose: the person's keypoints, at least two of them labelled and inside the image.
         others: keypoints of the other people in the picture.
-        levels: mask level -> its function, the best one last.
+        levels: mask level -> its function, the best one last. The crop holds the whole of a given mask.
         box_expand: see `noda_synth.masks.box`; the crop holds at least that box.
         max_side: the crop is reduced to at most this many pixels on its longer side.
         seed: for masks that draw random numbers.
@@ -100,7 +100,8 @@ def cut_out(
     longer = float(max(box[2] - box[0], box[3] - box[1], 1.0))
     grown = box + longer * box_expand * np.array([-1, -1, 1, 1])
     parts = body_extent(pose, (width, height))[0]
-    body = np.concatenate([np.minimum(grown[:2], parts[:2]), np.maximum(grown[2:], parts[2:])])
+    boxes = np.stack([grown, parts, *(level.box for level in levels.values() if isinstance(level, GivenMask))])
+    body = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
     body = np.clip(body, 0, np.array([width, height, width, height]))
     shrink = min(1.0, (max_side - 2 * _RIM - 2) / float(max(body[2] - body[0], body[3] - body[1])))
 

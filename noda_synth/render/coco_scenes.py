@@ -35,6 +35,7 @@ from noda_synth.render.settings import RenderRun
 from noda_synth.runs import jobs
 from noda_synth.runs.staging import Outcome
 
+SCENES = "coco_train_scene.json"
 _SHARD_IMAGES = 16
 
 
@@ -113,7 +114,7 @@ def write_scenes(run: RenderRun, plan: Plan, done: Copies) -> Iterator[Problem]:
             dataset.header,
         )
 
-    write("coco_train_scene.json", lambda: ((picture, picture["annotations"]) for picture in pictures()))
+    write(SCENES, lambda: ((picture, picture["annotations"]) for picture in pictures()))
     covered = np.zeros(len(dataset.persons), np.bool_)
     covered[done.rows] = True
     for copy in range(settings.copies):

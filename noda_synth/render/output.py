@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from array import array
 from collections import Counter
@@ -19,15 +18,14 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Images, Person
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.joint_counts import Counts, count_states, total
-from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import Layout, mpii_record, write_validation
 from noda_synth.formats.files.atomic import write_json_lines, write_json_list
+from noda_synth.formats.files.links import put_file
 from noda_synth.imaging.images import image_path
 from noda_synth.render.plan import Plan
 from noda_synth.render.settings import RenderRun
 from noda_synth.version import versions
-
-ORIGINALS = ("symlink", "hardlink", "copy", "none")
 
 
 class Copies:
@@ -113,24 +111,7 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
             yield Problem("render", name, f"{source}: no such file, so the written data set lacks it too")
             continue
         if how != "none":
-            _put(source, result / "images" / name, out / "images" / name, how)
-
-
-def _put(source: Path, target: Path, final: Path, how: str) -> None:
-    if target.is_symlink() or target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        if how == "symlink":
-            target.symlink_to(os.path.relpath(source.resolve(), final.parent.resolve()))
-        elif how == "hardlink":
-            target.hardlink_to(source.resolve())
-        else:
-            shutil.copyfile(source, target)
-    except OSError as error:
-        raise NodaError(
-            f"{final}: the original cannot be put there as a {how} ({error.strerror}); try another way with --originals"
-        ) from error
+            put_file(source, result / "images" / name, out / "images" / name, how)
 
 
 def write_annotations(run: RenderRun, copies: Copies) -> list[Problem]:

@@ -19,6 +19,7 @@ from noda_synth.render.manifest import MANIFEST
 from noda_synth.render.occluded_copies import draw_copies, encode
 from noda_synth.render.plan import Plan, draw_plan
 from noda_synth.render.settings import RenderRun
+from noda_synth.render.yolo_set import write_yolo_set
 from noda_synth.runs.staging import read_settings
 
 
@@ -74,8 +75,10 @@ def _write(run: RenderRun, plan: Plan, copies: output.Copies, problems: DiskList
     result = run.staging.result
     problems.extend(output.link_originals(run.dataset, run.layout, result, run.out, run.settings.originals))
     problems.extend(output.write_annotations(run, copies))
-    if run.settings.coco or run.dataset.source == "coco":
+    if run.settings.coco or run.settings.yolo or run.dataset.source == "coco":
         problems.extend(write_scenes(run, plan, copies))
+    if run.settings.yolo:
+        problems.extend(write_yolo_set(run))
     output.write_manifest(result / MANIFEST, copies)
     write_problems(result / "errors.jsonl", problems)
     content = output.report(run, plan, copies, problems)

@@ -34,6 +34,7 @@ class RenderSettings:
         quality: of the JPEGs, 1..100, or "source" for that of each picture's source.
         originals: "symlink", "hardlink", "copy" or "none".
         coco: write COCO files too.
+        yolo: write labels of YOLO-pose too, made of the COCO files.
         limit: render at most so many people.
         max_pixels: larger images are refused by their header.
         seed: of everything that is drawn.
@@ -48,6 +49,7 @@ class RenderSettings:
     quality: int | str = SOURCE_QUALITY
     originals: str = "symlink"
     coco: bool = False
+    yolo: bool = False
     limit: int | None = None
     max_pixels: int = MAX_PIXELS
     seed: int = 0
@@ -92,7 +94,10 @@ class RenderRun:
     def all_settings(self) -> dict[str, Any]:
         """The settings as they are compared, hashed and written, with the hashes of all that is read."""
         hashes = self.recipe.open().source_hashes()
-        return {"version": __version__, **asdict(self.settings), **hashes, "inputs": self.inputs}
+        settings = asdict(self.settings)
+        if not self.settings.yolo:
+            del settings["yolo"]  # so that sets without it have the settings that they always had
+        return {"version": __version__, **settings, **hashes, "inputs": self.inputs}
 
     @cached_property
     def settings_hash(self) -> str:

@@ -97,6 +97,13 @@ def file_hashes(path: Path) -> dict[str, str]:
     return {str(file.relative_to(path)): file_hash(file) for file in files}
 
 
+def whole_hash(path: Path) -> str:
+    """SHA-256 of a file, or of the names and hashes of all the files in a folder."""
+    if path.is_file():
+        return file_hash(path)
+    return hashlib.sha256(json.dumps(file_hashes(path), sort_keys=True).encode()).hexdigest()
+
+
 def file_hash(file: Path) -> str:
     """SHA-256 of a file, a piece at a time."""
     with file.open("rb") as stream:

@@ -108,8 +108,8 @@ def load(data: Path) -> Parts:
     """Read a data set of any joints, in MPII's layout or in COCO's, as `noda-synth render` writes them."""
     layout = find_layout(data)
     dataset = read_dataset(layout)
-    # The rows of MPII's lists are those of gt_valid.mat; COCO's people without keypoints cannot be judged.
-    valid = (person for person in dataset.valid if layout.kind != "coco" or person.labelled.any())
+    # The rows of MPII's lists are those of gt_valid.mat; people of other formats without keypoints cannot be judged.
+    valid = (person for person in dataset.valid if layout.kind not in ("coco", "yolo") or person.labelled.any())
     return Parts(
         data,
         layout,

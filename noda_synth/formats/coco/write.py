@@ -16,7 +16,7 @@ from noda_synth.data.geometry import padded_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.formats.coco.rle import rle_area
 from noda_synth.formats.files.atomic import list_pieces, write_text
-from noda_synth.formats.files.checks import noda_extension
+from noda_synth.formats.files.checks import kept_under_noda
 
 PERSON_CATEGORY = 1
 
@@ -73,7 +73,7 @@ def coco_annotation(
     # v = 1 that meant nothing, see `Skeleton.visibility_unstated`: another v = 1 is told apart only in `noda`.
     vague = np.array(source.get("keypoints", np.zeros(3 * len(seen))))[2::3] == 1
     vague &= person.labelled & (person.visible == UNKNOWN)
-    noda = {**_kept(person, source), **_visibility(seen, person.labelled, vague), **(extra or {})}
+    noda = {**kept_under_noda(person), **_visibility(seen, person.labelled, vague), **(extra or {})}
     return {
         **{key: value for key, value in source.items() if key != "noda"},
         "id": annotation_id,
@@ -132,17 +132,6 @@ def _visibility(seen: NDArray[np.int8], labelled: NDArray[np.bool_], vague: NDAr
     if not visible.any() and not vague.any():
         return {"visibility": "unknown"}
     return {"visibility": "mixed", "joints_visible": [int(value) for value in seen]}
-
-
-def _kept(person: Person, source: Mapping[str, Any]) -> dict[str, Any]:
-    """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
-    if source:
-        rewritten = ("visibility", "joints_visible")
-        return {key: value for key, value in noda_extension(source).items() if key not in rewritten}
-    left = ("image", "joints", "joints_vis", "joints_visible", "person_id")
-    mpii = {key: value for key, value in person.record.items() if key not in left}
-    head_box = {} if person.head_box is None else {"head_box": [float(value) for value in person.head_box]}
-    return {"person_id": person.person_id, **({"mpii": mpii} if mpii else {}), **head_box}
 
 
 def _box(person: Person, size: tuple[int, int]) -> list[float]:

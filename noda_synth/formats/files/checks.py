@@ -57,6 +57,18 @@ def mpii_extension(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return _mapping(noda_extension(record).get("mpii"))
 
 
+def kept_under_noda(person: Person) -> dict[str, Any]:
+    """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
+    source = person.record if "keypoints" in person.record else {}
+    if source:
+        rewritten = ("visibility", "joints_visible")
+        return {key: value for key, value in noda_extension(source).items() if key not in rewritten}
+    left = ("image", "joints", "joints_vis", "joints_visible", "person_id")
+    mpii = {key: value for key, value in person.record.items() if key not in left}
+    head_box = {} if person.head_box is None else {"head_box": [float(value) for value in person.head_box]}
+    return {"person_id": person.person_id, **({"mpii": mpii} if mpii else {}), **head_box}
+
+
 class PersonRegistry:
     """Everyone of a data set, part by part: ids are made unique, and whoever has the very joints of a person before on
     the same image is marked as a duplicate.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,13 @@ KINDS = {
     "mpii_mat": "the original MPII .mat",
     "mpii_json": "a list of MPII JSON records",
     "coco": "COCO keypoints",
+    "yolo": "the data.yaml of a YOLO-pose set",
     "gt_valid": "the evaluation truth gt_valid.mat",
     "hourglass_h5": "an hourglass valid.h5",
 }
 
-
+# At the beginning of a line near the start of a data.yaml; JSON has quotes around its keys.
+_YOLO_KEY, _START_BYTES = re.compile(rb"^kpt_shape\s*:", re.MULTILINE), 1 << 16
 COCO_LISTS = ("images", "annotations", "categories")
 
 
@@ -32,6 +35,8 @@ def detect(path: Path) -> str:
         return _detect_mat(path)
     if start == b"\x89HDF\r\n\x1a\n":
         return _detect_h5(path)
+    if _YOLO_KEY.search(read_bytes(path, _START_BYTES)):
+        return "yolo"
     with open_json(path) as file:
         return _detect_json(file, path)
 
