@@ -26,11 +26,11 @@ from noda_synth.cli.options import (
 )
 from noda_synth.errors import NodaError
 from noda_synth.methods import METHODS, method_class
+from noda_synth.methods.choices import check_joints
 from noda_synth.methods.placement_settings import MASKS, PRESETS, PROTECTIONS, SMOOTHINGS, PlacementSettings
 from noda_synth.settings import apply_overrides
 
 if TYPE_CHECKING:
-    from noda_synth.data.skeleton import Skeleton
     from noda_synth.render.settings import RenderRun
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -182,7 +182,7 @@ def command(
     )
     layout, dataset, inputs = data.open()
     if method == "noda":
-        _check_joints(chosen, dataset.skeleton)
+        check_joints(chosen, dataset.skeleton, "--protect-joints")
     settings = RenderSettings(
         ratio=ratio,
         method=method,
@@ -250,12 +250,6 @@ def _noda_settings(preset: str, options: dict[str, Any], changes: tuple[str, ...
         return replace(settings, **{key: options[key] for key in _FIELDS if key in given})
     except ValueError as error:
         raise NodaError(f"{', '.join(given[key] for key in _FIELDS if key in given)}: {error}") from error
-
-
-def _check_joints(settings: PlacementSettings, skeleton: Skeleton) -> None:
-    """Raises NodaError for protected joints that the data set does not have."""
-    if unknown := [name for name in settings.protect_joints or () if name not in skeleton.index]:
-        raise NodaError(f"--protect-joints: no joint {unknown[0]!r}; there are {', '.join(skeleton.joints)}")
 
 
 def _echo_plan(run: RenderRun) -> None:
