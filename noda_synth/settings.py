@@ -75,7 +75,12 @@ def build(kind: type[SettingsT], typed: Mapping[str, Any], source: str) -> Setti
 
 def apply_overrides(settings: SettingsT, texts: Iterable[str], source: str = "--set") -> SettingsT:
     """Settings with some of their fields given as KEY=VALUE. Raises NodaError, which names `source`."""
-    typed = parse(type(settings), split_pairs(texts, source), source)
+    return changed(settings, split_pairs(texts, source), source)
+
+
+def changed(settings: SettingsT, values: Mapping[str, Any], source: str) -> SettingsT:
+    """Settings with some of their fields replaced, by typed values or text. Raises NodaError, which names `source`."""
+    typed = parse(type(settings), values, source)
     try:
         return replace(settings, **typed)  # type: ignore[type-var]
     except ValueError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -131,10 +130,10 @@ def command(
       noda-synth build-pool --levels given,posecut --masks sam_results.json
       noda-synth build-pool --images pictures --annotations annot/train.json --everyone
     """
-    from noda_synth.formats.files.atomic import write_problems
     from noda_synth.masks import MaskSettings
     from noda_synth.pool.build import BodyRules, PoolSettings, build_pool
     from noda_synth.pool.given_masks import open_masks
+    from noda_synth.pool.notes import write_notes
     from noda_synth.runs.staging import whole_hash
 
     start = time.perf_counter()
@@ -169,11 +168,8 @@ def command(
         if run.part:
             end_part(out, run.part, report.problems, run)
             return
-        errors, log = (out.with_name(out.name + suffix) for suffix in (".errors.jsonl", ".run_log.json"))
-        errors.unlink(missing_ok=True)
-        write_problems(errors, report.problems)
         elapsed = time.perf_counter() - start
-        log.write_text(json.dumps({"workers": execution.workers, "seconds": {**report.seconds, "all": elapsed}}) + "\n")
+        errors = write_notes(out, report, workers=execution.workers, elapsed=elapsed)
     if not run.quiet:
         size = out.stat().st_size / 1e6
         click.echo(f"{report.bodies} of {report.people} people in {out} ({size:.1f} MB, {elapsed:.1f} s)")

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -112,34 +112,10 @@ class DataOptions:
 
     def open(self) -> tuple[Layout, Dataset, dict[str, str]]:
         """Where the files are, the data set, and the hashes of its annotation files. Raises NodaError."""
-        from noda_synth.data.skeleton import skeleton_file
-        from noda_synth.formats import find_layout, read_dataset
-        from noda_synth.formats.files.detect import detect
-        from noda_synth.formats.yolo.data_file import labels_hash
-        from noda_synth.runs.staging import file_hash
+        from noda_synth.formats.source import open_dataset
 
-        # With a file named and no folder, the default folder does not decide where its neighbours are.
-        folder = DEFAULT_DATA if self.data is None and self.annotations is None else self.data
-        layout = find_layout(folder, self.images, self.annotations)
-        if self.skeleton is not None:
-            layout = replace(layout, skeleton=skeleton_file(self.skeleton))
-        if self.split is not None and layout.valid != self.split and detect(self.split) == "mpii_json":
-            # The list that splits is also the validation list that the written set carries along.
-            layout = replace(layout, valid=self.split, gt_valid=None)
-        dataset = read_dataset(layout, split=self.split, all_train=self.all_train)
-        if not self.follow_links:
-            _check_links(layout, dataset)
-        files = {
-            "annotations": layout.annotations,
-            "mat": layout.mat,
-            "valid": layout.valid,
-            "split": self.split,
-            "skeleton": layout.skeleton,
-        }
-        inputs = {role: file_hash(file)[:16] for role, file in files.items() if file}
-        if layout.kind == "yolo":
-            inputs["labels"] = labels_hash(layout.annotations)[:16]
-        return layout, dataset, {**inputs, "all_train": str(self.all_train)}
+        options = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "data"}
+        return open_dataset(self.data, **options)
 
 
 data_options = _bundle(
@@ -249,21 +225,6 @@ def worker_count(jobs: int | None, backend: str, scheduler: str | None) -> Itera
 
     with dask_cluster(scheduler):
         yield CLUSTER
-
-
-def _check_links(layout: Layout, dataset: Dataset) -> None:
-    """A data set from a stranger could have any picture of this machine copied into the output."""
-    from noda_synth.imaging.images import links_out
-
-    valid = (layout.valid_images or layout.images, (person.image for person in dataset.valid))
-    for folder, names in ((layout.images, dataset.images), valid):
-        found = links_out(folder, names)
-        if first := next(found, None):
-            raise NodaError(
-                f"{1 + sum(1 for _ in found)} images in {folder} are symbolic links that lead out of it, "
-                f"{first} for one; "
-                "if they are yours, as in a set that render wrote, add --follow-links"
-            )
 
 
 @contextmanager

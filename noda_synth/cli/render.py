@@ -27,6 +27,7 @@ from noda_synth.cli.options import (
 )
 from noda_synth.errors import NodaError
 from noda_synth.methods import METHODS, method_class
+from noda_synth.methods.choices import check_joints, levels_in
 from noda_synth.methods.placement_settings import (
     MASKS,
     NO_GROUND,
@@ -40,7 +41,6 @@ from noda_synth.methods.placement_settings import (
 from noda_synth.settings import apply_overrides
 
 if TYPE_CHECKING:
-    from noda_synth.data.skeleton import Skeleton
     from noda_synth.render.settings import RenderRun
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -207,23 +207,21 @@ def command(
       noda-synth render --mask box --smooth none --rescale 1 1 --out data/mpii_box
       noda-synth render --method cutout --set side=0.4 --out data/mpii_cutout
     """
-    from noda_synth.methods.real_pairs import measured_drops
+    from noda_synth.methods.real_pairs import with_measured_drops
     from noda_synth.render.run import render
     from noda_synth.render.settings import RenderRun, RenderSettings
 
     start = time.perf_counter()
     _check_options(method)
     chosen = (
-        _noda_settings(preset_for(preset, _levels_in(pool, preset)), placement, changes)
+        _noda_settings(preset_for(preset, levels_in(pool, preset)), placement, changes)
         if method == "noda"
         else apply_overrides(method_class(method).settings_type(), changes, f"--method {method} --set")
     )
     layout, dataset, inputs = data.open()
     if method == "noda":
-        _check_joints(chosen, dataset.skeleton)
-        if chosen.place == "ground" and chosen.drops is None:
-            # Measured once and part of the settings: a set that goes on, or is replayed, is not measured again.
-            chosen = replace(chosen, drops=measured_drops(dataset))
+        check_joints(chosen, dataset.skeleton, "--protect-joints")
+        chosen = with_measured_drops(chosen, dataset)
     settings = RenderSettings(
         ratio=ratio,
         method=method,
@@ -279,16 +277,6 @@ def _check_options(method: str) -> None:
         raise NodaError(f"{given[0]} is for --method noda; the parameters of {method} are changed with --set KEY=VALUE")
 
 
-def _levels_in(pool: Path, preset: str) -> list[str]:
-    """The mask levels of the pool, where the preset depends on them; none of a pool that will be refused later."""
-    from noda_synth.pool.reader import Pool
-
-    try:
-        return Pool(pool).levels if preset == "best" else []
-    except NodaError:
-        return []
-
-
 def _noda_settings(preset: PlacementSettings, options: dict[str, Any], changes: tuple[str, ...]) -> PlacementSettings:
     """The preset, changed by the options and by --set. Raises NodaError where an option and --set disagree."""
     names = options["protect_joints"]
@@ -303,12 +291,6 @@ def _noda_settings(preset: PlacementSettings, options: dict[str, Any], changes: 
         return replace(settings, **{key: options[key] for key in _FIELDS if key in given})
     except ValueError as error:
         raise NodaError(f"{', '.join(given[key] for key in _FIELDS if key in given)}: {error}") from error
-
-
-def _check_joints(settings: PlacementSettings, skeleton: Skeleton) -> None:
-    """Raises NodaError for protected joints that the data set does not have."""
-    if unknown := [name for name in settings.protect_joints or () if name not in skeleton.index]:
-        raise NodaError(f"--protect-joints: no joint {unknown[0]!r}; there are {', '.join(skeleton.joints)}")
 
 
 def _echo_plan(run: RenderRun) -> None:

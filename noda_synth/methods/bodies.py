@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class BodyMethod(Method[SettingsT, PlacementT]):
     @cached_property
     def pool(self) -> Pool:
         assert self.sources.pool is not None
-        return _open_pool(self.sources.pool, file_state(self.sources.pool))
+        return _open_pool(self.sources.pool, file_state(self.sources.pool), os.getpid())
 
     def check(self, dataset: Dataset) -> None:
         """Raises NodaError for a damaged pool and for one of another skeleton."""
@@ -39,6 +40,6 @@ class BodyMethod(Method[SettingsT, PlacementT]):
 
 
 @lru_cache(maxsize=1)
-def _open_pool(path: Path, _state: FileState) -> Pool:
-    """The pool, opened once in each process."""
+def _open_pool(path: Path, _state: FileState, _process: int) -> Pool:
+    """The pool, opened once in each process, also in one that was forked from a process that has it open."""
     return Pool(path)

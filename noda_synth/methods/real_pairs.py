@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,16 @@ from noda_synth.methods.ground import SHARES
 LEAST_PAIRS = 100
 """With fewer pairs the figures that are shipped are better."""
 _ANKLES = ("left_ankle", "right_ankle")
+
+
+def with_measured_drops(settings: Any, dataset: Dataset) -> Any:
+    """Settings of a method; those of the ground get the data set's height differences, unless they state some.
+
+    Measured once and part of the settings: a set that goes on, or is replayed, is not measured again.
+    """
+    if getattr(settings, "place", "") != "ground" or settings.drops is not None:
+        return settings
+    return replace(settings, drops=measured_drops(dataset))
 
 
 def measured_drops(dataset: Dataset) -> tuple[float, ...] | None:

@@ -1,0 +1,90 @@
+"""A data set opened as the commands open it: found, read, its links checked, its annotation files hashed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from noda_synth.data.dataset import Dataset
+from noda_synth.data.skeleton import skeleton_file
+from noda_synth.errors import NodaError
+from noda_synth.formats.files.detect import detect
+from noda_synth.formats.layout import Layout, find_layout
+from noda_synth.formats.read import read_dataset
+from noda_synth.formats.yolo.data_file import labels_hash
+from noda_synth.imaging.images import links_out
+from noda_synth.runs.staging import file_hash
+
+AnyPath = str | Path
+_DEFAULT_DATA = Path("data/mpii")
+
+
+class DataOptions(TypedDict, total=False):
+    """Which files of a data set, as the options of the commands say it.
+
+    images, annotations: where they lie, if not in the folder of the data set.
+    skeleton: a TOML file or a shipped name; told by the joints' names if left out.
+    split, all_train: for the original .mat: who is for validation, or that everyone is for training.
+    follow_links: images may be symbolic links out of their folder.
+    """
+
+    images: AnyPath | None
+    annotations: AnyPath | None
+    skeleton: AnyPath | None
+    split: AnyPath | None
+    all_train: bool
+    follow_links: bool
+
+
+def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[Layout, Dataset, dict[str, str]]:
+    """Where the files are, the data set, and the hashes of its annotation files.
+
+    Args:
+        data: the folder; None takes `data/mpii`, or looks beside the annotations where these are named.
+        options: which files, see `DataOptions`.
+
+    Raises:
+        NodaError: files are missing or unusable, or images are links out of their folder.
+    """
+    images, annotations, split = (_path(options.get(key)) for key in ("images", "annotations", "split"))
+    skeleton, all_train = options.get("skeleton"), options.get("all_train", False)
+    # With a file named and no folder, the default folder does not decide where its neighbours are.
+    folder = _DEFAULT_DATA if data is None and annotations is None else _path(data)
+    layout = find_layout(folder, images, annotations)
+    if skeleton is not None:
+        layout = replace(layout, skeleton=skeleton_file(str(skeleton)))
+    if split is not None and layout.valid != split and detect(split) == "mpii_json":
+        # The list that splits is also the validation list that the written set carries along.
+        layout = replace(layout, valid=split, gt_valid=None)
+    dataset = read_dataset(layout, split=split, all_train=all_train)
+    if not options.get("follow_links", False):
+        _check_links(layout, dataset)
+    files = {
+        "annotations": layout.annotations,
+        "mat": layout.mat,
+        "valid": layout.valid,
+        "split": split,
+        "skeleton": layout.skeleton,
+    }
+    inputs = {role: file_hash(file)[:16] for role, file in files.items() if file}
+    if layout.kind == "yolo":
+        inputs["labels"] = labels_hash(layout.annotations)[:16]
+    return layout, dataset, {**inputs, "all_train": str(all_train)}
+
+
+def _path(value: object) -> Path | None:
+    return None if value is None else Path(str(value))
+
+
+def _check_links(layout: Layout, dataset: Dataset) -> None:
+    """A data set from a stranger could have any picture of this machine copied into the output."""
+    valid = (layout.valid_images or layout.images, (person.image for person in dataset.valid))
+    for folder, names in ((layout.images, dataset.images), valid):
+        found = links_out(folder, names)
+        if first := next(found, None):
+            raise NodaError(
+                f"{1 + sum(1 for _ in found)} images in {folder} are symbolic links that lead out of it, "
+                f"{first} for one; "
+                "if they are yours, as in a set that render wrote, add --follow-links"
+            )
