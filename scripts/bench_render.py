@@ -1,10 +1,14 @@
 """What render costs against the floor, and what build-pool spends its time on; all in one run, on one core.
 
     python scripts/bench_render.py --data data/mpii --number 100
+    python scripts/bench_render.py --data data/mpii --api   # and a call of noda_synth.Occluder against render
 
 The floor of an image is to decode it and to encode it again at quality 95, nothing else. Render does that too, and
 pastes a body. The two are timed in turn on the same images by processor time, and their ratio is taken image by image.
 The whole pipeline, with its shards, files and manifest lines, is timed over the same copies too.
+
+A call of the Python API draws the placement too, which render does when it plans: with `--api` it is timed against the
+drawing and the pasting of the same copies in render. Neither decodes nor encodes.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from noda_synth import Occluder
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.imaging.compositing import Overlay, overlap
 from noda_synth.imaging.images import BGRImage, decode_image, image_path, read_checked, read_image
@@ -28,9 +33,10 @@ from noda_synth.methods import Sources
 from noda_synth.methods.placement_settings import PRESETS
 from noda_synth.pool.build import PoolSettings, build_pool
 from noda_synth.render.occluded_copies import PlannedCopies, compose, draw_copies, encode
-from noda_synth.render.plan import draw_plan
+from noda_synth.render.plan import Plan, draw_plan
 from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.runs.jobs import Execution
+from noda_synth.seeding import item_generator
 
 
 def main() -> None:
@@ -39,11 +45,14 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=100, help="copies to render")
     parser.add_argument("--preset", choices=list(PRESETS), default="paper")
     parser.add_argument("--quality", type=lambda text: text if text == SOURCE_QUALITY else int(text), default="source")
+    parser.add_argument("--api", action="store_true", help="time the Python API as well")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(arguments.data, arguments.number, Path(folder), arguments.preset, arguments.quality)
+        figures = measure(
+            arguments.data, arguments.number, Path(folder), arguments.preset, arguments.quality, arguments.api
+        )
     print(f"build-pool, {figures['bodies']} bodies, one core, ms per person:")
     for stage, value in figures["build_ms"].items():
         print(f"  {stage:<12}{value:8.2f}")
@@ -56,11 +65,16 @@ def main() -> None:
     print(f"  kept        {figures['kept_outside']:8.4f}  (values outside of the body that are the source's)")
     print(f"  size        {figures['size']:8.3f}  (bytes / the source's)")
     print(f"  pipeline    {figures['pipeline_ratio']:8.3f}  (all copies / the sum of their floors)")
+    if arguments.api:
+        print("the Python API, the same copies, medians:")
+        for name in ("draw_and_paste_ms", "api_bgr_ms", "api_rgb_ms"):
+            print(f"  {name:<18}{figures[name]:8.2f}")
+        print(f"  api_ratio         {figures['api_ratio']:8.3f}  (api_bgr / draw_and_paste of the same copy)")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def measure(data: Path, number: int, folder: Path, preset: str, quality: int | str) -> dict[str, Any]:
+def measure(data: Path, number: int, folder: Path, preset: str, quality: int | str, api: bool) -> dict[str, Any]:
     layout = find_layout(data)
     dataset = read_dataset(layout, all_train=layout.kind == "mpii_mat")
     report = build_pool(dataset, layout.images, folder / "pool.h5", PoolSettings(), {})
@@ -111,6 +125,7 @@ def measure(data: Path, number: int, folder: Path, preset: str, quality: int | s
         "ratio": round(float(np.median(values[:, 1] / values[:, 0])), 4),
         "ratio_largest": round(float(np.median(largest[:, 1] / largest[:, 0])), 4),
         "pipeline_ratio": round(1000 * pipeline / float(values[:, 0].sum()), 4),
+        **(measure_api(run, plan) if api else {}),
     }
 
 
@@ -120,6 +135,35 @@ def kept_outside(before: BGRImage, after: BGRImage, overlay: Overlay | None) -> 
     if overlay is not None and (window := overlap(overlay.alpha.shape, before.shape, overlay.left, overlay.top)):
         outside[window[0]] = overlay.alpha[window[1]] == 0
     return float((before[outside] == after[outside]).mean())
+
+
+def measure_api(run: RenderRun, plan: Plan) -> dict[str, float]:
+    """Medians of a call of the API, and of what render does for the same copy: draw, copy the image, paste."""
+    assert run.sources.pool is not None
+    method, occluder = run.recipe.open(), Occluder(run.sources.pool, skeleton=run.dataset.skeleton, channels="bgr")
+    swapped = Occluder(run.sources.pool, skeleton=run.dataset.skeleton)
+    rows = []
+    for spec in PlannedCopies(run, plan):
+        image, key = (
+            read_image(image_path(run.layout.images, spec.person.image)),
+            f"{spec.person.person_id}/{spec.copy}",
+        )
+        times = [time.process_time()]
+        subject = method.subject(spec.person, run.dataset.skeleton, (image.shape[1], image.shape[0]))
+        placement, _ = method.draw(subject, item_generator(run.settings.seed, "placement", key))
+        picture = image.copy()
+        subject.under(compose(picture, method, placement))
+        times.append(time.process_time())
+        result = occluder.cover(image, spec.person, key=key)
+        times.append(time.process_time())
+        swapped.cover(image, spec.person, key=key)
+        times.append(time.process_time())
+        assert np.array_equal(picture, result.image)
+        rows.append(np.diff(times))
+    values = 1000 * np.array(rows)
+    names = ("draw_and_paste_ms", "api_bgr_ms", "api_rgb_ms")
+    medians = {name: round(float(np.median(values[:, n])), 3) for n, name in enumerate(names)}
+    return {**medians, "api_ratio": round(float(np.median(values[:, 1] / values[:, 0])), 4)}
 
 
 if __name__ == "__main__":

@@ -62,16 +62,26 @@ def test_workers_of_a_data_loader_see_the_epoch_and_the_same_pixels(drawn: Made,
     for epoch in range(2):
         wrapped.set_epoch(epoch)
         loaded = list(loader)
-        seen.append({n for n, sample in enumerate(loaded) if "covered" in sample})
+        seen.append({n for n, sample in enumerate(loaded) if sample["covered"].any()})
         for index, sample in enumerate(loaded):
             np.testing.assert_array_equal(sample["image"], wrapped[index]["image"])
-            assert ("covered" in sample) == ("covered" in wrapped[index])
-            if "covered" in sample:
+            np.testing.assert_array_equal(sample["covered"], wrapped[index]["covered"])
+            if sample["covered"].any():
                 result = occluded(wrapped.occluder, people[index], epoch)
                 np.testing.assert_array_equal(sample["image"], result.image)
                 np.testing.assert_array_equal(sample["visible"], result.visible)
     assert seen[0] != seen[1]
     assert all(0.2 * len(people) < len(chosen) < 0.7 * len(people) for chosen in seen)
+
+
+def test_samples_that_stay_as_they_are_fit_into_a_batch_with_the_others(drawn: Made) -> None:
+    data = pytest.importorskip("torch.utils.data")
+    from noda_synth.adapters.torch import OccludedDataset
+
+    bare = [{name: People(drawn)[n][name] for name in ("image", "joints")} for n in range(8)]
+    batch = next(iter(data.DataLoader(OccludedDataset(bare, Occluder(drawn.pool)), 8)))
+    assert batch["image"].shape == (8, 300, 360, 3) and batch["visible"].shape == batch["covered"].shape == (8, 16)
+    assert 0 < batch["covered"].any(dim=1).sum() < 8
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -181,3 +191,5 @@ def test_torchvision_gets_its_own_kinds_back(drawn: Made) -> None:
     torch.manual_seed(1)
     drawn_keys = [Occlude(occluder, p=1)({"image": image, "keypoints": points})["image"] for _ in range(2)]
     assert not torch.equal(*drawn_keys)
+    skipped = Occlude(occluder, p=0)({"image": image, "keypoints": points})
+    assert torch.equal(skipped["image"], image) and not skipped["covered"].any() and (skipped["visible"] == -1).all()

@@ -11,7 +11,7 @@ from mmengine.registry import TRANSFORMS
 from noda_synth.api.occluder import Occluder
 
 
-@TRANSFORMS.register_module(name="NodaOcclude")  # type: ignore[untyped-decorator]
+@TRANSFORMS.register_module(name="NodaOcclude")
 class Occlude:
     """Occludes the first person of a top-down sample, with the rest as the other people of the image.
 

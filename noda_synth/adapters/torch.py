@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from noda_synth.api.occluder import Occluder
 from noda_synth.api.person import key_text
+from noda_synth.data.dataset import UNKNOWN
 from noda_synth.seeding import item_generator
 
 _ARGUMENTS = ("labelled", "visible", "scale", "others", "source")
@@ -31,7 +33,7 @@ class OccludedDataset(Dataset[dict[str, Any]]):
     def __init__(self, dataset: Any, occluder: Occluder, *, ratio: float = 0.5) -> None:
         self.dataset, self.occluder, self.ratio = dataset, occluder, ratio
         # In shared memory: workers that outlive an epoch have to learn of the next one.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     def set_epoch(self, epoch: int) -> None:
         """Call it before each epoch, as for a DistributedSampler."""
@@ -41,13 +43,16 @@ class OccludedDataset(Dataset[dict[str, Any]]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """The sample; where it was occluded, with "image" and "visible" after, and "covered" (J,) bool."""
+        """The sample with "image" and "visible" after, and "covered" (J,) bool, all False where it is as it was."""
         sample: Mapping[str, Any] = self.dataset[index]
         key = (sample.get("id", index), int(self._epoch))
+        # All samples have the same keys, as it takes to put them into a batch.
+        count = len(sample["joints"])
+        same = {"visible": np.full(count, UNKNOWN, np.int8), **sample, "covered": np.zeros(count, np.bool_)}
         if item_generator(self.occluder.seed, "ratio", key_text(key)).random() >= self.ratio:
-            return dict(sample)
+            return same
         given = {name: sample[name] for name in _ARGUMENTS if name in sample}
         result = self.occluder(sample["image"], sample["joints"], key=key, **given)
         if result.reason:
-            return dict(sample)
-        return {**sample, "image": result.image, "visible": result.visible, "covered": result.covered}
+            return same
+        return {**same, "image": result.image, "visible": result.visible, "covered": result.covered}

@@ -10,6 +10,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from noda_synth.api.occluder import Occluder
+from noda_synth.data.dataset import UNKNOWN
 
 
 class Occlude(v2.Transform):  # type: ignore[misc]
@@ -30,7 +31,10 @@ class Occlude(v2.Transform):  # type: ignore[misc]
 
     def forward(self, sample: Mapping[str, Any]) -> dict[str, Any]:
         if torch.rand(()) >= self.p:
-            return dict(sample)
+            # All samples have the same keys, as it takes to put them into a batch.
+            count = len(sample["keypoints"])
+            unknown = torch.full((count,), UNKNOWN, dtype=torch.int8)
+            return {"visible": unknown, **sample, "covered": torch.zeros(count, dtype=torch.bool)}
         key = sample["key"] if "key" in sample else int(torch.randint(1 << 62, ()))
         given = {name: sample[name] for name in ("labelled", "visible", "scale", "others", "source") if name in sample}
         image = sample["image"].permute(1, 2, 0).contiguous().numpy()
