@@ -51,6 +51,7 @@ class Settings:
     flip_probability: float
     flip_test: bool
     decode: str
+    hidden_weight: float = 1.0  # of joints that the render covered, in the loss; 0 leaves them out
     seed: int = 0
     precision: str = "bf16"  # where the device has it, else fp32; the loss is float32 in any case
     ema: float = 0.0  # decay of the moving average of weights that is evaluated; 0 is off
@@ -85,6 +86,7 @@ class Settings:
                 "rotation": (0 <= self.rotation <= 180, "in 0..180 degrees"),
                 "rotation_probability": (0 <= self.rotation_probability <= 1, "in 0..1"),
                 "flip_probability": (0 <= self.flip_probability <= 1, "in 0..1"),
+                "hidden_weight": (0 <= self.hidden_weight <= 1, "in 0..1"),
                 "ema": (0 <= self.ema < 1, "in 0..1"),
                 "steps": (list(self.steps) == sorted(self.steps), "in ascending order"),
                 "cache_detail": (self.cache_detail > 0, "above 0"),
