@@ -11,8 +11,8 @@ import numpy as np
 from torch import nn
 
 from noda_synth.errors import NodaError
-from noda_train import geometry
-from noda_train.arrays import Floats
+from noda_train import boxes, geometry
+from noda_train.arrays import Bools, Floats
 from noda_train.data import Parts, Samples
 from noda_train.distributed import World
 from noda_train.metrics import pck
@@ -26,11 +26,15 @@ from noda_train.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """Who is evaluated: persons and what is true of them, and the COCO file that has the crowds beside them."""
+    """Who is evaluated: persons and what is true of them, and the COCO file that has the crowds beside them.
+
+    `found` (N,) bool says who has a detector's box, None for everybody; the others get no pose.
+    """
 
     samples: Samples
     truth: Truth
     file: Path | None = None
+    found: Bools | None = None
 
     @property
     def evaluator(self) -> Evaluator:
@@ -99,14 +103,40 @@ def evaluate_network(
     origin: Mapping[str, str],
 ) -> tuple[Prediction, dict[str, Any]]:
     """Predict, score, and leave predictions.h5 and scores.json in a folder; for COCO's sets predictions.json, too."""
-    prediction = predict(network, persons.samples, settings, world)
+    prediction = predict_persons(network, persons, settings, world)
     result = numbers(predictions_of(prediction, persons.evaluator), persons.evaluator)
     if world.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
         write_predictions(folder / PREDICTIONS, prediction, persons.samples.ids, origin)
         if persons.file is not None:
-            write_results(folder / RESULTS, prediction, persons.samples.names)
+            rows = np.flatnonzero(np.isfinite(prediction.joints).all(axis=(1, 2)))
+            posed = Prediction(prediction.joints[rows], prediction.scores[rows])
+            write_results(folder / RESULTS, posed, persons.samples.take(rows).names)
         write_json(folder / SCORES, {**origin, **result})
     return prediction, result
+
+
+def predict_persons(network: nn.Module, persons: EvaluationSet, settings: Settings, world: World) -> Prediction:
+    """What a network predicts for the persons; NaN for whom no detector found."""
+    samples = persons.samples
+    if persons.found is None:
+        return predict(network, samples, settings, world)
+    rows = np.flatnonzero(persons.found)
+    own = predict(network, samples.take(rows), settings, world)
+    joints, scores = np.full(samples.joints.shape, np.nan), np.zeros(samples.labelled.shape)
+    joints[rows], scores[rows] = own.joints, own.scores
+    return Prediction(joints, scores)
+
+
+def in_detected_boxes(persons: EvaluationSet, path: Path) -> EvaluationSet:
+    """The persons in the boxes of a detector's results, see `boxes.detected`."""
+    samples, found = boxes.detected(persons.samples, path)
+    return replace(persons, samples=samples, found=found)
+
+
+def in_boxes_off(persons: EvaluationSet, error: float) -> EvaluationSet:
+    """The persons in crops that are off, see `boxes.off_centre`."""
+    return replace(persons, samples=boxes.off_centre(persons.samples, error)) if error else persons
 
 
 def predict_lists(

@@ -15,7 +15,7 @@ from noda_train.cli.shared import DEFAULT_DATA, report, speaker
 from noda_train.data import Parts, load
 from noda_train.distributed import World
 from noda_train.metrics import pck, scoring
-from noda_train.metrics.tables import format_comparison
+from noda_train.metrics.tables import format_comparison, format_off_centre
 from noda_train.models.weights import expected_channels
 from noda_train.outputs import SCORES, write_json
 from noda_train.runs import Trained, from_weights, load_run, newest_run
@@ -49,6 +49,30 @@ class Choice:
         return config.load(self.preset or "demo", self.overrides).device
 
 
+@dataclass(frozen=True)
+class Crops:
+    """Which crops a network is handed: how far they are off (one error, or those of a table), and a detector's boxes
+    instead of the annotated ones."""
+
+    errors: tuple[float, ...] = (0.0,)
+    boxes: Path | None = None
+
+    def of(self, persons: evaluation.EvaluationSet, echo: Echo) -> evaluation.EvaluationSet:
+        """The persons in a detector's boxes, where there is one."""
+        if self.boxes is None:
+            return persons
+        persons = evaluation.in_detected_boxes(persons, self.boxes)
+        found = int(persons.found.sum()) if persons.found is not None else 0
+        echo(f"boxes of {self.boxes}: {found} of {len(persons.samples)} persons found, the others have no pose")
+        return persons
+
+    def folder(self, folder: Path, error: float) -> Path:
+        """Where results go: beside those of the annotated crops, not over them."""
+        names = [f"boxes-{self.boxes.stem}"] if self.boxes else []
+        names += [f"off-centre-{error:g}"] if error else []
+        return folder / "-".join(names) if names else folder
+
+
 def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
     """Print and write the scores of a network on a benchmark's clean images and its twins."""
     twins = occlusion_benchmark.read(data)
@@ -71,15 +95,40 @@ def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
                 write_json(path, result)
 
 
-def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path | None, mean_pose: bool) -> None:
+def evaluate_off_centre(choice: Choice, data: Path | None, out: Path | None, crops: Crops) -> None:
+    """Print and write a table: the followed number of a network against how far its crops are off."""
+    with distributed.init_distributed(choice.device) as world:
+        echo = speaker(world)
+        network, folder, parts = _network_and_data(choice, data, world, echo)
+        settings = network.settings
+        persons = crops.of(evaluation.evaluation_set(parts, settings), echo)
+        results = {}
+        for error in crops.errors:
+            place = crops.folder(folder, error)
+            origin = _origin(network, folder, parts)
+            moved = evaluation.in_boxes_off(persons, error)
+            results[f"{error:g}"] = evaluation.evaluate_network(network.network, moved, settings, world, place, origin)[
+                1
+            ]
+        echo(f"{network.source}, {settings.model}, on {parts.layout.valid}\n")
+        echo(format_off_centre(results, persons.truth.followed))
+        if out is not None and world.is_first:
+            write_json(out, {"off_centre": results})
+
+
+def evaluate(
+    choice: Choice, data: Path | None, against: Path | None, out: Path | None, mean_pose: bool, crops: Crops
+) -> None:
     """Print and write the numbers of a network on the validation part of a data set."""
     with distributed.init_distributed(choice.device) as world:
         echo = speaker(world)
         network, folder, parts = _network_and_data(choice, data, world, echo)
         settings = network.settings
-        persons = evaluation.evaluation_set(parts, settings)
-        origin = {"checkpoint": network.source.name, "epoch": str(network.epoch), "run": folder.name}
-        origin["data"] = str(parts.data)
+        persons = evaluation.in_boxes_off(crops.of(evaluation.evaluation_set(parts, settings), echo), crops.errors[0])
+        origin = _origin(network, folder, parts)
+        folder = crops.folder(folder, crops.errors[0])
+        if crops.errors[0]:
+            echo(f"crops off by up to {crops.errors[0]:g} of their side")
         prediction, result = evaluation.evaluate_network(network.network, persons, settings, world, folder, origin)
         echo(f"{network.source}, {settings.model}, on {parts.layout.valid}")
         report(persons, prediction.joints, result, settings, folder, echo, world)
@@ -100,6 +149,12 @@ def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path 
                 echo(f"\npictures of both: {folder / 'comparison.png'}")
         if out is not None and world.is_first:
             write_json(out, result)
+
+
+def _origin(network: Trained, folder: Path, parts: Parts) -> dict[str, str]:
+    """Where predictions come from, for their file."""
+    origin = {"checkpoint": network.source.name, "epoch": str(network.epoch), "run": folder.name}
+    return {**origin, "data": str(parts.data)}
 
 
 def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Echo) -> tuple[Trained, Path, Parts]:
