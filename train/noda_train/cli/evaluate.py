@@ -27,6 +27,7 @@ from noda_train.cli.shared import PATH, data_option, runs_option, set_option
 @click.option("--visible", type=PATH, help="Visibility, where --truth has none: h5, mat or json.")
 @click.option("--against", type=PATH, help="Compare with another run, or a file of predictions.")
 @click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
+@click.option("--results", type=PATH, help="Folder for predictions and scores [default: the run's].")
 @click.option("--decode", type=click.Choice(["quarter", "dark"]), help="How joints are read off heatmaps.")
 @click.option(
     "--off-centre",
@@ -50,6 +51,7 @@ def command(
     visible: Path | None,
     against: Path | None,
     out: Path | None,
+    results: Path | None,
     decode: str | None,
     off_centre: str | None,
     detections: Path | None,
@@ -60,7 +62,8 @@ def command(
 
     PCKh for MPII; for sets in COCO's form PCK in box sizes, OKS, and AP by pycocotools. On a
     benchmark that `noda-synth benchmark` wrote (as --data, or as --truth of a folder of
-    predictions): the scores on its clean images and its twins, and how far they drop.
+    predictions): the scores on its clean images and its twins, and how far they drop. Where
+    the data set marks other joints than the run's, those of the same name are judged.
 
     \b
     Settings that matter here: decode (quarter, dark), flip_test, channels (rgb, bgr), batch, device, pictures.
@@ -71,7 +74,7 @@ def command(
     check_writable(out)
     errors = _errors(off_centre)
     if predictions is not None:
-        _check_unused("is for networks, which look at crops; leave it out", off_centre=off_centre, boxes=detections)
+        _check_unused("is for networks; leave it out", off_centre=off_centre, boxes=detections, results=results)
         if truth is None:
             raise NodaError(
                 "--predictions needs --truth: gt_valid.mat, an MPII valid.json, a COCO file, or a benchmark"
@@ -87,7 +90,9 @@ def command(
     )
     from noda_train.cli.networks import Choice, Crops, evaluate, evaluate_off_centre, evaluate_on_benchmark
 
-    choice = Choice(run, runs, which, weights, preset, (*overrides, f"decode={decode}") if decode else overrides)
+    choice = Choice(
+        run, runs, which, weights, preset, (*overrides, f"decode={decode}") if decode else overrides, results
+    )
     if data is not None and is_benchmark(data):
         _check_unused("is not for a benchmark; leave it out", against=against, mean_pose=mean_pose)
         _check_unused("is not for a benchmark; leave it out", off_centre=off_centre, boxes=detections)

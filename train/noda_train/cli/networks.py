@@ -34,6 +34,7 @@ class Choice:
         weights: a weight file that is evaluated instead of a run.
         preset: the network that these weights belong to.
         overrides: KEY=VALUE of settings.
+        results: where predictions and scores go; None is the run's folder.
     """
 
     run: Path | None
@@ -42,6 +43,7 @@ class Choice:
     weights: Path | None
     preset: str | None
     overrides: tuple[str, ...]
+    results: Path | None = None
 
     @property
     def device(self) -> str:
@@ -101,7 +103,7 @@ def evaluate_off_centre(choice: Choice, data: Path | None, out: Path | None, cro
         echo = speaker(world)
         network, folder, parts = _network_and_data(choice, data, world, echo)
         settings = network.settings
-        persons = crops.of(evaluation.evaluation_set(parts, settings), echo)
+        persons = crops.of(_persons(network, parts, echo), echo)
         results = {}
         for error in crops.errors:
             place = crops.folder(folder, error)
@@ -124,7 +126,7 @@ def evaluate(
         echo = speaker(world)
         network, folder, parts = _network_and_data(choice, data, world, echo)
         settings = network.settings
-        persons = evaluation.in_boxes_off(crops.of(evaluation.evaluation_set(parts, settings), echo), crops.errors[0])
+        persons = evaluation.in_boxes_off(crops.of(_persons(network, parts, echo), echo), crops.errors[0])
         origin = _origin(network, folder, parts)
         folder = crops.folder(folder, crops.errors[0])
         if crops.errors[0]:
@@ -163,9 +165,22 @@ def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Ech
         parts = load(data or DEFAULT_DATA)
         return *_of_weights(choice, choice.weights, parts.train.skeleton, world, echo), parts
     network, folder = _of_run(choice, world)
-    parts = load(data or network.data or DEFAULT_DATA)
-    checkpoint.check_joints(network.skeleton, network.source, parts.train.skeleton, parts.layout.annotations)
-    return network, folder, parts
+    return network, folder, load(data or network.data or DEFAULT_DATA)
+
+
+def _persons(network: Trained, parts: Parts, echo: Echo) -> evaluation.EvaluationSet:
+    """Who is evaluated; where the network finds other joints than the set marks, by the names that both have."""
+    persons = evaluation.evaluation_set(parts, network.settings)
+    marked = persons.samples.skeleton
+    if network.skeleton.joints == marked.joints:
+        return persons
+    persons = evaluation.by_name(persons, network.skeleton)
+    common = [name for name in marked.joints if name in network.skeleton.index]
+    echo(
+        f"the network finds the {len(network.skeleton)} joints of {network.skeleton.name}, the data set marks the"
+        f" {len(marked)} of {marked.name}: the {len(common)} of the same name are judged ({', '.join(common)})"
+    )
+    return persons
 
 
 def _of_run(choice: Choice, world: World) -> tuple[Trained, Path]:
@@ -173,6 +188,8 @@ def _of_run(choice: Choice, world: World) -> tuple[Trained, Path]:
     path = choice.run or newest_run(choice.runs)
     network = load_run(path, choice.which, world.device)
     settings = config.for_evaluation(network.settings, choice.overrides)
+    if choice.results is not None:
+        return replace(network, settings=settings), choice.results
     folder = path if path.is_dir() else path.parent
     # A checkpoint that is named as a file lies in its run; a slim file may lie anywhere: nothing is left beside it.
     in_a_run = folder == path or (folder / "settings.json").is_file()
@@ -189,7 +206,7 @@ def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World,
         overrides = (*overrides, f"channels={channels}")
     network, loaded = from_weights(weights, config.load(choice.preset, overrides), skeleton, world.device)
     echo(str(loaded))
-    return network, _result_folder(choice.runs, weights)
+    return network, choice.results or _result_folder(choice.runs, weights)
 
 
 def _result_folder(runs: Path, weights: Path) -> Path:
