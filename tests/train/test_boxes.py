@@ -108,6 +108,9 @@ def test_eval_off_centre_and_its_table(
     assert json.loads(out.read_text())["thresholds"] == results["0.2"]["thresholds"]
     with h5py.File(a_run / "predictions.h5") as one, h5py.File(a_run / "off-centre-0.2" / "predictions.h5") as two:
         assert not np.array_equal(one["preds"], two["preds"])
+    elsewhere = tmp_path / "elsewhere"
+    assert python_m_train("eval", "--run", a_run, "--off-centre", 0.2, "--results", elsewhere) == 0
+    assert (elsewhere / "predictions.h5").is_file(), "as asked for, in no folder below"
     assert python_m_train("eval", "--run", a_run, "--off-centre", "far") == 2
     assert python_m_train("eval", "--run", a_run, "--off-centre", "--mean-pose") == 2
     gt = drawn / "annot" / "gt_valid.mat"

@@ -128,7 +128,7 @@ def evaluate(
         settings = network.settings
         persons = evaluation.in_boxes_off(crops.of(_persons(network, parts, echo), echo), crops.errors[0])
         origin = _origin(network, folder, parts)
-        folder = crops.folder(folder, crops.errors[0])
+        folder = choice.results or crops.folder(folder, crops.errors[0])
         if crops.errors[0]:
             echo(f"crops off by up to {crops.errors[0]:g} of their side")
         prediction, result = evaluation.evaluate_network(network.network, persons, settings, world, folder, origin)
