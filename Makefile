@@ -28,11 +28,14 @@ GPUS ?=
 OBJECTS ?=
 OBJECTS_IMAGES ?=
 MINUTES ?=
+LANES ?=
+THREADS ?=
 STATUS ?=
 COLLECT ?=
 TABLE_OPTIONS = $(if $(SECTION),--section $(SECTION)) $(if $(DATA),--data $(DATA)) $(if $(SEEDS),--seeds $(SEEDS)) \
 	$(if $(GPUS),--gpus $(GPUS)) $(if $(OBJECTS),--objects $(OBJECTS)) \
 	$(if $(OBJECTS_IMAGES),--objects-images $(OBJECTS_IMAGES)) $(foreach setting,$(SET),--set $(setting)) \
+	$(if $(LANES),--lanes $(LANES)) $(if $(THREADS),--threads $(THREADS)) \
 	$(if $(MINUTES),--minutes $(MINUTES)) $(if $(STATUS),--status) $(if $(COLLECT),--collect)
 
 .PHONY: help setup demo train eval table1 table2 overfit test lint types pytest test-lowest stress bench-masks bench-pool bench-render bench-realism bench-train \

@@ -14,14 +14,14 @@ import pytest
 
 from noda_synth.errors import NodaError
 from noda_train import settings as config
-from noda_train.metrics import pck
+from noda_train.metrics import paired, pck
 from noda_train.metrics.truth import SUBSETS, Truth, mpii_truth
 from noda_train.tables import scores, text, workers
 from noda_train.tables import spec as specs
 from noda_train.tables.picture import draw_table
 from noda_train.tables.scores import Difference, MeanScore, RowScores, TableScores
 from noda_train.tables.spec import Overrides, Row, TableSpec
-from noda_train.tables.work import Work
+from noda_train.tables.work import Task, Work
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "train/noda_train/tables"
@@ -86,7 +86,7 @@ def work_of(table: Path, overrides: Overrides | None = None) -> Work:
         ('keep = "predictions"', 'keep = "prediction"', "did you mean predictions?"),
         ('data = "set"', "", "no `data`"),
         ('preset = "demo"', "", "no `preset`"),
-        ("[quick]", "[quick]\nrow = []", "[quick]: unknown key 'row'"),
+        ("[quick]", "[quick]\ntow = []", "[quick]: unknown key 'tow'"),
         ("[[row]]", "[[row]", "not a TOML file"),
     ],
 )
@@ -394,15 +394,18 @@ def test_means_deviations_and_differences_by_hand() -> None:
     wrong[1, :4, 10] = True  # seed 1: all four
     base, ours = rows_of_two()
     predictions = {"base": predicted(wrong), "ours": predicted(np.zeros((2, 4, 16), bool))}
-    least = scores.measure(base, [0, 1], predictions, truth_of(4))
+    both = {"base": [0, 1], "ours": [0, 1]}
+    least = scores.measure(base, both, predictions, truth_of(4))
     assert least.values["all", "wrist"] == MeanScore(62.5, pytest.approx(np.std([75, 50], ddof=1)))
     assert least.values["occluded", "mean"].mean == 62.5 and least.values["visible", "mean"] == MeanScore(100, 0)
     assert least.values["occluded", "head"] == MeanScore(None, None)
     assert not least.differences
-    best = scores.measure(ours, [0, 1], predictions, truth_of(4))
+    best = scores.measure(ours, both, predictions, truth_of(4))
     assert best.differences["all", "mean"].points == pytest.approx(100 * 3 / 56)
-    # Persons 0 and 1 lose a half of their two wrists, persons 2 and 3 a quarter: the rest is who is drawn how often.
-    drawn = pck.resamples(4, 1000) @ np.array([1, 1, 0.5, 0.5]) / 8 * 100
+    # With seed 0 persons 0 and 1 lose one of their two wrists, with seed 1 all do: the rest is who and which seed is
+    # drawn how often.
+    lost = np.array([[1, 1, 0, 0], [1, 1, 1, 1]])
+    drawn = (pck.resamples(4, 1000) @ lost.T * pck.resamples(2, 1000, 1) / 2).sum(1) / 8 * 100
     found = best.differences["occluded", "wrist"]
     assert (found.points, found.low, found.high) == pytest.approx((37.5, *np.percentile(drawn, [2.5, 97.5])))
 
@@ -410,8 +413,10 @@ def test_means_deviations_and_differences_by_hand() -> None:
 def test_one_seed_has_no_deviation_and_rows_without_runs_no_numbers() -> None:
     base, ours = rows_of_two()
     predictions = {"base": predicted(np.zeros((1, 4, 16), bool))}
-    assert scores.measure(base, [0], predictions, truth_of(4)).values["all", "mean"] == MeanScore(100, None)
-    assert scores.measure(ours, [], predictions, truth_of(4)) == RowScores(ours, ())
+    assert scores.measure(base, {"base": [0], "ours": []}, predictions, truth_of(4)).values["all", "mean"] == MeanScore(
+        100, None
+    )
+    assert scores.measure(ours, {"base": [0], "ours": []}, predictions, truth_of(4)) == RowScores(ours, ())
 
 
 def a_table() -> tuple[TableSpec, TableScores]:
@@ -444,3 +449,126 @@ def test_markdown_csv_and_picture_say_the_same() -> None:
     cells = ("base", "✓", "88.5 ± 0.2", "(88.5, n/a)", "[-1.3, +0.7]", "96.4 (96.8, 0)")
     assert [cell for cell in cells if f"<!-- {cell} -->" not in drawn] == []
     assert draw_table(spec, found).startswith(b"\x89PNG") and draw_table(spec, found) == draw_table(spec, found)
+
+
+# Two stages, lanes, further test sets
+
+TWO_STAGES = (
+    SMALL
+    + """
+[cpu]
+first = { epochs = 5, lr = 1e-3 }
+set = { lr = 2e-4 }
+tests = { off = "--off-centre 0.1" }
+seeds = 2
+labels = []
+[[cpu.row]]
+name = "clean"
+[[cpu.row]]
+name = "box"
+render = "--mask box"
+set = { shift = 0.1, hidden_weight = 0.5 }
+[[cpu.row]]
+name = "box, less often"
+render = "--mask box --ratio 0.25 --append"
+set = { lr = 1e-4 }
+seeds = 1
+"""
+)
+
+
+def test_rows_of_a_seed_start_from_the_weights_of_its_first_training(table: Path) -> None:
+    table.write_text(TWO_STAGES)
+    work = work_of(table, Overrides("cpu"))
+    runs = [task for task in work.tasks.values() if task.kind == "run"]
+    firsts = [task for task in runs if task.title.startswith("first")]
+    assert [task.title for task in firsts] == ["first training, seed 0", "first training, seed 1"]
+    assert len(runs) == 2 + 3 + 2, "the third row has one seed"
+    for first in firsts:
+        assert {"epochs=5", "lr=0.001"} < set(first.argv) and first.keep == "network" and not first.tests
+        assert str(first.output / "network.pt") == first.commands("cpu")[-1][-1]
+    for task in runs:
+        if task not in firsts:
+            first = firsts[int(task.title[-1])]
+            assert first.key in task.needs and f"weights={first.output / 'network.pt'}" in task.argv
+            assert sum(word.startswith("weights=") for word in task.argv) == 1
+    box, less = (next(task for task in runs if task.title == f"training of {name}, seed 0") for name in
+                 ("box", "box, less often"))  # fmt: skip
+    assert {"lr=0.0002", "shift=0.1", "hidden_weight=0.5"} < set(box.argv)
+    assert "lr=0.0001" in less.argv, "a section's own rows win over what it sets for all of them"
+    render = work.tasks[less.needs[0]]
+    assert render.argv[-7:-2] == ("--mask", "box", "--ratio", "0.25", "--append")
+    last = less.commands("cpu")[-1]
+    assert last[3] == "eval" and "--off-centre" in last and last[-1] == str(less.output / "tests" / "off")
+
+
+def test_a_table_without_first_training_has_the_runs_that_it_had(table: Path) -> None:
+    work = work_of(table)
+    row = work.spec.rows[0]
+    assert not row.first and not row.seeds
+    assert work.run_key(row, 0) == work.run_key(specs.Row(row.name, None, "demo", (), None, ("",), ()), 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "written", "told"),
+    [
+        ('off = "--off-centre 0.1"', "off = 0.1", "tests, off: 0.1: a name without blanks"),
+        ("seeds = 1\n", "seeds = 0\n", "row 'box, less often': seeds = 0"),
+    ],
+)
+def test_a_mistake_in_a_section_is_named(table: Path, found: str, written: str, told: str) -> None:
+    table.write_text(written.join(TWO_STAGES.rsplit(found, 1)))
+    with pytest.raises(NodaError) as error:
+        specs.read(table, Overrides("cpu"), table.parent)
+    assert told in str(error.value)
+
+
+def test_lanes_share_the_cpu_at_low_priority(tmp_path: Path) -> None:
+    lanes = workers.make_workers([], lanes=2, threads=1)
+    assert [worker.name for worker in lanes] == ["lane 1", "lane 2"]
+    assert all(worker.nice > 0 and worker.threads == 1 and "run" in worker.kinds for worker in lanes)
+    assert all(worker.nice == 0 for worker in workers.make_workers(["0"]))
+    code = "import os; print(os.nice(0), os.environ['OMP_NUM_THREADS'])"
+    output = tmp_path / "made"
+    output.touch()
+
+    class Says(Task):
+        def commands(self, device: str, jobs: int = 0) -> list[tuple[str, ...]]:
+            return [(sys.executable, "-c", f"{code}; print('{device}', {jobs})")]
+
+    task = Says("run", "a", "a", output, (), (), tmp_path)
+    with workers.lock_folder(tmp_path, print) as lock:
+        workers.run_tasks([task], lanes, lock, print, lambda _: None)
+    assert task.log.read_text().splitlines()[-2:] == [f"{min(19, os.nice(0) + workers.NICE)} 1", "cpu 1"]
+
+
+def test_makers_get_as_many_processes_as_their_lane_has_threads(table: Path) -> None:
+    pool = next(task for task in work_of(table).tasks.values() if task.kind == "pool")
+    assert pool.commands("cpu", 1)[0][-2:] == ("--jobs", "1") and "--jobs" not in pool.commands("cpu")[0]
+
+
+def test_rows_are_compared_on_the_seeds_that_both_have() -> None:
+    ours = rows_of_two()[1]
+    wrong = np.zeros((3, 4, 16), bool)
+    wrong[1:, :, 10] = True  # seeds 1 and 2 of the baseline are worse, but the other row has seed 0 alone
+    predictions = {"base": predicted(wrong), "ours": predicted(np.zeros((1, 4, 16), bool))}
+    found = scores.measure(ours, {"base": [0, 1, 2], "ours": [0]}, predictions, truth_of(4))
+    assert found.differences["all", "mean"].points == 0
+    assert not scores.measure(ours, {"base": [0, 1, 2], "ours": [3]}, predictions, truth_of(4)).differences
+
+
+def test_what_could_be_seen_is_wider_with_noisy_seeds() -> None:
+    rng = np.random.default_rng(0)
+    truth = truth_of(40)
+    right = rng.random((3, 40, 16)) < 0.2
+    base = predicted(right)
+    noisy = right.copy()
+    noisy[0] = False  # one training went much better
+    same = paired.compare(base, predicted(right), truth, 0.5)["all", "mean"]
+    other = paired.compare(predicted(noisy), base, truth, 0.5)["all", "mean"]
+    assert (same.points, same.low, same.high, same.detectable) == (0, 0, 0, 0)
+    persons = pck.compare(predicted(noisy), base, truth, (0.5,))["thresholds"]["0.5"]["all"]["mean"]
+    assert other.points == pytest.approx(persons["difference"])
+    low, high = persons["interval"]
+    assert other.low is not None and other.high is not None and other.high - other.low > 2 * (high - low)
+    assert other.detectable == pytest.approx(2.8 / 1.96 * (other.high - other.low) / 2)

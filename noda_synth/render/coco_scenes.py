@@ -221,7 +221,10 @@ def _pictures(
             visible = np.where(hit, OCCLUDED, person.visible).astype(np.int8)
             role = "target" if row == spec.row else "bystander"
             left = outline.less(region) if outline and region else outline
-            annotations.append(_annotate(person, visible, outline, left, size, {"role": role}))
+            covered = [skeleton.joints[joint] for joint in np.flatnonzero(hit & person.labelled)]
+            # Of the target it is stated in any case: none is known to be covered is not the same as nothing is known.
+            extra = {"role": role, **({"covered": covered} if covered or role == "target" else {})}
+            annotations.append(_annotate(person, visible, outline, left, size, extra))
         body = method.pasted_person(spec.placement)
         pasted = _pasted(body, spec.name, region, size) if body and region else []
         annotations += pasted

@@ -91,6 +91,11 @@ KINDS = {
     ),
     "scale-outlier": Kind(WARNING, "people whose scale does not fit their size", _LOOK),
     "center-off": Kind(WARNING, "people with a center far off", _LOOK),
+    "crops-differ": Kind(
+        WARNING,
+        "centers or scales that lie differently about the joints in training and validation",
+        "a network learns where people stand in their crops: scatter those of training, or train with shift",
+    ),
     # rendered sets
     "manifest-line": Kind(ERROR, "lines of the manifest that cannot be read", "render the set again"),
     "copies-missing": Kind(ERROR, "manifest of another length than reported", "render the set again"),

@@ -11,6 +11,7 @@ from noda_synth.data.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.runs.progress import Progress
+from noda_synth.validate.crops import check_crops
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_positions, check_scales, check_twice
@@ -64,6 +65,7 @@ def validate(
     findings += check_positions(entries, sizes, dataset.skeleton)
     findings += check_scales(entries, dataset.skeleton)
     findings += check_twice(entries)
+    findings += check_crops(entries, (layout.valid or layout.annotations).name)
     if layout.kind == "mpii_json" and layout.valid is not None and layout.gt_valid is not None:
         findings += check_truth(layout.valid, layout.gt_valid)
     elif dataset.source != "coco" and (lacking := sum(person.head_box is None for person in dataset.valid)):

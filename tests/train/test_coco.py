@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import numpy as np
 import pytest
 import torch
 
-from noda_synth.data.skeleton import COCO, MPII, SKELETONS, Skeleton, definition
+from noda_synth.data.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, skeleton_of
 from noda_synth.errors import NodaError
-from noda_train import checkpoint, geometry
+from noda_train import checkpoint, evaluate, geometry
 from noda_train.data import load
 from noda_train.metrics import results, scoring
 from noda_train.metrics.average_precision import NUMBERS
 from noda_train.metrics.results import CocoResults, assign
+from noda_train.metrics.truth import truth_of
 from noda_train.models import build, weights
 from noda_train.runs import from_weights
 from noda_train.settings import Settings
@@ -198,18 +200,51 @@ def test_a_run_is_evaluated_again_and_resumed(
     assert "going on after epoch 1 of 2" in said and "PCK@0.1" in said
 
 
-def test_other_joints_are_refused_by_name(
+def test_a_run_is_not_resumed_on_other_joints(
     a_run: Path,
     coco_set: tuple[Path, Skeleton],
     drawn: Path,
     python_m_train: Run,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert python_m_train("eval", "--run", a_run, "--data", drawn) == 2
-    said = capsys.readouterr().err
-    assert coco_set[1].name in said and "mpii16" in said and "train.json" in said
     assert python_m_train("fit", "--resume", "--run", a_run, "--data", drawn) == 2
-    assert f"the {len(coco_set[1])} joints of {coco_set[1].name}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"the {len(coco_set[1])} joints of {coco_set[1].name}" in said and "mpii16" in said and "train.json" in said
+
+
+def test_joints_of_another_set_are_judged_by_name(
+    a_run: Path,
+    coco_set: tuple[Path, Skeleton],
+    drawn: Path,
+    python_m_train: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A network for COCO's or CrowdPose's joints on MPII: the twelve of the limbs (and CrowdPose's head), by PCKh."""
+    own = (a_run / "predictions.h5").read_bytes()
+    out = a_run.parent / "on-mpii"
+    words = ("--data", drawn, "--results", out, "--json", out.with_suffix(".json"))
+    assert python_m_train("eval", "--run", a_run, *words) == 0
+    said = capsys.readouterr().out
+    limbs = [joint for joint in MPII.joints if joint in coco_set[1].index]
+    assert len(limbs) == {"coco17": 12, "crowdpose14": 13}[coco_set[1].name]
+    assert f"the {len(coco_set[1])} joints of {coco_set[1].name}" in said and f"the {len(limbs)} of the same" in said
+    assert (a_run / "predictions.h5").read_bytes() == own
+    others = [MPII.index[joint] for joint in MPII.joints if joint not in limbs]
+    with h5py.File(out / "predictions.h5") as file:
+        joints = np.asarray(file["preds"])
+    assert np.isnan(joints[:, others]).all() and np.isfinite(np.delete(joints, others, axis=1)).all()
+    scores = json.loads(out.with_suffix(".json").read_text())["thresholds"]["0.5"]["all"]
+    truth = truth_of(load(drawn).valid)
+    rows = [MPII.index[joint] for joint in limbs]
+    distance = np.linalg.norm(joints - truth.joints, axis=2)[:, rows] / truth.unit[:, None]
+    assert scores["mean"] == pytest.approx(100 * (distance <= 0.5)[truth.labelled[:, rows]].mean())
+    assert ("head" in scores) == ("head_top" in limbs) and scores["n"] == truth.labelled[:, rows].sum()
+
+
+def test_sets_without_a_common_joint_are_refused(coco_set: tuple[Path, Skeleton]) -> None:
+    persons = evaluate.evaluation_set(load(coco_set[0]), settings_of("demo"))
+    with pytest.raises(NodaError, match="none has the same name in both"):
+        evaluate.by_name(persons, skeleton_of(tomllib.loads(NINE_TOML), "nine"))
 
 
 def test_a_head_for_other_joints_starts_anew_and_the_report_says_so() -> None:

@@ -1,9 +1,9 @@
 """Crops of persons, cut out once, so that training decodes 0.2 megapixels per sample instead of a full frame.
 
 One HDF5 file: JPEGs one after the other in `jpeg` (uint8), where each begins in `offsets` (N + 1), and `maps`
-(N, 2, 3) from image pixels to the pixels of the stored crop. A crop reaches as far as scale and rotation can take the
-network's input, ends at the image's frame, and has `cache_detail` times the input's resolution at most. The file's name
-is a hash of everything that it depends on: images (name, size, time of change), persons, settings.
+(N, 2, 3) from image pixels to the pixels of the stored crop. A crop reaches as far as scale, rotation and shift can
+take the network's input, ends at the image's frame, and has `cache_detail` times the input's resolution at most. The
+file's name is a hash of everything that it depends on: images (name, size, time of change), persons, settings.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ IMAGES_IN_WORK = 256
 def reach(settings: Settings) -> float:
     """Side of the square, in person boxes, that no augmented crop leaves."""
     turn = min(2 * settings.rotation, 45.0) if settings.rotation_probability > 0 else 0.0
-    return (1 + settings.scale_jitter) * float(np.cos(np.radians(turn)) + np.sin(np.radians(turn)))
+    turned = (1 + settings.scale_jitter) * float(np.cos(np.radians(turn)) + np.sin(np.radians(turn)))
+    return turned + 2 * settings.shift
 
 
 def crops_of(samples: Samples, settings: Settings) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
+from noda_synth.formats.files.checks import mpii_extension, noda_extension
 from noda_synth.formats.layout import sibling_skeleton
 from noda_synth.imaging import images as image_files
 from noda_train.arrays import Bools, Floats
@@ -56,6 +57,7 @@ class Samples:
         head_size: (N,) float64 px, NaN where nothing tells it.
         person_box: (N, 4) float64 px, x, y, width and height: COCO's, or the box of the joints.
         area: (N,) float64 square px of the person: COCO's, or 0.53 times the box's.
+        covered: (N, J) int8, 1 where a render covered the joint, 0 where not, -1 where its record does not say.
     """
 
     skeleton: Skeleton
@@ -70,6 +72,7 @@ class Samples:
     head_size: Floats
     person_box: Floats
     area: Floats
+    covered: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -90,6 +93,7 @@ class Samples:
             self.head_size[index],
             self.person_box[index],
             self.area[index],
+            self.covered[index],
         )
 
 
@@ -144,6 +148,7 @@ class _PersonRow(NamedTuple):
     head_size: float
     person_box: Floats
     area: float
+    covered: NDArray[np.int8]
 
 
 def samples_of(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> Samples:
@@ -163,6 +168,7 @@ def samples_of(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> S
         head_size=np.array([row.head_size for row in rows], dtype=np.float64),
         person_box=np.array([row.person_box for row in rows], dtype=np.float64).reshape(-1, 4),
         area=np.array([row.area for row in rows], dtype=np.float64),
+        covered=np.array([row.covered for row in rows], dtype=np.int8).reshape(-1, count),
     )
 
 
@@ -180,12 +186,31 @@ def _row(images: Path, skeleton: Skeleton, person: Person) -> _PersonRow:
         head_size=_head_size(person, skeleton, joints),
         person_box=box,
         area=person.record.get("area") or AREA_OF_BOX * box[2] * box[3],
+        covered=_covered(person, skeleton),
     )
 
 
 def _names(person: Person) -> Ids:
     record = person.record
     return Ids(record.get("image_id", person.image), record.get("id", person.person_id), record.get("category_id", 1))
+
+
+def _covered(person: Person, skeleton: Skeleton) -> NDArray[np.int8]:
+    """(J,) int8: what a render says of the joints that it covered, 0 for people whom it left alone.
+
+    It says so under `synth` in MPII's records (`noda.mpii.synth` where they were converted), under `noda` in COCO's.
+    """
+    record, noda = person.record, noda_extension(person.record)
+    rendered = [part for part in (record.get("synth"), mpii_extension(record).get("synth")) if part is not None]
+    if "covered" in noda or noda.get("role") == "target":
+        rendered.append(noda)
+    covered = np.zeros(len(skeleton), np.int8)
+    for part in rendered:
+        names = part.get("covered") if isinstance(part, Mapping) else None
+        if not isinstance(names, list) or not all(name in skeleton.joints for name in names):
+            return np.full(len(skeleton), -1, np.int8)
+        covered[skeleton.indices(*names)] = 1
+    return covered
 
 
 def _crop(person: Person) -> tuple[Floats, float]:

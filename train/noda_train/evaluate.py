@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
-from noda_train import geometry
-from noda_train.arrays import Floats
+from noda_train import boxes, geometry
+from noda_train.arrays import Bools, Floats
 from noda_train.data import Parts, Samples
 from noda_train.distributed import World
 from noda_train.metrics import pck
@@ -26,11 +27,17 @@ from noda_train.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """Who is evaluated: persons and what is true of them, and the COCO file that has the crowds beside them."""
+    """Who is evaluated: persons and what is true of them, and the COCO file that has the crowds beside them.
+
+    `found` (N,) bool says who has a detector's box, None for everybody; the others get no pose. `finds` are the joints
+    that the network finds where these are others than the set's: what has the same name in both is judged.
+    """
 
     samples: Samples
     truth: Truth
     file: Path | None = None
+    found: Bools | None = None
+    finds: Skeleton | None = None
 
     @property
     def evaluator(self) -> Evaluator:
@@ -99,14 +106,65 @@ def evaluate_network(
     origin: Mapping[str, str],
 ) -> tuple[Prediction, dict[str, Any]]:
     """Predict, score, and leave predictions.h5 and scores.json in a folder; for COCO's sets predictions.json, too."""
-    prediction = predict(network, persons.samples, settings, world)
+    prediction = predict_persons(network, persons, settings, world)
     result = numbers(predictions_of(prediction, persons.evaluator), persons.evaluator)
     if world.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
         write_predictions(folder / PREDICTIONS, prediction, persons.samples.ids, origin)
         if persons.file is not None:
-            write_results(folder / RESULTS, prediction, persons.samples.names)
+            rows = np.flatnonzero(np.isfinite(prediction.joints).all(axis=(1, 2)))
+            posed = Prediction(prediction.joints[rows], prediction.scores[rows])
+            write_results(folder / RESULTS, posed, persons.samples.take(rows).names)
         write_json(folder / SCORES, {**origin, **result})
     return prediction, result
+
+
+def predict_persons(network: nn.Module, persons: EvaluationSet, settings: Settings, world: World) -> Prediction:
+    """What a network predicts for the persons, in the set's joints; NaN for whom no detector found, and for joints that
+    the network does not know."""
+    samples, finds = persons.samples, persons.finds or persons.samples.skeleton
+    if persons.found is None and persons.finds is None:
+        return predict(network, samples, settings, world)
+    rows = np.arange(len(samples)) if persons.found is None else np.flatnonzero(persons.found)
+    own = predict(network, replace(samples.take(rows), skeleton=finds), settings, world)
+    joints, scores = np.full(samples.joints.shape, np.nan), np.zeros(samples.labelled.shape)
+    for number, name in enumerate(samples.skeleton.joints):
+        if name in finds.index:
+            joints[rows, number] = own.joints[:, finds.index[name]]
+            scores[rows, number] = own.scores[:, finds.index[name]]
+    return Prediction(joints, scores)
+
+
+def by_name(persons: EvaluationSet, finds: Skeleton) -> EvaluationSet:
+    """The persons for a network that finds other joints: those of the same name count, by PCKh or PCK alone.
+
+    OKS and AP are left out: they are defined for all joints of their set. Raises NodaError where no name is in both.
+    """
+    truth = persons.truth
+    known = np.array([name in finds.index for name in truth.skeleton.joints])
+    if not known.any():
+        raise NodaError(
+            f"the network finds the joints of {finds.name}, the data set marks those of {truth.skeleton.name}, and none"
+            " has the same name in both; rename them in a skeleton file"
+        )
+    groups = {
+        name: tuple(joint for joint in joints if known[joint])
+        for name, joints in truth.groups.items()
+        if known[list(joints)].any()
+    }
+    judged = replace(truth, groups=groups, counted=truth.counted & known, labelled=truth.labelled & known, area=None)
+    return replace(persons, truth=judged, file=None, finds=finds)
+
+
+def in_detected_boxes(persons: EvaluationSet, path: Path) -> EvaluationSet:
+    """The persons in the boxes of a detector's results, see `boxes.detected`."""
+    samples, found = boxes.detected(persons.samples, path)
+    return replace(persons, samples=samples, found=found)
+
+
+def in_boxes_off(persons: EvaluationSet, error: float) -> EvaluationSet:
+    """The persons in crops that are off, see `boxes.off_centre`."""
+    return replace(persons, samples=boxes.off_centre(persons.samples, error)) if error else persons
 
 
 def predict_lists(

@@ -6,10 +6,11 @@ pixel (size / 2, size / 2) falls on the person's centre.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from noda_synth.data.skeleton import MPII, Skeleton
 from noda_train.arrays import Bools, Floats
@@ -24,11 +25,14 @@ class Augmentation:
         scale: (N,) float64, factor on the crop's side.
         rotation: (N,) float64, degrees; the crop's axes are turned so in the image.
         flip: (N,) bool, left and right change places.
+        shift: (N, 2) float64, how far the crop lies off the person's centre in x and y of the image, in sides of the
+            box; (1, 2) is the same for all.
     """
 
     scale: Floats
     rotation: Floats
     flip: Bools
+    shift: Floats = field(default_factory=lambda: np.zeros((1, 2)))
 
 
 def draw(count: int, settings: Settings, rng: np.random.Generator) -> Augmentation:
@@ -36,7 +40,19 @@ def draw(count: int, settings: Settings, rng: np.random.Generator) -> Augmentati
     scale = np.clip(1 + s * rng.standard_normal(count), 1 - s, 1 + s)
     rotation = np.clip(r * rng.standard_normal(count), -2 * r, 2 * r)
     rotation *= rng.random(count) < settings.rotation_probability
-    return Augmentation(scale, rotation, rng.random(count) < settings.flip_probability)
+    flip = rng.random(count) < settings.flip_probability
+    if not settings.shift:
+        return Augmentation(scale, rotation, flip)
+    # Last, so that all else is drawn as it is without.
+    return Augmentation(scale, rotation, flip, settings.shift * within_one(rng.random((count, 2))))
+
+
+def within_one(uniform: Floats) -> Floats:
+    """Numbers of 0..1 as those of a normal distribution that is cut off at -1 and 1, by its inverse: MMPose's
+    RandomBBoxTransform draws its shift from it."""
+    low = ndtr(-1.0)
+    result: Floats = ndtri(low + (1 - 2 * low) * uniform)
+    return result
 
 
 def no_augmentation(count: int) -> Augmentation:
@@ -55,8 +71,8 @@ def crop_to_image(center: Floats, box: Floats, size: int, augmentation: Augmenta
     linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
     linear *= (box * a.scale / size)[:, None, None]
     linear[:, 0] *= np.where(a.flip, -1.0, 1.0)[:, None]
-    shift = center - linear @ np.full(2, size / 2)
-    return np.concatenate([linear, shift[:, :, None]], axis=2)
+    offset = center + a.shift * box[:, None] - linear @ np.full(2, size / 2)
+    return np.concatenate([linear, offset[:, :, None]], axis=2)
 
 
 def invert(maps: Floats) -> Floats:

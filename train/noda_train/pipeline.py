@@ -31,7 +31,10 @@ PREFETCH = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs (B, 3, S, S), target heatmaps (B, J, S/4, S/4) and their weights (B, J); float32 on the device."""
+    """Inputs (B, 3, S, S), target heatmaps (B, J, S/4, S/4) and their weights (B, J); float32 on the device.
+
+    A weight multiplies the error, as in the originals, so that its square counts in the loss.
+    """
 
     images: Tensor
     heatmaps: Tensor
@@ -59,6 +62,8 @@ class Pipeline:
                 f"batch={settings.batch} cannot be shared by {world.size} processes with"
                 f" accumulate={settings.accumulate}; choose a multiple of {parts}"
             )
+        if settings.hidden_weight < 1:
+            _check_covered(samples, settings)
         self.samples, self.settings, self.world = samples, settings, world
         self.reader = CropReader(crops)
         self.crop_maps = read_maps(crops)
@@ -103,7 +108,7 @@ class Pipeline:
         mine = self._own_batches(batches)
         # In the order of use and on the device, once per epoch: nothing small is copied between steps.
         rows = np.concatenate(mine)
-        maps, joints, labelled = (torch.from_numpy(values[rows]).to(device) for values in self._targets(draw))
+        maps, joints, labelled, factor = (torch.from_numpy(values[rows]).to(device) for values in self._targets(draw))
         start = 0
         step: list[Batch] = []
         for _ in mine:
@@ -111,22 +116,27 @@ class Pipeline:
             part = slice(start, start + len(sizes))
             start += len(sizes)
             images = network_inputs(pixels.to(device, non_blocking=True), sizes, maps[part], s.size, s.channels)
-            step.append(Batch(images, *draw_heatmaps(joints[part], labelled[part], s.size // STRIDE, s.sigma)))
+            heatmaps, weights = draw_heatmaps(joints[part], labelled[part], s.size // STRIDE, s.sigma)
+            step.append(Batch(images, heatmaps, weights * factor[part]))
             if len(step) == s.accumulate:
                 yield step
                 step = []
 
     def _targets(
         self, draw: geometry.Augmentation
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        """For each person: the map from input pixels to crop pixels, joints in input pixels, and which are labelled."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+        """For each person: the map from input pixels to crop pixels, joints in input pixels, which are labelled, and
+        the factor (N, J) on the weight of each."""
         to_image = geometry.crop_to_image(self.samples.center, self.samples.box, self.settings.size, draw)
         joints = geometry.apply(geometry.invert(to_image), self.samples.joints)
         order = geometry.flip_order(self.samples.skeleton)
+        # The loss squares it: what is covered is to count `hidden_weight` times.
+        factor = np.where(self.samples.covered == 1, np.sqrt(self.settings.hidden_weight), 1.0)
         return (
             geometry.chain(self.crop_maps, to_image).astype(np.float32),
             geometry.swap_flipped(joints, draw.flip, order).astype(np.float32),
             geometry.swap_flipped(self.samples.labelled, draw.flip, order).astype(np.bool_),
+            geometry.swap_flipped(factor, draw.flip, order).astype(np.float32),
         )
 
     def _loader(self, first: int, last: int) -> DataLoader[tuple[Tensor, Tensor]]:
@@ -140,6 +150,18 @@ class Pipeline:
             pin_memory=self.world.device.type == "cuda",
             # torch draws a seed for its workers; taken from its own generator, it would change what the run draws.
             generator=torch.Generator(),
+        )
+
+
+def _check_covered(samples: Samples, settings: Settings) -> None:
+    """NodaError where a render does not say which joints it covered."""
+    unknown = np.flatnonzero((samples.covered < 0).any(axis=1))
+    if len(unknown):
+        first = int(unknown[0])
+        raise NodaError(
+            f"hidden_weight={settings.hidden_weight:g} needs the joints that the render covered, and {len(unknown)}"
+            f" people's records do not say which (the first: person {samples.ids[first]} on {samples.paths[first]});"
+            " render the set again, or train with hidden_weight=1"
         )
 
 

@@ -44,13 +44,15 @@ class Settings:
     steps: tuple[int, ...]  # after these epochs the learning rate is multiplied by `decay`
     decay: float
     warmup: float  # epochs of linear warm-up
-    augment: str  # which of the preset's augmentations the next four numbers come from
+    augment: str  # which of the preset's augmentations the next four numbers, and `shift`, come from
     scale_jitter: float  # scale x clip(1 + s N(0, 1), 1 - s, 1 + s)
     rotation: float  # degrees; clip(r N(0, 1), -2 r, 2 r)
     rotation_probability: float
     flip_probability: float
     flip_test: bool
     decode: str
+    shift: float = 0.0  # of the crop, along x and y: its side x shift x N(0, 1) drawn within -1..1
+    hidden_weight: float = 1.0  # of joints that the render covered, in the loss; 0 leaves them out
     seed: int = 0
     precision: str = "bf16"  # where the device has it, else fp32; the loss is float32 in any case
     ema: float = 0.0  # decay of the moving average of weights that is evaluated; 0 is off
@@ -85,6 +87,8 @@ class Settings:
                 "rotation": (0 <= self.rotation <= 180, "in 0..180 degrees"),
                 "rotation_probability": (0 <= self.rotation_probability <= 1, "in 0..1"),
                 "flip_probability": (0 <= self.flip_probability <= 1, "in 0..1"),
+                "shift": (0 <= self.shift < 1, "in 0..1"),
+                "hidden_weight": (0 <= self.hidden_weight <= 1, "in 0..1"),
                 "ema": (0 <= self.ema < 1, "in 0..1"),
                 "steps": (list(self.steps) == sorted(self.steps), "in ascending order"),
                 "cache_detail": (self.cache_detail > 0, "above 0"),

@@ -27,7 +27,16 @@ from noda_train.cli.shared import PATH, data_option, runs_option, set_option
 @click.option("--visible", type=PATH, help="Visibility, where --truth has none: h5, mat or json.")
 @click.option("--against", type=PATH, help="Compare with another run, or a file of predictions.")
 @click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
+@click.option("--results", type=PATH, help="Folder for predictions and scores [default: the run's].")
 @click.option("--decode", type=click.Choice(["quarter", "dark"]), help="How joints are read off heatmaps.")
+@click.option(
+    "--off-centre",
+    is_flag=False,
+    flag_value="table",
+    metavar="ERROR",
+    help="Crops that are off, by so much of their side at most (0.1); without a number a table of 0, .05, .1, .2.",
+)
+@click.option("--boxes", "detections", type=PATH, help="Crops by a detector's boxes: COCO results with `bbox`.")
 @click.option("--mean-pose", is_flag=True, help="Score the training set's mean pose beside it.")
 @set_option
 def command(
@@ -42,7 +51,10 @@ def command(
     visible: Path | None,
     against: Path | None,
     out: Path | None,
+    results: Path | None,
     decode: str | None,
+    off_centre: str | None,
+    detections: Path | None,
     mean_pose: bool,
     overrides: tuple[str, ...],
 ) -> None:
@@ -50,7 +62,8 @@ def command(
 
     PCKh for MPII; for sets in COCO's form PCK in box sizes, OKS, and AP by pycocotools. On a
     benchmark that `noda-synth benchmark` wrote (as --data, or as --truth of a folder of
-    predictions): the scores on its clean images and its twins, and how far they drop.
+    predictions): the scores on its clean images and its twins, and how far they drop. Where
+    the data set marks other joints than the run's, those of the same name are judged.
 
     \b
     Settings that matter here: decode (quarter, dark), flip_test, channels (rgb, bgr), batch, device, pictures.
@@ -59,7 +72,9 @@ def command(
     from noda_train.outputs import check_writable
 
     check_writable(out)
+    errors = _errors(off_centre)
     if predictions is not None:
+        _check_unused("is for networks; leave it out", off_centre=off_centre, boxes=detections, results=results)
         if truth is None:
             raise NodaError(
                 "--predictions needs --truth: gt_valid.mat, an MPII valid.json, a COCO file, or a benchmark"
@@ -73,14 +88,35 @@ def command(
     _check_unused(
         "is for --predictions; the data set of a run or of weights is named by --data", truth=truth, visible=visible
     )
-    from noda_train.cli.networks import Choice, evaluate, evaluate_on_benchmark
+    from noda_train.cli.networks import Choice, Crops, evaluate, evaluate_off_centre, evaluate_on_benchmark
 
-    choice = Choice(run, runs, which, weights, preset, (*overrides, f"decode={decode}") if decode else overrides)
+    choice = Choice(
+        run, runs, which, weights, preset, (*overrides, f"decode={decode}") if decode else overrides, results
+    )
     if data is not None and is_benchmark(data):
         _check_unused("is not for a benchmark; leave it out", against=against, mean_pose=mean_pose)
+        _check_unused("is not for a benchmark; leave it out", off_centre=off_centre, boxes=detections)
         evaluate_on_benchmark(choice, data, out)
+    elif len(errors) > 1:
+        _check_unused("goes with one number of --off-centre, not with its table", against=against, mean_pose=mean_pose)
+        evaluate_off_centre(choice, data, out, Crops(errors, detections))
     else:
-        evaluate(choice, data, against, out, mean_pose)
+        evaluate(choice, data, against, out, mean_pose, Crops(errors, detections))
+
+
+def _errors(text: str | None) -> tuple[float, ...]:
+    """The errors of the crops: one, or those of the table."""
+    if text == "table":
+        from noda_train.boxes import ERRORS
+
+        return ERRORS
+    try:
+        error = 0.0 if text is None else float(text)
+    except ValueError:
+        error = -1.0
+    if not 0 <= error < 1:
+        raise NodaError(f"--off-centre {text}: a share of the crop's side, 0 or more and below 1, or `table`")
+    return (error,)
 
 
 def _check_unused(reason: str, **options: object) -> None:

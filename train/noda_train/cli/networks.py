@@ -15,7 +15,7 @@ from noda_train.cli.shared import DEFAULT_DATA, report, speaker
 from noda_train.data import Parts, load
 from noda_train.distributed import World
 from noda_train.metrics import pck, scoring
-from noda_train.metrics.tables import format_comparison
+from noda_train.metrics.tables import format_comparison, format_off_centre
 from noda_train.models.weights import expected_channels
 from noda_train.outputs import SCORES, write_json
 from noda_train.runs import Trained, from_weights, load_run, newest_run
@@ -34,6 +34,7 @@ class Choice:
         weights: a weight file that is evaluated instead of a run.
         preset: the network that these weights belong to.
         overrides: KEY=VALUE of settings.
+        results: where predictions and scores go; None is the run's folder.
     """
 
     run: Path | None
@@ -42,11 +43,36 @@ class Choice:
     weights: Path | None
     preset: str | None
     overrides: tuple[str, ...]
+    results: Path | None = None
 
     @property
     def device(self) -> str:
         """The device by name, before there are settings of a checkpoint: "auto" unless one is named."""
         return config.load(self.preset or "demo", self.overrides).device
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Which crops a network is handed: how far they are off (one error, or those of a table), and a detector's boxes
+    instead of the annotated ones."""
+
+    errors: tuple[float, ...] = (0.0,)
+    boxes: Path | None = None
+
+    def of(self, persons: evaluation.EvaluationSet, echo: Echo) -> evaluation.EvaluationSet:
+        """The persons in a detector's boxes, where there is one."""
+        if self.boxes is None:
+            return persons
+        persons = evaluation.in_detected_boxes(persons, self.boxes)
+        found = int(persons.found.sum()) if persons.found is not None else 0
+        echo(f"boxes of {self.boxes}: {found} of {len(persons.samples)} persons found, the others have no pose")
+        return persons
+
+    def folder(self, folder: Path, error: float) -> Path:
+        """Where results go: beside those of the annotated crops, not over them."""
+        names = [f"boxes-{self.boxes.stem}"] if self.boxes else []
+        names += [f"off-centre-{error:g}"] if error else []
+        return folder / "-".join(names) if names else folder
 
 
 def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
@@ -71,15 +97,40 @@ def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
                 write_json(path, result)
 
 
-def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path | None, mean_pose: bool) -> None:
+def evaluate_off_centre(choice: Choice, data: Path | None, out: Path | None, crops: Crops) -> None:
+    """Print and write a table: the followed number of a network against how far its crops are off."""
+    with distributed.init_distributed(choice.device) as world:
+        echo = speaker(world)
+        network, folder, parts = _network_and_data(choice, data, world, echo)
+        settings = network.settings
+        persons = crops.of(_persons(network, parts, echo), echo)
+        results = {}
+        for error in crops.errors:
+            place = crops.folder(folder, error)
+            origin = _origin(network, folder, parts)
+            moved = evaluation.in_boxes_off(persons, error)
+            results[f"{error:g}"] = evaluation.evaluate_network(network.network, moved, settings, world, place, origin)[
+                1
+            ]
+        echo(f"{network.source}, {settings.model}, on {parts.layout.valid}\n")
+        echo(format_off_centre(results, persons.truth.followed))
+        if out is not None and world.is_first:
+            write_json(out, {"off_centre": results})
+
+
+def evaluate(
+    choice: Choice, data: Path | None, against: Path | None, out: Path | None, mean_pose: bool, crops: Crops
+) -> None:
     """Print and write the numbers of a network on the validation part of a data set."""
     with distributed.init_distributed(choice.device) as world:
         echo = speaker(world)
         network, folder, parts = _network_and_data(choice, data, world, echo)
         settings = network.settings
-        persons = evaluation.evaluation_set(parts, settings)
-        origin = {"checkpoint": network.source.name, "epoch": str(network.epoch), "run": folder.name}
-        origin["data"] = str(parts.data)
+        persons = evaluation.in_boxes_off(crops.of(_persons(network, parts, echo), echo), crops.errors[0])
+        origin = _origin(network, folder, parts)
+        folder = choice.results or crops.folder(folder, crops.errors[0])
+        if crops.errors[0]:
+            echo(f"crops off by up to {crops.errors[0]:g} of their side")
         prediction, result = evaluation.evaluate_network(network.network, persons, settings, world, folder, origin)
         echo(f"{network.source}, {settings.model}, on {parts.layout.valid}")
         report(persons, prediction.joints, result, settings, folder, echo, world)
@@ -102,15 +153,34 @@ def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path 
             write_json(out, result)
 
 
+def _origin(network: Trained, folder: Path, parts: Parts) -> dict[str, str]:
+    """Where predictions come from, for their file."""
+    origin = {"checkpoint": network.source.name, "epoch": str(network.epoch), "run": folder.name}
+    return {**origin, "data": str(parts.data)}
+
+
 def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Echo) -> tuple[Trained, Path, Parts]:
     """The network, the folder that its results go to, and the data set; weights are for the joints of the set."""
     if choice.weights is not None:
         parts = load(data or DEFAULT_DATA)
         return *_of_weights(choice, choice.weights, parts.train.skeleton, world, echo), parts
     network, folder = _of_run(choice, world)
-    parts = load(data or network.data or DEFAULT_DATA)
-    checkpoint.check_joints(network.skeleton, network.source, parts.train.skeleton, parts.layout.annotations)
-    return network, folder, parts
+    return network, folder, load(data or network.data or DEFAULT_DATA)
+
+
+def _persons(network: Trained, parts: Parts, echo: Echo) -> evaluation.EvaluationSet:
+    """Who is evaluated; where the network finds other joints than the set marks, by the names that both have."""
+    persons = evaluation.evaluation_set(parts, network.settings)
+    marked = persons.samples.skeleton
+    if network.skeleton.joints == marked.joints:
+        return persons
+    persons = evaluation.by_name(persons, network.skeleton)
+    common = [name for name in marked.joints if name in network.skeleton.index]
+    echo(
+        f"the network finds the {len(network.skeleton)} joints of {network.skeleton.name}, the data set marks the"
+        f" {len(marked)} of {marked.name}: the {len(common)} of the same name are judged ({', '.join(common)})"
+    )
+    return persons
 
 
 def _of_run(choice: Choice, world: World) -> tuple[Trained, Path]:
@@ -118,6 +188,8 @@ def _of_run(choice: Choice, world: World) -> tuple[Trained, Path]:
     path = choice.run or newest_run(choice.runs)
     network = load_run(path, choice.which, world.device)
     settings = config.for_evaluation(network.settings, choice.overrides)
+    if choice.results is not None:
+        return replace(network, settings=settings), choice.results
     folder = path if path.is_dir() else path.parent
     # A checkpoint that is named as a file lies in its run; a slim file may lie anywhere: nothing is left beside it.
     in_a_run = folder == path or (folder / "settings.json").is_file()
@@ -134,7 +206,7 @@ def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World,
         overrides = (*overrides, f"channels={channels}")
     network, loaded = from_weights(weights, config.load(choice.preset, overrides), skeleton, world.device)
     echo(str(loaded))
-    return network, _result_folder(choice.runs, weights)
+    return network, choice.results or _result_folder(choice.runs, weights)
 
 
 def _result_folder(runs: Path, weights: Path) -> Path:

@@ -3,6 +3,7 @@
 \b
   noda-train table table1 --data data/mpii             # Table I: three seeds a row, on all GPUs
   noda-train table table2 --gpus 0,1 --seeds 5
+  noda-train table table1 --section cpu --lanes 2 --threads 1   # a study that two cores can pay for
   noda-train table table1 --section quick              # the whole path in minutes, no GPU needed
   noda-train table table1 --status                     # what is done, what is left
   noda-train table table1 --collect                    # the table of what is there
@@ -26,17 +27,19 @@ TABLES = Path(__file__).parents[1] / "tables"
 
 if TYPE_CHECKING:
     from noda_train.tables.work import Task, Work
-    from noda_train.tables.workers import Outcome
+    from noda_train.tables.workers import Outcome, Worker
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command("table", help=__doc__)
 @click.argument("table")
-@click.option("--section", help="A section of the file, laid over it: quick, mpii640.")
+@click.option("--section", help="A section of the file, laid over it: quick, mpii640, cpu.")
 @click.option("--data", type=PATH, help="Data set in MPII's layout [default: the file's].")
 @click.option("--seeds", type=click.IntRange(1), help="Runs a row [default: the file's].")
 @click.option("--gpus", help="Such as 0,1,2,3; 0,0 is two runs at a time on one; none is the CPU [default: all].")
+@click.option("--lanes", type=click.IntRange(1), default=1, show_default=True, help="On CPUs: tasks at a time.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="On CPUs: of each task [default: all cores].")
 @click.option("--row", "rows", multiple=True, metavar="NAME", help="Only this row and the one it is compared with.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting for every training.")
 @click.option("--objects", type=PATH, help="Pictures of objects for the row that pastes them: see render --objects.")
@@ -51,6 +54,8 @@ def command(
     data: Path | None,
     seeds: int | None,
     gpus: str | None,
+    lanes: int,
+    threads: int,
     rows: tuple[str, ...],
     settings: tuple[str, ...],
     objects: Path | None,
@@ -73,12 +78,13 @@ def command(
     overrides = specs.Overrides(section, data, seeds, objects, objects_images, settings, rows)
     spec = specs.read(path, overrides, folder)
     for row in spec.rows:
+        config.load(row.preset, row.first)
         config.load(row.preset, row.settings)  # refuses what a training would refuse, before hours of rendering
     if spec.demo is None:
         find_layout(spec.data)  # says what is missing
     todo = Work(spec, folder)
     if not (status or collecting):
-        outcome = _run(todo, gpus, minutes)
+        outcome = _run(todo, _workers(gpus, lanes, threads), minutes)
         _write(todo)
         _end(todo, outcome)
     elif collecting:
@@ -87,26 +93,34 @@ def command(
         _print_status(todo)
 
 
-def _run(todo: Work, gpus: str | None, minutes: float | None) -> Outcome:
+def _workers(gpus: str | None, lanes: int, threads: int) -> list[Worker]:
     from noda_train.tables import workers
 
     if gpus is None:
         names = workers.visible_gpus()
     else:
         names = [] if gpus in ("none", "") else [name.strip() for name in gpus.split(",")]
+    if names and (lanes > 1 or threads):
+        raise NodaError("--lanes and --threads are for CPUs: add --gpus none, or name a GPU twice (--gpus 0,0)")
+    return workers.make_workers(names, lanes, threads)
+
+
+def _run(todo: Work, all_workers: Sequence[Worker], minutes: float | None) -> Outcome:
+    from noda_train.tables import workers
+
     click.echo(todo.spec.title)
     if todo.spec.note:
         click.echo(todo.spec.note)
     for row in todo.spec.rows:
         if row.skipped:
             click.echo(f"skipped: {row.name}: {row.skipped}")
-    all_workers = workers.make_workers(names)
+    trainers = sum("run" in worker.kinds for worker in all_workers)
     runs = sum(task.kind == "run" for task in todo.tasks.values())
 
     def on_done(task: Task) -> None:
         todo.tidy()
         left = todo.left()
-        minutes_left = _minutes_left(todo, left, max(1, len(names)))
+        minutes_left = _minutes_left(todo, left, trainers)
         click.echo(
             f"  done in {task.seconds():.0f} s: {task.title}; "
             f"{sum(t.kind == 'run' for t in left)} of {runs} runs left, about {minutes_left:.0f} min"
@@ -163,7 +177,7 @@ def _print_status(todo: Work) -> None:
             click.echo(f"{row.name:{width}}  skipped: {row.skipped}")
             continue
         states = []
-        for seed in range(spec.seeds):
+        for seed in range(row.runs(spec.seeds)):
             task = todo.tasks[todo.run_key(row, seed)]
             begun = (task.output / "last.pt").exists()
             states.append("done" if task.done else "begun" if begun else "open")

@@ -38,11 +38,14 @@ class CocoResults:
 
 
 def poses_of(joints: Floats, scores: Floats, names: Sequence[Ids]) -> list[DetectedPose]:
-    """Poses of people whose boxes were known, from joints (N, J, 2), 1-based, and their scores (N, J)."""
+    """Poses of people whose boxes were known, from joints (N, J, 2), 1-based, and their scores (N, J); who has none
+    (NaN), has no pose."""
     tables = np.concatenate([joints - 1, scores[:, :, None]], axis=2)
     wholes = pose_scores(scores)
     return [
-        DetectedPose(name.image, table, float(whole)) for name, table, whole in zip(names, tables, wholes, strict=True)
+        DetectedPose(name.image, table, float(whole))
+        for name, table, whole in zip(names, tables, wholes, strict=True)
+        if np.isfinite(table).all()
     ]
 
 
@@ -114,12 +117,12 @@ def assign(results: CocoResults, truth: Truth, names: Sequence[Ids]) -> Floats:
     for image, poses in poses_on.items():
         rows = rows_on[image]
         fits = [[oks.of_pose(pose.joints[:, :2] + 1, row, truth, constants) for row in rows] for pose in poses]
-        for number, row in _best_pairs(np.array(fits).reshape(len(poses), len(rows))):
+        for number, row in best_pairs(np.array(fits).reshape(len(poses), len(rows))):
             joints[rows[row]] = poses[number].joints[:, :2] + 1
     return joints
 
 
-def _best_pairs(fits: Floats) -> Iterable[tuple[int, int]]:
+def best_pairs(fits: Floats) -> Iterable[tuple[int, int]]:
     """Pairs of rows and columns of (P, N), the best first, each row and column once at most."""
     rows, columns = set[int](), set[int]()
     for flat in np.argsort(-fits, axis=None, kind="stable"):

@@ -66,6 +66,21 @@ def format_comparison(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def format_off_centre(results: Mapping[str, Any], followed: float) -> str:
+    """The columns at the followed threshold against how far crops are off, in sides of the crop."""
+    first = next(iter(results.values()))
+    headings = _headings(first["thresholds"][f"{followed:g}"])
+    rows = [["off by", *headings.values()]]
+    for error, result in results.items():
+        everything, pairs = _paper_rows(
+            result["thresholds"][f"{followed:g}"], headings, lambda table, key: cell(table[key])
+        )
+        rows += [[error, *everything[1:]], pairs]
+    name = f"{_metric(first)}@{followed:g}"
+    explained = "Crops are off by up to so much of their side, in x, y and size, the same for every network."
+    return f"{first['persons']} persons, {name}\n\n{aligned(rows)}\n\n{explained}\n{_EXPLAINED[_metric(first)]}"
+
+
 def _metric(result: Mapping[str, Any]) -> str:
     name: str = result.get("metric", "PCKh")  # numbers that were written before there was another metric
     return name

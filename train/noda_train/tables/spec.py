@@ -1,7 +1,12 @@
 """A table as a value: what its TOML file says, with one of the file's sections laid over it, checked.
 
 The file's keys are those of `_KEYS`, its rows those of `_ROW`; every other table in it is a section (`[quick]`), whose
-keys replace the file's own. What a section sets for the training wins over the rows.
+keys replace the file's own; it may have rows of its own (`[[quick.row]]`). What a section sets for the training wins
+over the rows, but not over its own.
+
+`first` are settings of a training on the original set that comes before a row's own, which then starts from its
+weights: rows of the same seed share it. `tests` are further test sets: a name, and the options of `noda-train eval`
+that choose it, such as `--off-centre 0.1` or `--data data/coco --set validate_on=train` (a set of one part).
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +30,11 @@ KEEP = ("all", "network", "predictions")
 _KEYS: Mapping[str, type] = {
     "title": str, "source": str, "note": str, "data": str, "demo": str, "pool": str, "render": str, "objects": str,
     "preset": str, "set": dict, "seeds": int, "keep": str, "keep_renders": bool, "labels": list,
-    "row": list,
+    "row": list, "first": dict, "tests": dict,
 }  # fmt: skip
 _ROW: Mapping[str, type] = {
-    "name": str, "render": str, "preset": str, "set": dict, "against": str, "labels": list, "paper": str
+    "name": str, "render": str, "preset": str, "set": dict, "against": str, "labels": list, "paper": str,
+    "first": dict, "seeds": int,
 }  # fmt: skip
 _CELL = re.compile(r"\d+\.\d( ?\([+-]\d+\.\d\))? \([+-]?\d+(\.\d+)?, [+-]?\d+(\.\d+)?\)")
 
@@ -46,6 +52,8 @@ class Row:
         labels: what stands in the table's own columns.
         paper: the paper's cells, in the order of COLUMNS, as printed; empty where the paper has no such row.
         skipped: why this row cannot be run; empty if it can.
+        first: KEY=VALUE of the training whose weights it starts from; nothing where there is none.
+        seeds: how many runs it has; None is as many as the table.
     """
 
     name: str
@@ -56,11 +64,18 @@ class Row:
     labels: tuple[str, ...]
     paper: tuple[str, ...]
     skipped: str = ""
+    first: tuple[str, ...] = ()
+    seeds: int | None = None
+
+    def runs(self, seeds: int) -> int:
+        """How many runs it has in a table of so many seeds."""
+        return seeds if self.seeds is None else min(self.seeds, seeds)
 
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A table that can be run; `demo` are the options of `noda-synth demo-data` where `data` is to be drawn first."""
+    """A table that can be run; `demo` are the options of `noda-synth demo-data` where `data` is to be drawn first, and
+    `tests` those of `noda-train eval` for further test sets, by name."""
 
     name: str
     title: str
@@ -74,6 +89,7 @@ class TableSpec:
     keep_renders: bool
     labels: tuple[str, ...]
     rows: tuple[Row, ...]
+    tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,7 @@ def read(path: Path, overrides: Overrides, work: Path) -> TableSpec:
         path.stem, values.get("title", path.stem), values.get("source", ""), note,
         data, None if demo is None else tuple(shlex.split(demo)), tuple(shlex.split(values.get("pool", ""))), seeds,
         keep, values.get("keep_renders", True), tuple(values.get("labels", ())), rows,
+        {name: _test(f"{path}, tests, {name}", name, text) for name, text in values.get("tests", {}).items()},
     )  # fmt: skip
 
 
@@ -131,7 +148,7 @@ def _merged(path: Path, section: str | None) -> dict[str, Any]:
     values = {key: value for key, value in content.items() if key not in sections}
     _check(str(path), values, _KEYS)
     for name, overlay in sections.items():
-        _check(f"{path}, [{name}]", overlay, {key: kind for key, kind in _KEYS.items() if key != "row"})
+        _check(f"{path}, [{name}]", overlay, _KEYS)
     if section is not None and section not in sections:
         raise NodaError(f"{path}: no section [{section}]; {suggest(section, sections)}")
     overlay = sections[section] if section else {}
@@ -182,12 +199,19 @@ def _row(
     preset = over.get("preset") or record.get("preset") or values.get("preset")
     if preset is None:
         raise NodaError(f"{where}: no `preset`, neither here nor for the whole table")
-    settings = {**values["set"], **record.get("set", {}), **over.get("set", {})}
+    own, of_section = record.get("set", {}), over.get("set", {})
+    settings = {**values["set"], **({**of_section, **own} if "row" in over else {**own, **of_section})}
     settings |= split_pairs(overrides.settings)
+    first = record.get("first", values.get("first", {}))
+    if first:
+        first = {**values["set"], **over.get("set", {}), **first, **split_pairs(overrides.settings)}
+    if record.get("seeds", 1) < 1:
+        raise NodaError(f"{where}: seeds = {record['seeds']}: 1 or more")
     render, skipped = _render(where, record, values, sources)
     return Row(
         record["name"], render, preset, tuple(f"{key}={_text(value)}" for key, value in settings.items()), against,
         labels or ("",) * len(values.get("labels", ())), _paper(where, record.get("paper", "")), skipped,
+        tuple(f"{key}={_text(value)}" for key, value in first.items()), record.get("seeds"),
     )  # fmt: skip
 
 
@@ -217,6 +241,13 @@ def _objects(values: Mapping[str, Any], overrides: Overrides, data: Path) -> dic
         if overrides.objects_images is not None:
             objects += f" --objects-images {shlex.quote(str(overrides.objects_images))}"
     return {"data": quoted, "objects": objects}
+
+
+def _test(where: str, name: str, text: Any) -> tuple[str, ...]:
+    """Options of `noda-train eval` for a test set."""
+    if not re.fullmatch(r"[\w.-]+", name) or not isinstance(text, str):
+        raise NodaError(f"{where}: {text!r}: a name without blanks, and options of `noda-train eval` as text")
+    return tuple(shlex.split(text))
 
 
 def _paper(where: str, text: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Task:
         needs: keys of the tasks that come before it.
         work: the work folder.
         keep: what stays of a finished run.
+        tests: options of `noda-train eval` for each further test set of a run, by name.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Task:
     needs: tuple[str, ...]
     work: Path = field(repr=False)
     keep: str = "all"
+    tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
@@ -64,13 +66,14 @@ class Task:
     def done(self) -> bool:
         return self.marker.is_file() and self.output.exists()
 
-    def commands(self, device: str) -> list[tuple[str, ...]]:
+    def commands(self, device: str, jobs: int = 0) -> list[tuple[str, ...]]:
         """What to run now, one after the other; a training that was cut off goes on from its last checkpoint.
 
         The device is named, unless the settings do: "auto" would train for days on a CPU where torch finds no GPU.
+        `jobs` are the processes of what is no training; 0 leaves it to the command.
         """
         if self.kind != "run":
-            return [(*NODA, *self.argv)]
+            return [(*NODA, *self.argv, *(("--jobs", str(jobs)) if jobs else ()))]
         run = ("--run", str(self.output))
         named = any(argument.startswith("device=") for argument in self.argv)
         chosen = () if named else ("--set", f"device={device}")
@@ -78,6 +81,9 @@ class Task:
         begun = (self.output / "last.pt").exists()
         argv = ("--resume", *chosen, *run, *data) if begun else (*self.argv, *chosen, *run)
         steps = [(*TRAIN, "fit", *argv)]
+        for name, options in self.tests.items():
+            results = ("--results", str(self.output / "tests" / name))
+            steps.append((*TRAIN, "eval", *run, *chosen, "--set", "pictures=0", *options, *results))
         if self.keep == "network":
             steps.append((*TRAIN, "export", *run, "--slim", str(self.output / "network.pt")))
         return steps
@@ -116,13 +122,14 @@ class Work:
             )
         for seed in range(self.spec.seeds):
             for row in self.spec.rows:
-                if not row.skipped:
+                if not row.skipped and seed < row.runs(self.spec.seeds):
                     self._add_run(tasks, row, seed, before)
         return tasks
 
     def run_key(self, row: Row, seed: int) -> str:
         key = f"{Path(row.preset).stem}-{self._data_key(row, seed)}-s{seed}"
-        return f"{key}-{_digest(self._data_key(row, seed), row.preset, row.settings, seed)}"
+        first = [row.first] if row.first else []
+        return f"{key}-{_digest(self._data_key(row, seed), row.preset, row.settings, seed, *first)}"
 
     def run_of(self, row: Row, seed: int) -> Path:
         return self.folder / "runs" / self.run_key(row, seed)
@@ -172,11 +179,25 @@ class Work:
                 title = f"render of {row.name}, seed {seed}"
                 self._add(tasks, "render", data_key, title, data, argv, (*before, *needs))
             needs = (data_key,)
-        settings = [*row.settings, f"seed={seed}", f"cache_dir={self.folder / 'cache' / data_key}"]
-        sets = [argument for setting in settings for argument in ("--set", setting)]
-        argv = (row.preset, "--data", str(data), *sets)
+        settings = row.settings
+        if row.first:
+            first = replace(row, render=None, settings=row.first, first=())
+            key, output = self.run_key(first, seed), self.run_of(first, seed)
+            argv = self._training(first, seed, self.spec.data, first.settings)
+            title = f"first training, seed {seed}"
+            tasks.setdefault(key, Task("run", key, title, output, argv, before, self.folder, "network"))
+            needs = (*needs, key)
+            kept = [setting for setting in settings if not setting.startswith("weights=")]
+            settings = (*kept, f"weights={output / 'network.pt'}")
+        argv = self._training(row, seed, data, settings)
         title = f"training of {row.name}, seed {seed}"
         self._add(tasks, "run", self.run_key(row, seed), title, self.run_of(row, seed), argv, needs)
+
+    def _training(self, row: Row, seed: int, data: Path, settings: tuple[str, ...]) -> tuple[str, ...]:
+        """The words of `noda-train fit`."""
+        cache = self.folder / "cache" / self._data_key(row, seed)
+        sets = [word for one in (*settings, f"seed={seed}", f"cache_dir={cache}") for word in ("--set", one)]
+        return (row.preset, "--data", str(data), *sets)
 
     def _add(
         self,
@@ -189,7 +210,8 @@ class Work:
         needs: tuple[str, ...],
     ) -> str:
         keep = self.spec.keep if kind == "run" else "all"
-        tasks.setdefault(key, Task(kind, key, title, output, argv, needs, self.folder, keep))
+        tests = self.spec.tests if kind == "run" else {}
+        tasks.setdefault(key, Task(kind, key, title, output, argv, needs, self.folder, keep, tests))
         return key
 
 

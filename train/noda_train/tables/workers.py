@@ -1,4 +1,5 @@
-"""Doing tasks: one worker per GPU, and one for what needs none; on a machine without GPU a single one for everything.
+"""Doing tasks: one worker per GPU, and one for what needs none; on a machine without GPU as many lanes as are asked
+for, each of which does everything, at low priority.
 
 A task is a chain of commands, run as processes of their own, each with a log. What fails is reported, and what needs it
 with it; the rest goes on.
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -23,15 +25,27 @@ from noda_train.tables.work import Task
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
 """Seconds that an interrupted command has to end by itself."""
+NICE = 10
+"""Of what runs on CPUs."""
 
 
 @dataclass
 class Worker:
-    """Runs one command at a time, with the GPU that it sees ("" is none)."""
+    """Runs one command at a time.
+
+    Attributes:
+        name: as printed.
+        kinds: of the tasks that it does.
+        gpu: that its commands see; "" is none.
+        threads: of each command, 0 is its own choice.
+        nice: added to the commands' niceness: they give way to whatever else the machine does.
+    """
 
     name: str
     kinds: frozenset[str]
     gpu: str
+    threads: int = 0
+    nice: int = 0
     task: Task | None = None
     process: subprocess.Popen[bytes] | None = None
     commands: list[tuple[str, ...]] = field(default_factory=list)
@@ -56,11 +70,12 @@ def visible_gpus() -> list[str]:
     return [str(number) for number, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU")]
 
 
-def make_workers(gpus: Sequence[str]) -> list[Worker]:
-    """A worker per GPU (a GPU named twice gets two) and one for data; without GPUs one worker for everything."""
+def make_workers(gpus: Sequence[str], lanes: int = 1, threads: int = 0) -> list[Worker]:
+    """A worker per GPU (a GPU named twice gets two) and one for data; without GPUs `lanes` workers for everything."""
     making = frozenset({"demo", "pool", "render"})
     if not gpus:
-        return [Worker("cpu", making | {"run"}, "")]
+        names = ["cpu"] if lanes == 1 else [f"lane {number}" for number in range(1, lanes + 1)]
+        return [Worker(name, making | {"run"}, "", threads, NICE) for name in names]
     trainers = [Worker(f"gpu {gpu}", frozenset({"run"}), gpu) for gpu in gpus]
     return [Worker("data", making, ""), *trainers]
 
@@ -138,7 +153,7 @@ def _next_task(worker: Worker, allowed: Sequence[Task], open_keys: set[str]) -> 
 
 def _begin(worker: Worker, task: Task, lock: IO[str]) -> None:
     worker.task, worker.began = task, time.monotonic()
-    worker.commands = task.commands("cuda" if worker.gpu else "cpu")
+    worker.commands = task.commands("cuda" if worker.gpu else "cpu", worker.threads)
     _start_command(worker, task, lock)
 
 
@@ -149,6 +164,8 @@ def _start_command(worker: Worker, task: Task, lock: IO[str]) -> None:
     task.output.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     environment["CUDA_VISIBLE_DEVICES"] = worker.gpu
+    if worker.threads:
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(worker.threads))
     with task.log.open("a") as log:
         log.write(f"$ {' '.join(command)}\n")
         log.flush()
@@ -160,13 +177,14 @@ def _start_command(worker: Worker, task: Task, lock: IO[str]) -> None:
             env=environment,
             start_new_session=True,
             pass_fds=(lock.fileno(),),
-            preexec_fn=_heed_interrupts,
+            preexec_fn=partial(_prepare, worker.nice),
         )
 
 
-def _heed_interrupts() -> None:
+def _prepare(nice: int) -> None:
     """A runner that was started with `nohup .. &` ignores SIGINT, and its commands would inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.nice(nice)
 
 
 def _poll(
