@@ -109,6 +109,16 @@ def sibling_skeleton(annotations: Path) -> Path | None:
     return _first([annotations.with_name(SKELETON_NAME)])
 
 
+def truth_beside(annotations: Path) -> Path | None:
+    """The gt_valid.mat beside a validation list, if there is one."""
+    return _first(_join([annotations.parent], _GT_NAMES))
+
+
+def people_beside(gt_valid: Path) -> Path | None:
+    """The validation list beside a gt_valid.mat, if there is one."""
+    return _first(_join([gt_valid.parent], _VALID_NAMES))
+
+
 def likely_images(data: Path | None, annotations: Path) -> Path:
     """The images folder that belongs to an annotation file; where it would be if there is none."""
     return _image_folder(_roots(data, annotations), _set_name(annotations)) or (data or annotations.parent) / "images"

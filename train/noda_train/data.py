@@ -120,8 +120,16 @@ def load(data: Path) -> Parts:
 
 
 def annotated(path: Path) -> Samples:
-    """The people with keypoints of one COCO file, without their images."""
+    """The people with keypoints of one COCO file, without their images.
+
+    Raises:
+        NodaError: somebody cannot be read, with null for a coordinate for one: left out, predictions would look better.
+    """
     dataset = read_coco_file(path)
+    if fault := next((problem for problem in dataset.problems if problem.failed), None):
+        raise NodaError(
+            f"{path}: {fault.item.removeprefix(f'{path.name} ')}: {fault.reason}; correct it, or take it out"
+        )
     return samples_of(Path(), dataset.skeleton, dataset.samples)
 
 

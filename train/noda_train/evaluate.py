@@ -55,7 +55,7 @@ def evaluation_set(parts: Parts, settings: Settings) -> EvaluationSet:
     own = truth_of(samples)
     if layout.gt_valid is None:
         return EvaluationSet(samples, own, layout.valid if is_coco else None)
-    truth = read_truth(layout.gt_valid)
+    truth = replace(read_truth(layout.gt_valid), ids=samples.ids)
     if len(truth) != len(samples):
         raise NodaError(f"{layout.gt_valid}: {len(truth)} rows, but {layout.valid} has {len(samples)}")
     if truth.visible is None:

@@ -75,13 +75,14 @@ def evaluate(
 ) -> dict[str, Any]:
     """All numbers of the paper's tables, ready for JSON.
 
-    Returns {"persons": n, "metric": "PCKh", "thresholds": {"0.5": {"all": {"head": .., "mean": .., "macro_mean": ..,
-    "n": .., "counts": {"head": ..}, "interval": {"mean": [low, high], ..}}, "visible": .., "occluded": ..}, ..}};
-    percentages, None for n/a; intervals are 95 % bootstrap intervals over persons and are left out with bootstrap=0.
+    Returns {who is judged, see `Truth.account`, "metric": "PCKh", "thresholds": {"0.5": {"all": {"head": ..,
+    "mean": .., "macro_mean": .., "n": .., "counts": {"head": ..}, "interval": {"mean": [low, high], ..}},
+    "visible": .., "occluded": ..}, ..}}; percentages, None for n/a; intervals are 95 % bootstrap intervals over
+    persons and are left out with bootstrap=0.
     """
     distance = distances(predictions, truth)
     weights = resamples(len(truth), bootstrap, seed) if bootstrap and len(truth) else None
-    result: dict[str, Any] = {"persons": len(truth), "metric": truth.metric, "thresholds": {}}
+    result: dict[str, Any] = {**truth.account(), "metric": truth.metric, "thresholds": {}}
     if truth.visible is None:
         result["split"] = f"n/a: {truth.why_not or 'nothing is known of visibility'}"
     masks = {name: truth.subset(name).astype(np.float64) for name in SUBSETS}

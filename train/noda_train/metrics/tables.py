@@ -14,6 +14,8 @@ _EXPLAINED = {
     " Macro: plain mean of the joints.",
 }
 Interval = Sequence[float | None]
+NAMED = 5
+"""People who cannot be judged are named in print up to this many; all of them stand in the JSON."""
 
 
 def cell(value: float | None, sign: bool = False) -> str:
@@ -35,7 +37,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def format_numbers(result: Mapping[str, Any]) -> str:
     """All numbers of predictions: the paper's table, and OKS and AP for sets in COCO's form."""
     has_split = "split" not in result
-    parts = [f"{result['persons']} persons"]
+    parts = ["\n".join([_persons(result), *result.get("notes", ())])]
     if not has_split:
         parts.append(f"visible and occluded: {result['split']}")
     for threshold, tables in result["thresholds"].items():
@@ -47,6 +49,17 @@ def format_numbers(result: Mapping[str, Any]) -> str:
         else:
             parts += _similarity(similarity, SUBSETS if has_split else SUBSETS[:1], sign=False)
     return "\n\n".join(parts)
+
+
+def _persons(result: Mapping[str, Any]) -> str:
+    """How many people the numbers are of, and who could not be judged."""
+    if "not_judged" not in result:
+        return f"{result['persons']} persons"
+    who = result["not_judged"]["persons"]
+    names = ", ".join(who[:NAMED]) + (", ..." if len(who) > NAMED else "")
+    have = "has" if len(who) == 1 else "have"
+    why = result["not_judged"]["why"]
+    return f"{result['judged']} of {result['persons']} persons judged: {len(who)} {have} {why} ({names})"
 
 
 def format_comparison(result: Mapping[str, Any]) -> str:
