@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,6 +98,30 @@ def test_eval_repeats_the_numbers_and_compares(
     assert "the training set's mean pose" in capsys.readouterr().out
     assert python_m_train("eval", "--run", a_run, "--decode", "dark", "--set", "flip_test=false") == 0
     assert python_m_train("eval", "--run", a_run, "--set", "epochs=3") == 2
+
+
+def test_a_run_keeps_its_own_results_whatever_else_is_evaluated(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {name: (a_run / name).read_bytes() for name in ("scores.json", "predictions.h5", "predictions.png")}
+    other, twin = tmp_path / "other", tmp_path / "x" / "other"
+    for folder in (other, twin):
+        shutil.copytree(drawn, folder)
+    for path in (other / "annot" / "valid.json", other / "annot" / "gt_valid.mat"):
+        path.unlink()
+    people = json.loads((drawn / "annot" / "valid.json").read_text())
+    (other / "annot" / "valid.json").write_text(json.dumps(people[::-1]))
+    for words in (["--data", other], ["--data", twin], ["--decode", "quarter"], ["--checkpoint", "best"]):
+        assert python_m_train("eval", "--run", a_run, *words) == 0
+        assert f"what lies in {a_run} stays as it was" in capsys.readouterr().out
+    assert {name: (a_run / name).read_bytes() for name in own} == own
+    folders = {"eval-other": other, "eval-other-2": twin, "eval-decode-quarter": drawn, "eval-best": drawn}
+    for name, data in folders.items():
+        assert json.loads((a_run / name / "scores.json").read_text())["data"] == str(data)
+    assert python_m_train("eval", "--run", a_run, "--against", a_run / "eval-other") == 2
+    said = capsys.readouterr().err
+    assert "its row 0 is v4.jpg#0, that of the truth is v0.jpg#0" in said and "eval-SET" in said
+    assert python_m_train("eval", "--run", a_run, "--data", other, "--against", a_run / "eval-other") == 0
 
 
 def test_any_file_of_predictions_can_be_scored(

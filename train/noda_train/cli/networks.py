@@ -8,6 +8,7 @@ from pathlib import Path
 
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import read_json
 from noda_train import checkpoint, distributed, occlusion_benchmark, pictures
 from noda_train import evaluate as evaluation
 from noda_train import settings as config
@@ -21,6 +22,8 @@ from noda_train.outputs import SCORES, write_json
 from noda_train.runs import Trained, from_weights, load_run, newest_run
 
 Echo = Callable[[str], None]
+DECIDING = ("decode", "flip_test", "channels", "validate_on")
+"""The settings of an evaluation that decide on its predictions."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,24 @@ class Choice:
         return config.load(self.preset or "demo", self.overrides).device
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """The network that is evaluated.
+
+    Attributes:
+        network: it, with the settings of this evaluation.
+        folder: the run's folder, or of a file that lies in no run the folder of its results.
+        in_a_run: whether it is a run's folder.
+        changes: what sets this evaluation apart from the one that the training itself leaves: another checkpoint,
+            other settings that decide on predictions.
+    """
+
+    network: Trained
+    folder: Path
+    in_a_run: bool = False
+    changes: tuple[str, ...] = ()
+
+
 def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
     """Print and write the scores of a network on a benchmark's clean images and its twins."""
     twins = occlusion_benchmark.read(data)
@@ -56,11 +77,12 @@ def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
         echo = speaker(world)
         skeleton = twins.clean.samples.skeleton
         if choice.weights is None:
-            network, folder = _of_run(choice, world)
-            checkpoint.check_joints(network.skeleton, network.source, skeleton, data)
+            chosen = _of_run(choice, world)
+            checkpoint.check_joints(chosen.network.skeleton, chosen.network.source, skeleton, data)
         else:
-            network, folder = _of_weights(choice, choice.weights, skeleton, world, echo)
-        folder = folder / f"benchmark-{data.resolve().name}"
+            chosen = _of_weights(choice, choice.weights, skeleton, world, echo)
+        network = chosen.network
+        folder = chosen.folder / "-".join([f"benchmark-{data.resolve().name}", *chosen.changes])
         lists = {name: part.samples for name, part in twins.lists.items()}
         predictions = evaluation.predict_lists(network.network, lists, network.settings, world, folder, data)
         if world.is_first:
@@ -75,14 +97,17 @@ def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path 
     """Print and write the numbers of a network on the validation part of a data set."""
     with distributed.init_distributed(choice.device) as world:
         echo = speaker(world)
-        network, folder, parts = _network_and_data(choice, data, world, echo)
-        settings = network.settings
+        chosen, parts = _network_and_data(choice, data, world, echo)
+        network, settings = chosen.network, chosen.network.settings
+        folder = _folder_of_results(chosen, parts.data)
         persons = evaluation.evaluation_set(parts, settings)
-        origin = {"checkpoint": network.source.name, "epoch": str(network.epoch), "run": folder.name}
+        origin = {"checkpoint": network.source.name, "epoch": str(network.epoch), "run": chosen.folder.name}
         origin["data"] = str(parts.data)
         prediction, result = evaluation.evaluate_network(network.network, persons, settings, world, folder, origin)
         echo(f"{network.source}, {settings.model}, on {parts.layout.valid}")
         report(persons, prediction.joints, result, settings, folder, echo, world)
+        if folder != chosen.folder:
+            echo(f"left in {folder}; what lies in {chosen.folder} stays as it was")
         if mean_pose:
             base = pck.evaluate(evaluation.mean_pose(parts.train, persons.samples), persons.truth)
             result["mean_pose"] = base["thresholds"]
@@ -102,30 +127,35 @@ def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path 
             write_json(out, result)
 
 
-def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Echo) -> tuple[Trained, Path, Parts]:
-    """The network, the folder that its results go to, and the data set; weights are for the joints of the set."""
+def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Echo) -> tuple[_Chosen, Parts]:
+    """The network and the data set; weights are for the joints of the set."""
     if choice.weights is not None:
         parts = load(data or DEFAULT_DATA)
-        return *_of_weights(choice, choice.weights, parts.train.skeleton, world, echo), parts
-    network, folder = _of_run(choice, world)
+        return _of_weights(choice, choice.weights, parts.train.skeleton, world, echo), parts
+    chosen = _of_run(choice, world)
+    network = chosen.network
     parts = load(data or network.data or DEFAULT_DATA)
     checkpoint.check_joints(network.skeleton, network.source, parts.train.skeleton, parts.layout.annotations)
-    return network, folder, parts
+    return chosen, parts
 
 
-def _of_run(choice: Choice, world: World) -> tuple[Trained, Path]:
-    """The network of a run or a slim file, and the folder that its results go to."""
+def _of_run(choice: Choice, world: World) -> _Chosen:
+    """The network of a run or a slim file."""
     path = choice.run or newest_run(choice.runs)
     network = load_run(path, choice.which, world.device)
     settings = config.for_evaluation(network.settings, choice.overrides)
-    folder = path if path.is_dir() else path.parent
+    deciding = (key for key in DECIDING if getattr(settings, key) != getattr(network.settings, key))
+    changes = tuple(f"{key}-{getattr(settings, key)}".lower() for key in deciding)
+    network, folder = replace(network, settings=settings), path if path.is_dir() else path.parent
     # A checkpoint that is named as a file lies in its run; a slim file may lie anywhere: nothing is left beside it.
-    in_a_run = folder == path or (folder / "settings.json").is_file()
-    return replace(network, settings=settings), folder if in_a_run else _result_folder(choice.runs, path)
+    if folder != path and not (folder / "settings.json").is_file():
+        return _Chosen(network, _result_folder(choice.runs, path), False, changes)
+    which = () if network.source.name == "last.pt" else (network.source.stem,)
+    return _Chosen(network, folder, True, (*which, *changes))
 
 
-def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World, echo: Echo) -> tuple[Trained, Path]:
-    """A network with somebody's weights, and the folder that its results go to."""
+def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World, echo: Echo) -> _Chosen:
+    """A network with somebody's weights."""
     if choice.preset is None:
         raise NodaError("--weights needs --preset, the network that the file belongs to (simple_r50, hrnet_w32, ...)")
     overrides, channels = choice.overrides, expected_channels(weights.name)
@@ -134,7 +164,7 @@ def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World,
         overrides = (*overrides, f"channels={channels}")
     network, loaded = from_weights(weights, config.load(choice.preset, overrides), skeleton, world.device)
     echo(str(loaded))
-    return network, _result_folder(choice.runs, weights)
+    return _Chosen(network, _result_folder(choice.runs, weights))
 
 
 def _result_folder(runs: Path, weights: Path) -> Path:
@@ -142,3 +172,31 @@ def _result_folder(runs: Path, weights: Path) -> Path:
     folder = runs / f"eval-{weights.stem}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _folder_of_results(chosen: _Chosen, data: Path) -> Path:
+    """Where the results of an evaluation on a data set go: into the run only those that its training would leave.
+
+    All others have a folder of their own beneath it, one for each data set.
+    """
+    own = chosen.network.data
+    elsewhere = chosen.in_a_run and own is not None and own.resolve() != data.resolve()
+    names = [*([data.resolve().stem] if elsewhere else []), *chosen.changes]
+    if chosen.in_a_run and not names:
+        return chosen.folder
+    wanted = chosen.folder / "-".join(["eval", *names]) if names else chosen.folder
+    folder, number = wanted, 1
+    while (scored := _data_of_scores(folder)) is not None and scored.resolve() != data.resolve():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _data_of_scores(folder: Path) -> Path | None:
+    """The data set that the scores in a folder are of; None where there are none."""
+    if not (folder / SCORES).is_file():
+        return None
+    content = read_json(folder / SCORES)
+    data = content.get("data") if isinstance(content, dict) else None
+    return Path(data) if isinstance(data, str) else None

@@ -92,7 +92,8 @@ def _check_people(path: Path, ids: Sequence[str], truth: Truth) -> None:
         if (theirs.rpartition("#")[0] or theirs) != (ours.rpartition("#")[0] or ours):
             raise NodaError(
                 f"{path}: its row {row} is {theirs}, that of the truth is {ours}: predictions of other people, made on"
-                " another data set; evaluate both on one"
+                " another data set; evaluate both on the same (`noda-train eval --run RUN --data SET` leaves results of"
+                " another set beside those of the run, in RUN/eval-SET)"
             )
 
 
