@@ -266,6 +266,20 @@ def test_results_that_are_none_are_named(tmp_path: Path, content: Any, says: str
         results.read_results(path, 17)
 
 
+def test_other_categories_are_no_places_where_false_poses_are_forgiven(coco_set: tuple[Path, Skeleton]) -> None:
+    path = valid_file(coco_set[0])
+    evaluator, content = scoring.evaluator_of(path), json.loads(path.read_text())
+    before = results.ignored_in(path, evaluator.names)
+    assert sorted(bool(entry.get("iscrowd")) for entry in before) == [False, True]
+    dogs = [{**entry, "id": 10**6 + entry["id"], "category_id": 18} for entry in before]
+    content["annotations"] += [*dogs, {"id": 9, "image_id": content["images"][1]["id"], "category_id": 18}]
+    content["categories"].append({"id": 18, "name": "dog"})
+    other = path.with_name("with_dogs.json")
+    other.write_text(json.dumps(content))
+    assert results.ignored_in(other, evaluator.names) == before
+    other.unlink()
+
+
 @pytest.mark.parametrize("called", [str, "{}.jpg".format, "val/{}.jpg".format])
 def test_images_of_results_may_be_called_by_their_files(
     coco_set: tuple[Path, Skeleton], tmp_path: Path, called: Callable[[int], str]

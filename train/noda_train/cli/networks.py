@@ -9,7 +9,7 @@ from pathlib import Path
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_json
-from noda_train import checkpoint, distributed, occlusion_benchmark, pictures
+from noda_train import checkpoint, distributed, mpii_server, occlusion_benchmark, pictures
 from noda_train import evaluate as evaluation
 from noda_train import settings as config
 from noda_train.cli.shared import DEFAULT_DATA, report, speaker
@@ -18,7 +18,8 @@ from noda_train.distributed import World
 from noda_train.metrics import pck, scoring
 from noda_train.metrics.tables import format_comparison
 from noda_train.models.weights import expected_channels
-from noda_train.outputs import SCORES, write_json
+from noda_train.outputs import SCORES, check_writable, write_json, write_predictions
+from noda_train.predict import predict
 from noda_train.runs import Trained, from_weights, load_run, newest_run
 
 Echo = Callable[[str], None]
@@ -108,7 +109,9 @@ def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path 
         report(persons, prediction.joints, result, settings, folder, echo, world)
         if folder != chosen.folder:
             echo(f"left in {folder}; what lies in {chosen.folder} stays as it was")
-        if mean_pose:
+        if mean_pose and not len(parts.train):
+            echo(f"the training set's mean pose: n/a, {parts.data} has no training part")
+        elif mean_pose:
             base = pck.evaluate(evaluation.mean_pose(parts.train, persons.samples), persons.truth)
             result["mean_pose"] = base["thresholds"]
             ours, least = (r["thresholds"][f"{persons.truth.followed:g}"]["all"]["mean"] for r in (result, base))
@@ -127,14 +130,31 @@ def evaluate(choice: Choice, data: Path | None, against: Path | None, out: Path 
             write_json(out, result)
 
 
+def predict_list(choice: Choice, people: Path, images: Path | None, out: Path, world: World) -> tuple[int, int]:
+    """Write the joints that a run's network finds of a list's people; how many these are, and their images."""
+    check_writable(out)
+    if out.suffix not in (".mat", ".h5"):
+        raise NodaError(f"{out}: the name has to end in .mat (the form of MPII's server) or .h5")
+    chosen = _of_run(choice, world)
+    samples = mpii_server.read_people(people, images)
+    checkpoint.check_joints(chosen.network.skeleton, chosen.network.source, samples.skeleton, people)
+    prediction = predict(chosen.network.network, samples, chosen.network.settings, world)
+    names = [name.image for name in samples.names]
+    if world.is_first and out.suffix == ".mat":
+        mpii_server.write_server_file(out, [str(name) for name in names], prediction.joints)
+    elif world.is_first:
+        write_predictions(out, prediction, samples.ids, {"data": str(people), "run": chosen.folder.name})
+    return len(samples), len(set(names))
+
+
 def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Echo) -> tuple[_Chosen, Parts]:
     """The network and the data set; weights are for the joints of the set."""
     if choice.weights is not None:
-        parts = load(data or DEFAULT_DATA)
+        parts = load(data or DEFAULT_DATA, for_training=False)
         return _of_weights(choice, choice.weights, parts.train.skeleton, world, echo), parts
     chosen = _of_run(choice, world)
     network = chosen.network
-    parts = load(data or network.data or DEFAULT_DATA)
+    parts = load(data or network.data or DEFAULT_DATA, for_training=False)
     checkpoint.check_joints(network.skeleton, network.source, parts.train.skeleton, parts.layout.annotations)
     return chosen, parts
 

@@ -73,7 +73,8 @@ def image_ids(path: Path) -> dict[ImageId, ImageId]:
         if not isinstance(image, int | str):
             continue
         file = PurePosixPath(name)
-        for alias in {str(image), name, file.name, file.stem} - {""}:
+        aliases: set[ImageId] = {str(image), name, file.name, file.stem}
+        for alias in aliases - {""}:
             if found.setdefault(alias, image) != image:
                 twice.add(alias)
     for alias in twice:
@@ -165,12 +166,17 @@ def _best_pairs(fits: Floats) -> Iterable[tuple[int, int]]:
             yield row, column
 
 
-def ignored_in(path: Path, images: set[ImageId]) -> list[dict[str, Any]]:
-    """Annotations of a COCO file on these images that nobody has to find: crowds, and people without keypoints."""
+def ignored_in(path: Path, names: Sequence[Ids]) -> list[dict[str, Any]]:
+    """Annotations of a COCO file on these people's images that nobody has to find: crowds, people without keypoints.
+
+    Only those of the people's own categories: a dog is no place where a false pose is forgiven.
+    """
+    images, categories = {name.image for name in names}, {name.category for name in names}
     return [
         annotation
         for annotation in list_in(path, "annotations")
         if isinstance(annotation, dict)
         and annotation.get("image_id") in images
+        and annotation.get("category_id", 1) in categories
         and (annotation.get("iscrowd") or not any((annotation.get("keypoints") or ())[2::3]))
     ]

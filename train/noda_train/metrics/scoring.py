@@ -161,5 +161,5 @@ def _rankings(
     if predictions.poses is None:
         raise NodaError("these predictions have no scores")
     images = [name.image for name in evaluator.names]
-    ignored = ignored_in(evaluator.file, set(images)) if evaluator.file else []
+    ignored = ignored_in(evaluator.file, evaluator.names) if evaluator.file else []
     return average_precision.rank(predictions.poses, evaluator.truth, images, constants, ignored)
