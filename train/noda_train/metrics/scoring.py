@@ -46,7 +46,7 @@ def evaluator_of(truth: Path, visible: Path | None = None) -> Evaluator:
     if visible is not None:
         raise NodaError(f"{visible}: visibility of {truth} stands in its own flags; leave --visible out")
     samples = annotated(truth)
-    return Evaluator(truth_of(samples), samples.names, truth)
+    return Evaluator(truth_of(samples, truth), samples.names, truth)
 
 
 def predictions_of(prediction: Prediction, evaluator: Evaluator) -> Predictions:

@@ -11,7 +11,7 @@ is what is printed most on sets with boxes. All joints count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,16 @@ from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_train.arrays import Bools, Floats
 from noda_train.data import Samples
 from noda_train.metrics.files import read_arrays
+from noda_train.metrics.hiding import neighbours_by_joints, neighbours_in, where_others_are
 
 SUBSETS = ("all", "visible", "occluded")
+FURTHER = {
+    "visible_near": "visible, somebody near",
+    "visible_apart": "visible, nobody near",
+    "occluded_by_person": "occluded by a person",
+    "occluded_otherwise": "occluded otherwise",
+}
+"""Parts of the visible and of the occluded joints: name -> which they are (`hiding.py`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +64,8 @@ class Truth:
         unjudged: (N,) bool, people with labelled joints whose unit is not known: none of their joints counts.
         lacking: what the unjudged lack.
         notes: what is worth knowing of this truth, such as stand-ins for head sizes.
+        hidden_by_other: (N, J) bool, the joint lies inside another annotated person; None where nothing is known.
+        near_other: (N, J) bool, it lies inside another annotated person's box; None likewise.
     """
 
     metric: str
@@ -75,6 +85,8 @@ class Truth:
     unjudged: Bools | None = None
     lacking: str = ""
     notes: tuple[str, ...] = ()
+    hidden_by_other: Bools | None = None
+    near_other: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -94,11 +106,20 @@ class Truth:
             result["not_judged"] = {"why": self.lacking, "persons": names}
         return {**result, "notes": list(self.notes)} if self.notes else result
 
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """The names that `subset` takes: those of FURTHER only where visibility and neighbours are known."""
+        return (*SUBSETS, *FURTHER) if self.visible is not None and self.near_other is not None else SUBSETS
+
     def subset(self, name: str) -> Bools:
-        """(N, J) bool: the joints that count for "all", "visible" or "occluded"."""
+        """(N, J) bool: the joints that count for "all", "visible", "occluded", or a name of FURTHER."""
         chosen: Bools = self.labelled & self.counted
-        if name != "all":
-            chosen &= False if self.visible is None else self.visible == (1 if name == "visible" else 0)
+        kind, _, part = name.partition("_")
+        if kind != "all":
+            chosen &= False if self.visible is None else self.visible == (1 if kind == "visible" else 0)
+        others = self.near_other if kind == "visible" else self.hidden_by_other
+        if part and others is not None:
+            chosen &= others if part in ("near", "by_person") else ~others
         return chosen
 
 
@@ -154,8 +175,29 @@ def coco_truth(
     )
 
 
-def truth_of(samples: Samples) -> Truth:
-    """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes."""
+def truth_of(samples: Samples, file: Path | None = None) -> Truth:
+    """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes.
+
+    Who else is on the images stands in `file`, a COCO file; without it the persons are each other's neighbours.
+    """
+    truth = _truth_of(samples)
+    if file is None:
+        return with_neighbours(truth, [str(name.image) for name in samples.names])
+    everybody = neighbours_in(file, samples.names)
+    images, ids = [name.image for name in samples.names], [name.annotation for name in samples.names]
+    hidden, near = where_others_are(truth.joints, images, ids, everybody)
+    return replace(truth, hidden_by_other=hidden, near_other=near)
+
+
+def with_neighbours(truth: Truth, images: Sequence[str]) -> Truth:
+    """The truth with who is near whom, from the image (N) of each person and their joints alone."""
+    rows = [str(row) for row in range(len(truth))]
+    everybody = neighbours_by_joints(images, rows, truth.joints, truth.labelled)
+    hidden, near = where_others_are(truth.joints, images, rows, everybody)
+    return replace(truth, hidden_by_other=hidden, near_other=near)
+
+
+def _truth_of(samples: Samples) -> Truth:
     joints, visible, why_not = samples.joints + 1, samples.visible, "the annotations have no visibility"
     if samples.skeleton.joints == MPII.joints:
         truth = mpii_truth(joints, samples.labelled, samples.head_size, visible, why_not)
@@ -232,7 +274,7 @@ def _truth_from_mat(path: Path) -> Truth:
         people = read_everyone(beside)
     except NodaError:  # it was not asked for: its faults are not those of the truth
         return truth
-    return replace(truth, ids=_ids(people)) if belongs(content, people) else truth
+    return _named(truth, people) if belongs(content, people) else truth
 
 
 def _truth_of_content(content: GtValid, path: Path) -> Truth:
@@ -264,7 +306,7 @@ def _truth_from_json(path: Path) -> Truth:
         visible = _where_labelled(truth.labelled, np.array([person.visible for person in people]))
         why_not = f"neither {path.name} nor {beside.name} has visibility"
         truth = replace(truth, visible=_known(visible), why_not=why_not)
-    return replace(truth, ids=_ids(people), notes=(f"joints and head boxes of {beside.name} beside {path.name}",))
+    return replace(_named(truth, people), notes=(f"joints and head boxes of {beside.name} beside {path.name}",))
 
 
 def _truth_of_people(path: Path, people: list[Person]) -> Truth:
@@ -273,7 +315,7 @@ def _truth_of_people(path: Path, people: list[Person]) -> Truth:
     visible = np.array([person.visible for person in people])
     sizes = _stand_in_sizes(joints, labelled)
     truth = mpii_truth(joints, labelled, sizes, visible, f"{path.name} has no visibility")
-    return replace(_with_stand_ins(truth, np.isfinite(sizes), f"{path.name} has"), ids=_ids(people))
+    return _named(_with_stand_ins(truth, np.isfinite(sizes), f"{path.name} has"), people)
 
 
 def _stand_in_sizes(joints: Floats, labelled: Bools) -> Floats:
@@ -295,9 +337,11 @@ def _with_stand_ins(truth: Truth, estimated: Bools, who_has: str) -> Truth:
     return replace(truth, notes=(note,), lacking="neither a head box nor both neck and head top")
 
 
-def _ids(people: list[Person]) -> tuple[str, ...]:
+def _named(truth: Truth, people: list[Person]) -> Truth:
+    """The truth with what its people are called, and who is near whom."""
     ids = PersonIds()
-    return tuple(ids.with_id(person).person_id for person in people)
+    names = tuple(ids.with_id(person).person_id for person in people)
+    return replace(with_neighbours(truth, [person.image for person in people]), ids=names)
 
 
 def _where_labelled(labelled: Bools, visible: NDArray[np.int8]) -> NDArray[np.int8]:
