@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 
 from noda_synth.data.skeleton import COCO
 from noda_synth.formats import coco_category
@@ -276,3 +276,23 @@ def test_entries_that_cannot_be_read_are_no_obstacle_to_a_holdout(drawn_coco: Ma
     for key in ("images", "annotations"):
         assert "text" in train[key] and len(train[key]) + len(valid[key]) == len(content[key])
         assert valid[key]
+
+
+def test_head_boxes_of_a_list_come_from_the_truth_beside_it(tmp_path: Path) -> None:
+    people = [record("a.jpg"), record("b.jpg", joints_vis=[0] * 16), record("c.jpg")]
+    valid = write_json(tmp_path / "annot/valid.json", people)
+    boxes = np.arange(12.0).reshape(2, 2, 3) * 7
+    joints = np.array([entry["joints"] for entry in people]).transpose(1, 2, 0)
+    missing = 1 - np.array([entry["joints_vis"] for entry in people], np.uint8).T
+    arrays = {"jnt_missing": missing, "pos_gt_src": joints, "headboxes_src": boxes}
+    savemat(tmp_path / "annot/gt_valid.mat", arrays)
+    result = convert(valid, tmp_path / "exact.mat", "--to", "gt-valid")
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(loadmat(tmp_path / "exact.mat")["headboxes_src"], boxes)
+    assert "head boxes taken from this file" in result.output
+    savemat(tmp_path / "annot/gt_valid.mat", {**arrays, "pos_gt_src": joints + 30})
+    result = convert(valid, tmp_path / "estimated.mat", "--to", "gt-valid")
+    assert "other people than valid.json: not used" in result.output
+    estimated = loadmat(tmp_path / "estimated.mat")["headboxes_src"]
+    assert estimated.shape == (2, 2, 3), "each record keeps its row, also one without any joint"
+    assert (estimated[:, :, 0] != boxes[:, :, 0]).any() and (estimated[0] == estimated[1])[:, 1].all()

@@ -18,12 +18,19 @@ from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
 from noda_synth.formats.files.json_pieces import list_in
-from noda_synth.formats.layout import SKELETON_NAME, Layout, find_annotations, likely_images, sibling_skeleton
-from noda_synth.formats.mpii.gt_valid import write_gt_valid
+from noda_synth.formats.layout import (
+    SKELETON_NAME,
+    Layout,
+    find_annotations,
+    likely_images,
+    sibling_skeleton,
+    truth_beside,
+)
+from noda_synth.formats.mpii.gt_valid import belongs, read_gt_valid, write_gt_valid
 from noda_synth.formats.mpii.records import write_mpii_json
 from noda_synth.formats.mpii.split import hold_out
 from noda_synth.formats.mpii.visibility import is_known
-from noda_synth.formats.read import read_dataset
+from noda_synth.formats.read import read_dataset, with_truth
 from noda_synth.formats.yolo.write import Part, Picture, write_yolo
 
 
@@ -112,7 +119,7 @@ def convert(
     files = _planned(source, output, to)
     _check_overwriting(files, source.layout, overwrite)
     if to == "gt-valid":
-        problems = _write_truth(source.dataset, files[0])
+        problems = _write_truth(source, files[0])
     elif to == "yolo":
         problems = _write_yolo(source, output, images, originals)
     elif to == "coco" and source.layout.kind == "coco":
@@ -237,8 +244,19 @@ def _write_mpii_parts(source: Source, folder: Path) -> list[Problem]:
     return write_gt_valid(folder / "gt_valid.mat", people)
 
 
-def _write_truth(dataset: Dataset, path: Path) -> list[Problem]:
-    return write_gt_valid(path, dataset.valid or dataset.samples)
+def _write_truth(source: Source, path: Path) -> list[Problem]:
+    """Of a validation list that was named alone, head boxes come from the gt_valid.mat beside it: JSON has none."""
+    people, file = source.dataset.valid or source.dataset.persons, source.layout.annotations
+    beside = None if source.dataset.valid or source.layout.kind != "mpii_json" else truth_beside(file)
+    if beside is None:
+        return write_gt_valid(path, people)
+    if not belongs(read_gt_valid(beside), people):
+        reason = f"is of other people than {file.name}: not used"
+        return [Problem("read", beside.name, reason, failed=False), *write_gt_valid(path, people)]
+    filled = with_truth(people, beside, file, DiskList())
+    reason = f"head boxes taken from this file, since it lies beside {file.name} and is of the same people"
+    note = Problem("read", beside.name, reason, failed=False)
+    return [note, *write_gt_valid(path, [person for person in filled if person is not None])]
 
 
 def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> list[Problem]:

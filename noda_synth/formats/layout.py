@@ -116,6 +116,35 @@ def sibling_skeleton(annotations: Path) -> Path | None:
     return _first([annotations.with_name(SKELETON_NAME)])
 
 
+def validation_alone(data: Path) -> Path | None:
+    """The validation list of a folder that has no training list or an empty one; a file stands for itself. None for
+    any other folder."""
+    if data.is_file():
+        return data
+    train = _first(data / name for name in _TRAIN_NAMES)
+    if (train is not None and not _is_empty_list(train)) or _find_mat(data / folder for folder in _MAT_FOLDERS):
+        return None
+    lone = _first(_join([data, *(data / name for name in _ANNOTATION_FOLDERS)], _VALID_NAMES))
+    coco = _first(path for pattern in _COCO_PATTERNS for path in sorted(data.glob(pattern)))
+    if coco is None:
+        return lone
+    return coco if "_val" in coco.name and "train" not in coco.name else None
+
+
+def _is_empty_list(path: Path) -> bool:
+    return path.stat().st_size < 100 and path.read_text(errors="replace").split() in (["[]"], ["[", "]"])
+
+
+def truth_beside(annotations: Path) -> Path | None:
+    """The gt_valid.mat beside a validation list, if there is one."""
+    return _first(_join([annotations.parent], _GT_NAMES))
+
+
+def people_beside(gt_valid: Path) -> Path | None:
+    """The validation list beside a gt_valid.mat, if there is one."""
+    return _first(_join([gt_valid.parent], _VALID_NAMES))
+
+
 def likely_images(data: Path | None, annotations: Path) -> Path:
     """The images folder that belongs to an annotation file; where it would be if there is none."""
     return _image_folder(_roots(data, annotations), _set_name(annotations)) or (data or annotations.parent) / "images"

@@ -73,7 +73,7 @@ def _from_json(layout: Layout) -> Dataset:
         pairs = zip(valid, _match_rows(valid, release), strict=True)
         valid = DiskList(row and with_visibility(row, known) for row, known in pairs)
     if layout.gt_valid is not None and layout.valid is not None:
-        valid = _with_truth(valid, layout.gt_valid, layout.valid, problems)
+        valid = with_truth(valid, layout.gt_valid, layout.valid, problems)
     return builder.build(valid, problems, "mpii_json")
 
 
@@ -94,7 +94,7 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
     problems.extend(split.problems)
     valid = _valid_of(release, split, split_file, problems)
     if split_file == layout.valid and layout.gt_valid is not None and split.rows is not None:
-        valid = _with_truth(valid, layout.gt_valid, split_file, problems)
+        valid = with_truth(valid, layout.gt_valid, split_file, problems)
     builder.add_training(person for person in release.persons if person.image not in split.images)
     return builder.build(valid, problems, "mpii_mat")
 
@@ -215,7 +215,7 @@ def _by_position(
     return found
 
 
-def _with_truth(
+def with_truth(
     valid: Sequence[Person | None], gt_valid: Path, file: Path, problems: DiskList[Problem]
 ) -> Sequence[Person | None]:
     """Fill in head boxes and visibility from gt_valid.mat, row by row, where they are not known yet."""

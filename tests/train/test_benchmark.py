@@ -128,7 +128,7 @@ def test_anybody_s_predictions_are_scored(
     read = benchmark.read(twins)
     for name, joints in _perfect(read).items():
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
-            file["preds"] = joints
+            file["preds"], file["scores"] = joints, np.ones(joints.shape[:2])
     words = ("eval", "--predictions", tmp_path, "--truth", twins)
     assert python_m_train(*words, "--json", tmp_path / "out.json") == 0
     said = capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 import torch
 
 from noda_train.cli import COMMANDS
@@ -97,6 +99,72 @@ def test_eval_repeats_the_numbers_and_compares(
     assert "the training set's mean pose" in capsys.readouterr().out
     assert python_m_train("eval", "--run", a_run, "--decode", "dark", "--set", "flip_test=false") == 0
     assert python_m_train("eval", "--run", a_run, "--set", "epochs=3") == 2
+
+
+def test_a_run_keeps_its_own_results_whatever_else_is_evaluated(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {name: (a_run / name).read_bytes() for name in ("scores.json", "predictions.h5", "predictions.png")}
+    other, twin = tmp_path / "other", tmp_path / "x" / "other"
+    for folder in (other, twin):
+        shutil.copytree(drawn, folder)
+    for path in (other / "annot" / "valid.json", other / "annot" / "gt_valid.mat"):
+        path.unlink()
+    people = json.loads((drawn / "annot" / "valid.json").read_text())
+    (other / "annot" / "valid.json").write_text(json.dumps(people[::-1]))
+    for words in (["--data", other], ["--data", twin], ["--decode", "quarter"], ["--checkpoint", "best"]):
+        assert python_m_train("eval", "--run", a_run, *words) == 0
+        assert f"what lies in {a_run} stays as it was" in capsys.readouterr().out
+    assert {name: (a_run / name).read_bytes() for name in own} == own
+    folders = {"eval-other": other, "eval-other-2": twin, "eval-decode-quarter": drawn, "eval-best": drawn}
+    for name, data in folders.items():
+        assert json.loads((a_run / name / "scores.json").read_text())["data"] == str(data)
+    assert python_m_train("eval", "--run", a_run, "--against", a_run / "eval-other") == 2
+    said = capsys.readouterr().err
+    assert "its row 0 is v4.jpg#0, that of the truth is v0.jpg#0" in said and "eval-SET" in said
+    assert python_m_train("eval", "--run", a_run, "--data", other, "--against", a_run / "eval-other") == 0
+
+
+def test_a_validation_part_alone_is_evaluated(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = tmp_path / "alone"
+    shutil.copytree(drawn, alone)
+    train = alone / "annot" / "train.json"
+    whole = json.loads((a_run / "scores.json").read_text())["thresholds"]
+    train.write_text("[]")
+    assert python_m_train("eval", "--run", a_run, "--data", alone) == 0
+    train.unlink()
+    for data in (alone, alone / "annot" / "valid.json"):
+        assert python_m_train("eval", "--run", a_run, "--data", data, "--mean-pose") == 0
+        assert "mean pose: n/a" in capsys.readouterr().out
+    for name in ("eval-alone", "eval-valid"):
+        assert json.loads((a_run / name / "scores.json").read_text())["thresholds"] == whole
+    assert python_m_train("fit", "demo", "--data", alone, "--run", tmp_path / "none") == 2
+    assert "has no training part" in capsys.readouterr().err
+
+
+def test_a_list_without_truth_is_predicted_in_the_form_of_mpiis_server(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = json.loads((drawn / "annot" / "valid.json").read_text())
+    people = [{key: record[key] for key in ("image", "center", "scale")} for record in [*people, people[0]]]
+    test, out = tmp_path / "test.json", tmp_path / "pred_keypoints_mpii.mat"
+    test.write_text(json.dumps(people))
+    words = ("predict", test, "--run", a_run, "--images", drawn / "images", "--out")
+    assert python_m_train(*words, out) == 0 and python_m_train(*words, tmp_path / "p.h5") == 0
+    assert "6 people on 5 images" in capsys.readouterr().out
+    with h5py.File(a_run / "predictions.h5") as own, h5py.File(tmp_path / "p.h5") as file:
+        predictions = np.asarray(file["preds"])
+        np.testing.assert_allclose(predictions[:5], own["preds"], atol=1e-2)
+    images = scipy.io.loadmat(out, squeeze_me=False, struct_as_record=False)["pred"]
+    assert images.shape == (1, 5) and images[0, 1].image[0, 0].name[0] == people[1]["image"]
+    assert images[0, 0].annorect.shape == (1, 2), "two records on the first image"
+    points = images[0, 1].annorect[0, 0].annopoints[0, 0].point[0]
+    np.testing.assert_allclose([(p.x[0, 0], p.y[0, 0]) for p in points], predictions[1])
+    assert [int(p.id[0, 0]) for p in points] == list(range(16))
+    test.write_text(json.dumps([people[0], {"image": "a.jpg"}]))
+    assert python_m_train(*words, out) == 2 and "test.json: record 1: lacks center, scale" in capsys.readouterr().err
 
 
 def test_any_file_of_predictions_can_be_scored(

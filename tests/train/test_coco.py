@@ -301,6 +301,44 @@ def test_results_that_are_none_are_named(tmp_path: Path, content: Any, says: str
         results.read_results(path, 17)
 
 
+def test_other_categories_are_no_places_where_false_poses_are_forgiven(coco_set: tuple[Path, Skeleton]) -> None:
+    path = valid_file(coco_set[0])
+    evaluator, content = scoring.evaluator_of(path), json.loads(path.read_text())
+    before = results.ignored_in(path, evaluator.names)
+    assert sorted(bool(entry.get("iscrowd")) for entry in before) == [False, True]
+    dogs = [{**entry, "id": 10**6 + entry["id"], "category_id": 18} for entry in before]
+    content["annotations"] += [*dogs, {"id": 9, "image_id": content["images"][1]["id"], "category_id": 18}]
+    content["categories"].append({"id": 18, "name": "dog"})
+    other = path.with_name("with_dogs.json")
+    other.write_text(json.dumps(content))
+    assert results.ignored_in(other, evaluator.names) == before
+    other.unlink()
+
+
+@pytest.mark.parametrize("called", [str, "{}.jpg".format, "val/{}.jpg".format])
+def test_images_of_results_may_be_called_by_their_files(
+    coco_set: tuple[Path, Skeleton], tmp_path: Path, called: Callable[[int], str]
+) -> None:
+    truth, path = valid_file(coco_set[0]), tmp_path / "r.json"
+    content = json.loads(truth.read_text())
+    for image in content["images"]:
+        image["file_name"] = f"val/{image['file_name']}"
+    (tmp_path / "val.json").write_text(json.dumps(content))
+    evaluator = scoring.evaluator_of(tmp_path / "val.json")
+    ones = np.ones(evaluator.truth.labelled.shape)
+    entries = [
+        {"image_id": called(int(pose.image)), "category_id": 1, "keypoints": pose.joints.ravel().tolist(), "score": 1}
+        for pose in results.poses_of(evaluator.truth.joints, ones, evaluator.names)
+    ]
+    path.write_text(json.dumps(entries))
+    np.testing.assert_allclose(scoring.read(path, evaluator).joints, evaluator.truth.joints)
+    for entry in entries:
+        entry["image_id"] = "of another set.jpg"
+    path.write_text(json.dumps(entries))
+    with pytest.raises(NodaError, match=r"r\.json: none of its images is in the truth, 'of another set\.jpg'"):
+        scoring.read(path, evaluator)
+
+
 def test_coco_results_need_a_coco_truth(drawn: Path, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("[]")
     with pytest.raises(NodaError, match="need a truth in COCO's form"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError
+from noda_train.metrics import scoring
 from noda_train.metrics.files import read_predictions
 from noda_train.metrics.pck import compare, evaluate, interval
 from noda_train.metrics.tables import cell, format_comparison, format_numbers
 from noda_train.metrics.truth import Truth, mpii_truth, read_truth, read_visibility
+from noda_train.outputs import Prediction, write_predictions
 
 
 def people(n: int = 40, seed: int = 0) -> tuple[np.ndarray, Truth]:
@@ -226,3 +229,73 @@ def test_an_array_of_the_wrong_shape_is_named(tmp_path: Path) -> None:
 
 def test_a_difference_that_rounds_to_nothing_has_no_minus() -> None:
     assert [cell(value, sign=True) for value in (-0.04, 0.0, 0.04, -0.06, None)] == ["+0.0"] * 3 + ["-0.1", "n/a"]
+
+
+@pytest.mark.parametrize("persons", [3, 16])
+def test_predictions_in_every_order_of_axes_are_read(tmp_path: Path, persons: int) -> None:
+    predictions, _ = people(persons)
+    kit = predictions.transpose(1, 2, 0)  # (joints, 2, persons), as in MPII's evaluation kit
+    scipy.io.savemat(tmp_path / "kit.mat", {"pos_pred_src": kit})
+    np.save(tmp_path / "plain.npy", predictions)
+    arrays = {"plain": predictions, "matlab": predictions.T, "scored": np.dstack([predictions, predictions[:, :, :1]])}
+    for name, values in arrays.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["preds"] = values
+    with h5py.File(tmp_path / "kit.h5", "w") as file:
+        file["pos_pred_src"] = kit.T
+    for path in sorted(tmp_path.iterdir()):
+        if persons == 16 and "kit" in path.name:
+            with pytest.raises(
+                NodaError, match=r"kit\.\w+: `pos_pred_src` of shape \(16, 2, 16\) can be read as .* and"
+            ):
+                read_predictions(path, 16, persons)
+        else:
+            np.testing.assert_array_equal(read_predictions(path, 16, persons), predictions, path.name)
+
+
+def test_an_order_of_axes_that_is_not_sure_is_refused_unless_the_file_says(tmp_path: Path) -> None:
+    predictions, _ = people(2)
+    with h5py.File(tmp_path / "p.h5", "w") as file:
+        file["preds"] = predictions
+    with pytest.raises(NodaError, match=r"p\.h5: `preds` of shape \(2, 16, 2\) can be read as"):
+        read_predictions(tmp_path / "p.h5", 16, 2)
+    with h5py.File(tmp_path / "p.h5", "a") as file:
+        file["scores"] = np.ones((2, 16))
+    np.testing.assert_array_equal(read_predictions(tmp_path / "p.h5", 16, 2), predictions)
+
+
+def test_results_of_mmpose_on_mpii_are_read_by_the_rows_that_they_name(tmp_path: Path) -> None:
+    predictions, truth = people(3)
+    truth = replace(truth, ids=("a.jpg#0", "a.jpg#1", "b.jpg#0"))
+    poses = np.dstack([predictions - 1, np.ones((3, 16))]).tolist()
+    names = ["data/mpii/images/a.jpg", "data/mpii/images/a.jpg", "data/mpii/images/b.jpg"]
+    batches = [[2, 0], [1, 2]]  # the last batch is filled up with a person of the first
+    content = [
+        {
+            "preds": [poses[row] for row in rows],
+            "boxes": [[0] * 6] * 2,
+            "image_paths": [names[row] for row in rows],
+            "bbox_ids": rows,
+        }
+        for rows in batches
+    ]
+    path = tmp_path / "result_keypoints.json"
+    path.write_text(json.dumps(content))
+    np.testing.assert_allclose(scoring.read(path, scoring.Evaluator(truth)).joints, predictions)
+    renamed = replace(truth, ids=("a.jpg#0", "a.jpg#1", "c.jpg#0"))
+    with pytest.raises(NodaError, match=r"bbox_id 2 is on b\.jpg, in the truth on c\.jpg"):
+        scoring.read(path, scoring.Evaluator(renamed))
+    path.write_text(json.dumps(content[:1]))
+    with pytest.raises(NodaError, match="predictions for 2 persons, not for 3"):
+        scoring.read(path, scoring.Evaluator(truth))
+
+
+def test_predictions_of_other_people_are_refused_by_name(tmp_path: Path) -> None:
+    predictions, truth = people(3)
+    ids = ["a.jpg#0", "b.jpg#0", "c.jpg#2"]
+    write_predictions(tmp_path / "p.h5", Prediction(predictions, np.ones((3, 16))), ids, {})
+    same = replace(truth, ids=("a.jpg#1", "b.jpg#0", "c.jpg#0"))
+    np.testing.assert_array_equal(scoring.read(tmp_path / "p.h5", scoring.Evaluator(same)).joints, predictions)
+    other = replace(truth, ids=("a.jpg#0", "d.jpg#0", "c.jpg#2"))
+    with pytest.raises(NodaError, match=r"p\.h5: its row 1 is b\.jpg#0, that of the truth is d\.jpg#0"):
+        scoring.read(tmp_path / "p.h5", scoring.Evaluator(other))

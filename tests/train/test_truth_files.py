@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 import scipy.io
 
+from noda_synth.data.skeleton import COCO
 from noda_synth.errors import NodaError
+from noda_train.metrics.scoring import evaluator_of
 from noda_train.metrics.truth import read_truth
 
 Run = Callable[..., int]
@@ -171,3 +173,102 @@ def test_arrays_that_do_not_fit_are_named(tmp_path: Path, name: str, values: Any
     with pytest.raises(NodaError) as error:
         read_truth(path)
     assert str(error.value).startswith(str(path)) and says in str(error.value)
+
+
+def in_places(rng: np.random.Generator, count: int = 4) -> list[dict[str, Any]]:
+    """People in different places, without visibility."""
+    joints = rng.uniform(50, 200, (count, 16, 2)).round(1)
+    return [
+        {"image": f"{n}.jpg", "center": [99, 99], "scale": 1.0, "joints": j.tolist(), "joints_vis": [1] * 16}
+        for n, j in enumerate(joints)
+    ]
+
+
+def truth_of_records(path: Path, people: list[dict[str, Any]], boxes: np.ndarray[Any, Any]) -> Path:
+    joints = np.array([record["joints"] for record in people])
+    missing = 1 - np.array([record["joints_vis"] for record in people]).T
+    arrays = {"jnt_missing": missing.astype(np.uint8), "pos_gt_src": joints.transpose(1, 2, 0), "headboxes_src": boxes}
+    scipy.io.savemat(path, arrays)
+    return path
+
+
+def scored(
+    python_m_train: Run, capsys: pytest.CaptureFixture[str], predictions: Path, truth: Path
+) -> tuple[str, dict[str, Any]]:
+    out = truth.with_name("scores.json.out")
+    code = python_m_train("eval", "--predictions", predictions, "--truth", truth, "--json", out)
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    return said.out, json.loads(out.read_text())
+
+
+def test_people_who_cannot_be_judged_are_counted_and_named(
+    tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = in_places(np.random.default_rng(0))
+    boxes = np.zeros((2, 2, 4))
+    boxes[1] = 40
+    boxes[1, :, 0] = 0
+    boxes[:, :, 2] = np.nan
+    truth = truth_of_records(tmp_path / "gt_valid.mat", people, boxes)
+    with h5py.File(tmp_path / "p.h5", "w") as file:
+        file["preds"] = np.array([record["joints"] for record in people])
+    said, numbers = scored(python_m_train, capsys, tmp_path / "p.h5", truth)
+    assert said.startswith("2 of 4 persons judged: 2 have no head box (row 0, row 2)\n")
+    assert numbers["persons"] == 4 and numbers["judged"] == 2
+    assert numbers["not_judged"] == {"why": "no head box", "persons": ["row 0", "row 2"]}
+    (tmp_path / "valid.json").write_text(json.dumps(people))
+    _, numbers = scored(python_m_train, capsys, tmp_path / "p.h5", truth)
+    assert numbers["not_judged"]["persons"] == ["0.jpg#0", "2.jpg#0"], "the list beside it has the names"
+
+
+def test_a_truth_beside_a_json_list_is_used_and_a_stand_in_is_said(
+    tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = in_places(np.random.default_rng(0))
+    people[0]["joints_vis"][9], people[0]["joints"][9] = 0, [-1, -1]
+    boxes = np.zeros((2, 2, 4))
+    boxes[1] = 40
+    with h5py.File(tmp_path / "p.h5", "w") as file:
+        file["preds"] = np.array([record["joints"] for record in people])
+    path = tmp_path / "valid.json"
+    path.write_text(json.dumps(people))
+    said, alone = scored(python_m_train, capsys, tmp_path / "p.h5", path)
+    assert "3 of 4 persons judged: 1 has neither a head box nor both neck and head top (0.jpg#0)" in said
+    assert "from neck and head top (0.75 x their distance), since valid.json has no head boxes" in said
+    assert alone["notes"] and alone["thresholds"]["0.5"]["all"]["n"] == 3 * 14
+    truth = truth_of_records(tmp_path / "gt_valid.mat", people, boxes)
+    said, beside = scored(python_m_train, capsys, tmp_path / "p.h5", path)
+    assert said.startswith("4 persons\njoints and head boxes of gt_valid.mat beside valid.json\n")
+    assert beside["thresholds"] == scored(python_m_train, capsys, tmp_path / "p.h5", truth)[1]["thresholds"]
+    truth_of_records(truth, people[::-1], boxes)
+    said, _ = scored(python_m_train, capsys, tmp_path / "p.h5", path)
+    assert "gt_valid.mat beside it is of other people: not used" in said
+
+
+def test_labelled_joints_without_coordinates_are_an_error(tmp_path: Path, predictions: Path) -> None:
+    people = records()
+    path = gt_valid(tmp_path / "gt_valid.mat")
+    content = {key: value for key, value in scipy.io.loadmat(path).items() if not key.startswith("__")}
+    content["pos_gt_src"][4, :, 1] = np.nan
+    scipy.io.savemat(path, content)
+    with pytest.raises(
+        NodaError, match=r"gt_valid\.mat: row 1: left_knee is labelled, but pos_gt_src has no coordinates"
+    ):
+        read_truth(path)
+    people[1]["joints"] = [[None, None], *people[1]["joints"][1:]]
+    (tmp_path / "list.json").write_text(json.dumps(people))
+    with pytest.raises(NodaError, match=r"record 1 \(image a\.jpg\): joints"):
+        read_truth(tmp_path / "list.json")
+    coco: dict[str, Any] = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 90, "height": 90}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO.joints)}],
+        "annotations": [
+            {"id": n, "image_id": 1, "category_id": 1, "keypoints": [5.0, 5.0, 2] * 17, "bbox": [1, 1, 50, 50]}
+            for n in (1, 2)
+        ],
+    }
+    coco["annotations"][1]["keypoints"][3] = None
+    (tmp_path / "coco.json").write_text(json.dumps(coco))
+    with pytest.raises(NodaError, match=r"coco\.json: annotation 1 \(id 2\): keypoints"):
+        evaluator_of(tmp_path / "coco.json")

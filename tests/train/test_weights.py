@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -37,6 +39,17 @@ def prefixed(state: State, head: str) -> State:
     return {(head if is_head(key) else "backbone.") + key: value for key, value in state.items()}
 
 
+class HistoryBuffer:
+    """As mmengine has it, whose name it bears in the file."""
+
+    def __init__(self) -> None:
+        self._log_history, self._count_history = np.array([1.0, 0.5]), np.array([1, 1])
+        self._statistics_methods = {"mean": getattr}
+
+
+HistoryBuffer.__module__ = "mmengine.logging.history_buffer"
+
+
 LAYOUTS: dict[str, Callable[[State], dict[str, object]]] = {
     "plain": lambda s: dict(s),
     "state_dict": lambda s: {"state_dict": s, "epoch": 3},
@@ -45,15 +58,37 @@ LAYOUTS: dict[str, Callable[[State], dict[str, object]]] = {
     "DataParallel and compiled": lambda s: {f"module._orig_mod.{k}": v for k, v in s.items()},
     "MMPose 0.x": lambda s: {"state_dict": prefixed(s, "keypoint_head.")},
     "MMPose 1.x": lambda s: {"state_dict": prefixed(s, "head."), "message_hub": {}},
+    "Lightning": lambda s: {"state_dict": {f"model.{k}": v for k, v in s.items()}, "epoch": 3, "loops": {}},
+    "moving average": lambda s: {
+        "model": {k: v.float() * 0 for k, v in s.items()},
+        "ema": {"module": {f"module.{k}": v for k, v in s.items()}, "updates": 7},
+    },
+    "HRNet's checkpoint.pth": lambda s: {
+        "epoch": 140,
+        "model": "pose_hrnet",
+        "state_dict": s,
+        "best_state_dict": s,
+        "perf": np.float64(89.1),
+    },
+    "MMPose 1.x as it is saved": lambda s: {
+        "meta": {"epoch": 2, "dataset_meta": {"dataset_name": "mpii", "sigmas": np.ones(16, np.float32)}},
+        "state_dict": prefixed(s, "head."),
+        "message_hub": {"log_scalars": {"train/loss": HistoryBuffer()}, "runtime_info": {"epoch": np.int64(2)}},
+    },
     "old, without num_batches_tracked": lambda s: {k: v for k, v in s.items() if "num_batches" not in k},
 }
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("model", NETWORKS)
-def test_every_layout_gives_the_same_network(layout: str, model: str, tmp_path: Path) -> None:
+def test_every_layout_gives_the_same_network(
+    layout: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = random_state(model)
-    torch.save(LAYOUTS[layout](state), tmp_path / "w.pth")
+    with monkeypatch.context() as patch:  # only while the file is written
+        for name in ("mmengine", "mmengine.logging", "mmengine.logging.history_buffer"):
+            patch.setitem(sys.modules, name, SimpleNamespace(HistoryBuffer=HistoryBuffer))
+        torch.save(LAYOUTS[layout](state), tmp_path / "w.pth")
     network = NETWORKS[model]()
     report = load(network, state_of(read(tmp_path / "w.pth"), "w.pth"), "w.pth")
     assert not report.fresh and not report.left_over
@@ -96,14 +131,20 @@ def test_a_classifiers_final_layer_is_not_taken_for_ours() -> None:
     assert set(report.fresh) == {"final_layer.weight", "final_layer.bias"}
 
 
-def test_a_head_for_other_joints_stays_fresh_as_a_whole() -> None:
+def test_fine_tuning_to_other_joints_keeps_all_but_the_last_layer() -> None:
     torch.manual_seed(0)
     coco = pose_resnet(18, joints=17).state_dict()
     network = pose_resnet(18)
-    before = network.state_dict()["deconv_layers.0.weight"].clone()
+    before = network.state_dict()["final_layer.weight"].clone()
     report = load(network, coco, "coco")
-    assert {"final_layer.weight", "deconv_layers.0.weight"} <= set(report.fresh)
-    assert torch.equal(network.state_dict()["deconv_layers.0.weight"], before)
+    assert set(report.fresh) == {"final_layer.weight", "final_layer.bias"} and "17 joints" in str(report)
+    assert torch.equal(network.state_dict()["final_layer.weight"], before)
+    assert torch.equal(network.state_dict()["deconv_layers.0.weight"], coco["deconv_layers.0.weight"])
+
+
+def test_half_a_head_is_not_used() -> None:
+    state = {key: value for key, value in random_state("simple").items() if key != "deconv_layers.0.weight"}
+    assert {"deconv_layers.3.weight", "final_layer.bias"} <= set(load(pose_resnet(18), state, "half").fresh)
 
 
 def test_a_file_that_does_not_cover_the_trunk_is_refused() -> None:
@@ -120,13 +161,14 @@ def test_a_file_that_does_not_cover_the_trunk_is_refused() -> None:
 def test_the_hash_in_a_name_is_checked(tmp_path: Path) -> None:
     content = b"weights"
     digest = hashlib.sha256(content).hexdigest()
-    right, wrong = tmp_path / f"resnet-{digest[:8]}.pth", tmp_path / "resnet-01234567.pth"
+    right, wrong = tmp_path / f"resnet-{digest[:8]}.pth", tmp_path / "resnet-0123456e.pth"
     for path in (right, wrong):
         path.write_bytes(content)
     check_hash(right)
-    with pytest.raises(NodaError, match="the name says sha256 01234567"):
+    with pytest.raises(NodaError, match="the name says sha256 0123456e"):
         check_hash(wrong)
-    check_hash(tmp_path / "pose_resnet_50_256x256.pth")
+    for name in ("pose_resnet_50_256x256.pth", "hrnet-20240512.pt", "model-00000140.pth"):
+        check_hash(tmp_path / name)  # no hash, a date, a number of steps: the file is not even looked at
 
 
 class Evil:
@@ -138,6 +180,54 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": Evil()}, tmp_path / "evil.pth")
     with pytest.raises(NodaError, match=r"evil\.pth: cannot be read as a file of plain weights"):
         read(tmp_path / "evil.pth")
+
+
+def safetensors(path: Path, state: State, header: bytes | None = None) -> Path:
+    """A file as the format's description has it."""
+    kinds = {torch.float32: "F32", torch.float16: "F16", torch.int64: "I64"}
+    entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    values = b""
+    for name, tensor in state.items():
+        raw = tensor.contiguous().numpy().tobytes()
+        place = [len(values), len(values) + len(raw)]
+        entries[name] = {"dtype": kinds[tensor.dtype], "shape": list(tensor.shape), "data_offsets": place}
+        values += raw
+    text = json.dumps(entries).encode() if header is None else header
+    path.write_bytes(len(text).to_bytes(8, "little") + text + values)
+    return path
+
+
+def test_safetensors_are_read_and_damaged_ones_refused(tmp_path: Path) -> None:
+    state = {"a.weight": torch.rand(3, 2), "b": torch.tensor(7), "half": torch.rand(5).half(), "none": torch.zeros(0)}
+    found = read(safetensors(tmp_path / "w.safetensors", state))
+    assert set(found) == set(state) and all(torch.equal(found[key], state[key]) for key in state)
+    whole = (tmp_path / "w.safetensors").read_bytes()
+    entry = '{"a": {"dtype": "F32", "shape": [3], "data_offsets": [%s]}}'
+    for number, content in enumerate((b"", whole[:40], whole[:-3], whole[:8] + b"x" + whole[9:])):
+        (tmp_path / f"{number}.safetensors").write_bytes(content)
+    safetensors(tmp_path / "8.safetensors", {}, (entry % "0, 12").encode())
+    safetensors(tmp_path / "9.safetensors", state, (entry % "-12, 0").encode())
+    for number in (0, 1, 2, 3, 8, 9):
+        with pytest.raises(NodaError, match=rf"{number}\.safetensors: not a \.safetensors file"):
+            read(tmp_path / f"{number}.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("resnet18.pth", "simple_r18"),
+        ("resnet18.tv_in1k.safetensors", "simple_r18"),
+        ("tv_resnet18-imagenet.pt", "simple_r18"),
+        ("resnet18-20240512.pth.tar", "simple_r18"),
+    ],
+)
+def test_the_imagenet_file_is_found_under_its_names(tmp_path: Path, name: str, model: str) -> None:
+    state = {key: value for key, value in random_state("simple").items() if not is_head(key)}
+    path = tmp_path / name
+    safetensors(path, state) if path.suffix == ".safetensors" else torch.save(state, path)
+    torch.save({}, tmp_path / "resnet180.pth")
+    report = initialise(pose_resnet(18), model, "auto", tmp_path)
+    assert report is not None and report.source == str(path)
 
 
 @pytest.mark.parametrize("words", ["auto", "imagenet"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import mpii_extension, noda_extension
-from noda_synth.formats.layout import sibling_skeleton
+from noda_synth.formats.layout import sibling_skeleton, validation_alone
 from noda_synth.imaging import images as image_files
 from noda_train.arrays import Bools, Floats
 
@@ -108,8 +108,13 @@ class Parts:
     problems: tuple[str, ...] = ()
 
 
-def load(data: Path) -> Parts:
-    """Read a data set of any joints, in MPII's layout or in COCO's, as `noda-synth render` writes them."""
+def load(data: Path, for_training: bool = True) -> Parts:
+    """Read a data set of any joints, in MPII's layout or in COCO's, as `noda-synth render` writes them.
+
+    Without `for_training` a validation part alone will do: its file, or a folder that has nothing else.
+    """
+    if not for_training and (lone := validation_alone(data)) is not None:
+        return _validation_part(data, lone)
     layout = find_layout(data)
     dataset = read_dataset(layout)
     # The rows of MPII's lists are those of gt_valid.mat; people of other formats without keypoints cannot be judged.
@@ -119,13 +124,38 @@ def load(data: Path) -> Parts:
         layout,
         samples_of(layout.images, dataset.skeleton, dataset.samples),
         samples_of(layout.valid_images or layout.images, dataset.skeleton, valid),
-        tuple(f"{problem.item}: {problem.reason}" for problem in dataset.problems),
+        _notes(dataset),
     )
 
 
+def _validation_part(data: Path, file: Path) -> Parts:
+    layout = replace(find_layout(None if data.is_file() else data, annotations=file), valid=None)
+    dataset = read_dataset(layout)
+    valid = (person for person in dataset.persons if layout.kind != "coco" or person.labelled.any())
+    return Parts(
+        data,
+        replace(layout, valid=file),
+        samples_of(layout.images, dataset.skeleton, ()),
+        samples_of(layout.images, dataset.skeleton, valid),
+        _notes(dataset),
+    )
+
+
+def _notes(dataset: Dataset) -> tuple[str, ...]:
+    return tuple(f"{problem.item}: {problem.reason}" for problem in dataset.problems)
+
+
 def annotated(path: Path) -> Samples:
-    """The people with keypoints of one COCO file, without their images."""
+    """The people with keypoints of one COCO file, without their images.
+
+    Raises:
+        NodaError: somebody cannot be read, with null for a coordinate for one: left out, predictions would look better.
+    """
     dataset = read_coco_file(path)
+    if fault := next((problem for problem in dataset.problems if problem.failed), None):
+        raise NodaError(
+            f"{path}: {fault.item.removeprefix(f'{path.name} ')}: {fault.reason}; correct it, or take it out"
+        )
     return samples_of(Path(), dataset.skeleton, dataset.samples)
 
 

@@ -50,7 +50,8 @@ def evaluation_set(parts: Parts, settings: Settings) -> EvaluationSet:
     is_coco = layout.kind == "coco"
     if settings.validate_on == "train":
         samples = limited(parts.train, settings)
-        return EvaluationSet(samples, truth_of(samples), layout.annotations if is_coco else None)
+        file = layout.annotations if is_coco else None
+        return EvaluationSet(samples, truth_of(samples, file), file)
     samples = parts.valid
     if not len(samples):
         missing = "person_keypoints_val*.json" if is_coco else "annot/valid.json"
@@ -59,10 +60,12 @@ def evaluation_set(parts: Parts, settings: Settings) -> EvaluationSet:
             f"{layout.annotations}: this data set has no validation part ({missing}); train without with"
             f" --set validate_every=0{make if is_coco else ''}, or choose one that has"
         )
-    own = truth_of(samples)
+    own = truth_of(samples, layout.valid if is_coco else None)
     if layout.gt_valid is None:
         return EvaluationSet(samples, own, layout.valid if is_coco else None)
-    truth = read_truth(layout.gt_valid)
+    truth = replace(read_truth(layout.gt_valid), ids=samples.ids)
+    if truth.near_other is None:
+        truth = replace(truth, hidden_by_other=own.hidden_by_other, near_other=own.near_other)
     if len(truth) != len(samples):
         raise NodaError(f"{layout.gt_valid}: {len(truth)} rows, but {layout.valid} has {len(samples)}")
     if truth.visible is None:

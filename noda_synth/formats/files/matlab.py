@@ -53,7 +53,8 @@ def save_mat(path: Path, values: Mapping[str, Any]) -> None:
 
 def _guarded(read: Any, path: Path) -> Any:
     data = read_bytes(path)
-    if data.startswith(b"MATLAB 7.3"):
+    # MATLAB puts its own header before HDF5's; files that others write so have HDF5's alone.
+    if data.startswith((b"MATLAB 7.3", b"\x89HDF\r\n")):
         raise NodaError("a .mat of version 7.3, which is not read. Save it in MATLAB with -v7.", path)
     try:
         return read(BytesIO(data))

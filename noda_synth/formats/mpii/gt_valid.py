@@ -26,6 +26,10 @@ _JOINT_NAMES = (
     "lelb", "lwri",
 )  # fmt: skip
 
+SAME_PLACE, SAME_SHARE = 1.5, 0.9
+"""Rows are people's own where this share of their joints lies within so many pixels: files are 1-based or 0-based, and
+rounded."""
+
 
 @dataclass(frozen=True, eq=False)
 class GtValid:
@@ -72,6 +76,20 @@ def read_gt_valid(path: Path) -> GtValid:
     )
 
 
+def belongs(truth: GtValid, persons: Sequence[Person]) -> bool:
+    """Whether the rows of a truth are these people in this order: as many, with nearly all joints at the same place.
+
+    Nearly: MPII's own file has some joints at (0, 0) that are labelled.
+    """
+    if len(truth) != len(persons):
+        return False
+    joints = np.array([person.joints for person in persons]).reshape(-1, len(MPII), 2) + 1
+    both = ~truth.missing & np.array([person.labelled for person in persons]).reshape(-1, len(MPII))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(joints - truth.joints).max(axis=2) <= SAME_PLACE
+    return bool(near[both].mean() >= SAME_SHARE) if both.any() else True
+
+
 def write_gt_valid(path: Path, persons: Sequence[Person]) -> list[Problem]:
     """Write gt_valid.mat with one row per person, in their order.
 
@@ -91,7 +109,7 @@ def write_gt_valid(path: Path, persons: Sequence[Person]) -> list[Problem]:
         missing[row] = [1 - known for known in record["joints_vis"]]
         joints[row] = record["joints"]
         boxes[row] = one_based(_head_box(person)).reshape(2, 2)
-        estimated += person.head_box is None
+        estimated += person.head_box is None and bool(person.labelled.any())
     joints[missing > 0] = 0.0
     names = np.empty((1, len(MPII)), object)
     names[0, :] = _JOINT_NAMES
@@ -134,9 +152,11 @@ def _visible_row(person: Person | None) -> NDArray[np.int8]:
 
 
 def _head_box(person: Person) -> NDArray[np.float64]:
-    """(4,) x1 y1 x2 y2, 0-based: the person's, else estimated."""
+    """(4,) x1 y1 x2 y2, 0-based: the person's, else estimated; of no size for a person without any joint."""
     if person.head_box is not None:
         return person.head_box
+    if not person.labelled.any():
+        return np.zeros(4)
     top, neck = person.joints[MPII.index["head_top"]], person.joints[MPII.index["upper_neck"]]
     if not np.isnan([top, neck]).any() and (top != neck).any():
         middle, size = (top + neck) / 2, HEAD_SIZE_PER_SEGMENT * float(np.hypot(*(top - neck)))

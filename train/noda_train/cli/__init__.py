@@ -10,6 +10,7 @@ from noda_synth.version import __version__
 COMMANDS = {
     "fit": "Train a network by a preset.",
     "eval": "Evaluate a run, public weights, or anybody's predictions.",
+    "predict": "Predict the joints of people in a list without truth, for MPII's server.",
     "figure": "Draw two runs side by side on the people where they differ most.",
     "export": "Write a trained network for use elsewhere: ONNX, slim weights.",
     "bench": "Measure samples/s of the data path, of the network, and of both.",

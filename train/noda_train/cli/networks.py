@@ -8,7 +8,8 @@ from pathlib import Path
 
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
-from noda_train import checkpoint, distributed, occlusion_benchmark, pictures
+from noda_synth.formats.files.atomic import read_json
+from noda_train import checkpoint, distributed, mpii_server, occlusion_benchmark, pictures
 from noda_train import evaluate as evaluation
 from noda_train import settings as config
 from noda_train.cli.shared import DEFAULT_DATA, report, speaker
@@ -17,10 +18,13 @@ from noda_train.distributed import World
 from noda_train.metrics import pck, scoring
 from noda_train.metrics.tables import format_comparison, format_off_centre
 from noda_train.models.weights import expected_channels
-from noda_train.outputs import SCORES, write_json
+from noda_train.outputs import SCORES, check_writable, write_json, write_predictions
+from noda_train.predict import predict
 from noda_train.runs import Trained, from_weights, load_run, newest_run
 
 Echo = Callable[[str], None]
+DECIDING = ("decode", "flip_test", "channels", "validate_on")
+"""The settings of an evaluation that decide on its predictions."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,24 @@ class Crops:
         return folder / "-".join(names) if names else folder
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """The network that is evaluated.
+
+    Attributes:
+        network: it, with the settings of this evaluation.
+        folder: the run's folder, or of a file that lies in no run the folder of its results.
+        in_a_run: whether it is a run's folder.
+        changes: what sets this evaluation apart from the one that the training itself leaves: another checkpoint,
+            other settings that decide on predictions.
+    """
+
+    network: Trained
+    folder: Path
+    in_a_run: bool = False
+    changes: tuple[str, ...] = ()
+
+
 def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
     """Print and write the scores of a network on a benchmark's clean images and its twins."""
     twins = occlusion_benchmark.read(data)
@@ -82,11 +104,12 @@ def evaluate_on_benchmark(choice: Choice, data: Path, out: Path | None) -> None:
         echo = speaker(world)
         skeleton = twins.clean.samples.skeleton
         if choice.weights is None:
-            network, folder = _of_run(choice, world)
-            checkpoint.check_joints(network.skeleton, network.source, skeleton, data)
+            chosen = _of_run(choice, world)
+            checkpoint.check_joints(chosen.network.skeleton, chosen.network.source, skeleton, data)
         else:
-            network, folder = _of_weights(choice, choice.weights, skeleton, world, echo)
-        folder = folder / f"benchmark-{data.resolve().name}"
+            chosen = _of_weights(choice, choice.weights, skeleton, world, echo)
+        network = chosen.network
+        folder = (choice.results or chosen.folder) / "-".join([f"benchmark-{data.resolve().name}", *chosen.changes])
         lists = {name: part.samples for name, part in twins.lists.items()}
         predictions = evaluation.predict_lists(network.network, lists, network.settings, world, folder, data)
         if world.is_first:
@@ -101,17 +124,15 @@ def evaluate_off_centre(choice: Choice, data: Path | None, out: Path | None, cro
     """Print and write a table: the followed number of a network against how far its crops are off."""
     with distributed.init_distributed(choice.device) as world:
         echo = speaker(world)
-        network, folder, parts = _network_and_data(choice, data, world, echo)
-        settings = network.settings
+        chosen, parts = _network_and_data(choice, data, world, echo)
+        network, settings, origin = chosen.network, chosen.network.settings, _origin(chosen, parts)
+        beside = choice.results or _folder_of_results(chosen, parts.data)
         persons = crops.of(_persons(network, parts, echo), echo)
         results = {}
         for error in crops.errors:
-            place = crops.folder(folder, error)
-            origin = _origin(network, folder, parts)
-            moved = evaluation.in_boxes_off(persons, error)
-            results[f"{error:g}"] = evaluation.evaluate_network(network.network, moved, settings, world, place, origin)[
-                1
-            ]
+            folder, moved = crops.folder(beside, error), evaluation.in_boxes_off(persons, error)
+            _, result = evaluation.evaluate_network(network.network, moved, settings, world, folder, origin)
+            results[f"{error:g}"] = result
         echo(f"{network.source}, {settings.model}, on {parts.layout.valid}\n")
         echo(format_off_centre(results, persons.truth.followed))
         if out is not None and world.is_first:
@@ -124,17 +145,22 @@ def evaluate(
     """Print and write the numbers of a network on the validation part of a data set."""
     with distributed.init_distributed(choice.device) as world:
         echo = speaker(world)
-        network, folder, parts = _network_and_data(choice, data, world, echo)
-        settings = network.settings
-        persons = evaluation.in_boxes_off(crops.of(_persons(network, parts, echo), echo), crops.errors[0])
-        origin = _origin(network, folder, parts)
-        folder = choice.results or crops.folder(folder, crops.errors[0])
-        if crops.errors[0]:
-            echo(f"crops off by up to {crops.errors[0]:g} of their side")
+        chosen, parts = _network_and_data(choice, data, world, echo)
+        network, settings = chosen.network, chosen.network.settings
+        error = crops.errors[0]
+        folder = choice.results or crops.folder(_folder_of_results(chosen, parts.data), error)
+        persons = evaluation.in_boxes_off(crops.of(_persons(network, parts, echo), echo), error)
+        origin = _origin(chosen, parts)
+        if error:
+            echo(f"crops off by up to {error:g} of their side")
         prediction, result = evaluation.evaluate_network(network.network, persons, settings, world, folder, origin)
         echo(f"{network.source}, {settings.model}, on {parts.layout.valid}")
         report(persons, prediction.joints, result, settings, folder, echo, world)
-        if mean_pose:
+        if folder != chosen.folder:
+            echo(f"left in {folder}; what lies in {chosen.folder} stays as it was")
+        if mean_pose and not len(parts.train):
+            echo(f"the training set's mean pose: n/a, {parts.data} has no training part")
+        elif mean_pose:
             base = pck.evaluate(evaluation.mean_pose(parts.train, persons.samples), persons.truth)
             result["mean_pose"] = base["thresholds"]
             ours, least = (r["thresholds"][f"{persons.truth.followed:g}"]["all"]["mean"] for r in (result, base))
@@ -153,19 +179,37 @@ def evaluate(
             write_json(out, result)
 
 
-def _origin(network: Trained, folder: Path, parts: Parts) -> dict[str, str]:
+def _origin(chosen: _Chosen, parts: Parts) -> dict[str, str]:
     """Where predictions come from, for their file."""
-    origin = {"checkpoint": network.source.name, "epoch": str(network.epoch), "run": folder.name}
+    network = chosen.network
+    origin = {"checkpoint": network.source.name, "epoch": str(network.epoch), "run": chosen.folder.name}
     return {**origin, "data": str(parts.data)}
 
 
-def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Echo) -> tuple[Trained, Path, Parts]:
-    """The network, the folder that its results go to, and the data set; weights are for the joints of the set."""
+def predict_list(choice: Choice, people: Path, images: Path | None, out: Path, world: World) -> tuple[int, int]:
+    """Write the joints that a run's network finds of a list's people; how many these are, and their images."""
+    check_writable(out)
+    if out.suffix not in (".mat", ".h5"):
+        raise NodaError(f"{out}: the name has to end in .mat (the form of MPII's server) or .h5")
+    chosen = _of_run(choice, world)
+    samples = mpii_server.read_people(people, images)
+    checkpoint.check_joints(chosen.network.skeleton, chosen.network.source, samples.skeleton, people)
+    prediction = predict(chosen.network.network, samples, chosen.network.settings, world)
+    names = [name.image for name in samples.names]
+    if world.is_first and out.suffix == ".mat":
+        mpii_server.write_server_file(out, [str(name) for name in names], prediction.joints)
+    elif world.is_first:
+        write_predictions(out, prediction, samples.ids, {"data": str(people), "run": chosen.folder.name})
+    return len(samples), len(set(names))
+
+
+def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Echo) -> tuple[_Chosen, Parts]:
+    """The network and the data set; weights are for the joints of the set."""
     if choice.weights is not None:
-        parts = load(data or DEFAULT_DATA)
-        return *_of_weights(choice, choice.weights, parts.train.skeleton, world, echo), parts
-    network, folder = _of_run(choice, world)
-    return network, folder, load(data or network.data or DEFAULT_DATA)
+        parts = load(data or DEFAULT_DATA, for_training=False)
+        return _of_weights(choice, choice.weights, parts.train.skeleton, world, echo), parts
+    chosen = _of_run(choice, world)
+    return chosen, load(data or chosen.network.data or DEFAULT_DATA, for_training=False)
 
 
 def _persons(network: Trained, parts: Parts, echo: Echo) -> evaluation.EvaluationSet:
@@ -183,21 +227,23 @@ def _persons(network: Trained, parts: Parts, echo: Echo) -> evaluation.Evaluatio
     return persons
 
 
-def _of_run(choice: Choice, world: World) -> tuple[Trained, Path]:
-    """The network of a run or a slim file, and the folder that its results go to."""
+def _of_run(choice: Choice, world: World) -> _Chosen:
+    """The network of a run or a slim file."""
     path = choice.run or newest_run(choice.runs)
     network = load_run(path, choice.which, world.device)
     settings = config.for_evaluation(network.settings, choice.overrides)
-    if choice.results is not None:
-        return replace(network, settings=settings), choice.results
-    folder = path if path.is_dir() else path.parent
+    deciding = (key for key in DECIDING if getattr(settings, key) != getattr(network.settings, key))
+    changes = tuple(f"{key}-{getattr(settings, key)}".lower() for key in deciding)
+    network, folder = replace(network, settings=settings), path if path.is_dir() else path.parent
     # A checkpoint that is named as a file lies in its run; a slim file may lie anywhere: nothing is left beside it.
-    in_a_run = folder == path or (folder / "settings.json").is_file()
-    return replace(network, settings=settings), folder if in_a_run else _result_folder(choice.runs, path)
+    if folder != path and not (folder / "settings.json").is_file():
+        return _Chosen(network, _result_folder(choice.runs, path), False, changes)
+    which = () if network.source.name == "last.pt" else (network.source.stem,)
+    return _Chosen(network, folder, True, (*which, *changes))
 
 
-def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World, echo: Echo) -> tuple[Trained, Path]:
-    """A network with somebody's weights, and the folder that its results go to."""
+def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World, echo: Echo) -> _Chosen:
+    """A network with somebody's weights."""
     if choice.preset is None:
         raise NodaError("--weights needs --preset, the network that the file belongs to (simple_r50, hrnet_w32, ...)")
     overrides, channels = choice.overrides, expected_channels(weights.name)
@@ -206,7 +252,7 @@ def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World,
         overrides = (*overrides, f"channels={channels}")
     network, loaded = from_weights(weights, config.load(choice.preset, overrides), skeleton, world.device)
     echo(str(loaded))
-    return network, choice.results or _result_folder(choice.runs, weights)
+    return _Chosen(network, _result_folder(choice.runs, weights))
 
 
 def _result_folder(runs: Path, weights: Path) -> Path:
@@ -214,3 +260,31 @@ def _result_folder(runs: Path, weights: Path) -> Path:
     folder = runs / f"eval-{weights.stem}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _folder_of_results(chosen: _Chosen, data: Path) -> Path:
+    """Where the results of an evaluation on a data set go: into the run only those that its training would leave.
+
+    All others have a folder of their own beneath it, one for each data set.
+    """
+    own = chosen.network.data
+    elsewhere = chosen.in_a_run and own is not None and own.resolve() != data.resolve()
+    names = [*([data.resolve().stem] if elsewhere else []), *chosen.changes]
+    if chosen.in_a_run and not names:
+        return chosen.folder
+    wanted = chosen.folder / "-".join(["eval", *names]) if names else chosen.folder
+    folder, number = wanted, 1
+    while (scored := _data_of_scores(folder)) is not None and scored.resolve() != data.resolve():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _data_of_scores(folder: Path) -> Path | None:
+    """The data set that the scores in a folder are of; None where there are none."""
+    if not (folder / SCORES).is_file():
+        return None
+    content = read_json(folder / SCORES)
+    data = content.get("data") if isinstance(content, dict) else None
+    return Path(data) if isinstance(data, str) else None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from noda_train.arrays import Floats
-from noda_train.metrics.truth import SUBSETS, Truth
+from noda_train.metrics.truth import Truth
 
 
 def distances(predictions: Floats, truth: Truth) -> Floats:
@@ -75,16 +75,18 @@ def evaluate(
 ) -> dict[str, Any]:
     """All numbers of the paper's tables, ready for JSON.
 
-    Returns {"persons": n, "metric": "PCKh", "thresholds": {"0.5": {"all": {"head": .., "mean": .., "macro_mean": ..,
-    "n": .., "counts": {"head": ..}, "interval": {"mean": [low, high], ..}}, "visible": .., "occluded": ..}, ..}};
-    percentages, None for n/a; intervals are 95 % bootstrap intervals over persons and are left out with bootstrap=0.
+    Returns {who is judged, see `Truth.account`, "metric": "PCKh", "bias": see `bias`, "thresholds": {"0.5": {"all":
+    {"head": .., "mean": .., "macro_mean": .., "n": .., "counts": {"head": ..}, "interval": {"mean": [low, high], ..}},
+    "visible": .., "occluded": .., and FURTHER's where neighbours are known}, ..}}; percentages, None for n/a; intervals
+    are 95 % bootstrap intervals over persons and are left out with bootstrap=0.
     """
     distance = distances(predictions, truth)
     weights = resamples(len(truth), bootstrap, seed) if bootstrap and len(truth) else None
-    result: dict[str, Any] = {"persons": len(truth), "metric": truth.metric, "thresholds": {}}
+    result: dict[str, Any] = {**truth.account(), "metric": truth.metric, "thresholds": {}}
     if truth.visible is None:
         result["split"] = f"n/a: {truth.why_not or 'nothing is known of visibility'}"
-    masks = {name: truth.subset(name).astype(np.float64) for name in SUBSETS}
+    result["bias"] = bias(predictions, truth)
+    masks = {name: truth.subset(name).astype(np.float64) for name in truth.subsets}
     draws = {name: weights @ mask for name, mask in masks.items()} if weights is not None else {}
     for threshold in thresholds or truth.thresholds:
         right = (distance <= threshold).astype(np.float64)
@@ -101,6 +103,21 @@ def evaluate(
                 table["interval"] = {key: interval(value) for key, value in values.items()}
             tables[name] = table
         result["thresholds"][f"{threshold:g}"] = tables
+    return result
+
+
+def bias(predictions: Floats, truth: Truth) -> dict[str, dict[str, float | None]]:
+    """{"all": {"x": units, "y": units}, "head": .., ..}: the median of prediction less truth, y downwards, over the
+    joints that count; of each column of the table, and of all."""
+    offsets = (predictions - truth.joints) / truth.unit[:, None, None]
+    known = truth.subset("all") & np.isfinite(offsets).all(axis=2)
+    result = {}
+    for name, joints in {"all": tuple(range(known.shape[1])), **truth.groups}.items():
+        columns_of = np.zeros_like(known)
+        columns_of[:, list(joints)] = known[:, list(joints)]
+        chosen = offsets[columns_of]
+        x, y = np.median(chosen, axis=0) if len(chosen) else (np.nan, np.nan)
+        result[name] = {"x": number(x), "y": number(y)}
     return result
 
 
@@ -122,7 +139,7 @@ def compare(
     result: dict[str, Any] = {"persons": len(truth), "metric": truth.metric, "thresholds": {}}
     for threshold in thresholds or truth.thresholds:
         tables = {}
-        for name in SUBSETS:
+        for name in truth.subsets:
             mask = truth.subset(name).astype(np.float64)
             right = [np.mean([d <= threshold for d in runs], axis=0) * mask for runs in sides]
             point = [columns(r.sum(0), mask.sum(0), truth) for r in right]

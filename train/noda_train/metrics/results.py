@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from noda_train.arrays import Floats
 from noda_train.data import Ids
 from noda_train.metrics import oks
 from noda_train.metrics.average_precision import DetectedPose, ImageId, pose_scores
+from noda_train.metrics.mmpose import is_mmpose
 from noda_train.metrics.truth import Truth
 from noda_train.outputs import Prediction
 
@@ -64,18 +65,51 @@ def write_results(path: Path, prediction: Prediction, names: Sequence[Ids]) -> N
     write_json_list(path, entries)
 
 
-def read_results(path: Path, joints: int) -> CocoResults:
-    """The poses of a file, each of so many joints. NodaError that names file and entry where one is none."""
+def image_ids(path: Path) -> dict[ImageId, ImageId]:
+    """What results may call an image -> its id in a COCO file: the id itself, its digits as text, the name of its file
+    whole, without folders, or without extension. What stands for two images is left out."""
+    found: dict[ImageId, ImageId] = {}
+    entries = [entry for entry in list_in(path, "images") if isinstance(entry, dict)]
+    twice = set[ImageId]()
+    for entry in entries:
+        name, image = str(entry.get("file_name", "")), entry.get("id")
+        if not isinstance(image, int | str):
+            continue
+        file = PurePosixPath(name)
+        aliases: set[ImageId] = {str(image), name, file.name, file.stem}
+        for alias in aliases - {""}:
+            if found.setdefault(alias, image) != image:
+                twice.add(alias)
+    for alias in twice:
+        del found[alias]
+    return found | {entry["id"]: entry["id"] for entry in entries if isinstance(entry.get("id"), int | str)}
+
+
+def read_results(path: Path, joints: int, known: Mapping[ImageId, ImageId] | None = None) -> CocoResults:
+    """The poses of a file, each of so many joints.
+
+    Args:
+        path: the file.
+        joints: J.
+        known: what an image may be called -> its id (`image_ids`).
+
+    Raises:
+        NodaError: it is no such list, or an entry is none (it is named), or no image of it is known.
+    """
     content = read_json(path)
     if not isinstance(content, list):
         raise NodaError(f"{path}: not a list of COCO results")
+    if is_mmpose(content):
+        raise NodaError(f"{path}: MMPose's results on MPII, which need MPII's truth: --truth gt_valid.mat")
     poses, annotations = [], []
     for row, entry in enumerate(content):
         try:
             table = np.array(entry["keypoints"], dtype=np.float64)
             if table.shape != (3 * joints,):
                 raise NodaError(f"{path} entry {row}: {len(table) / 3:g} keypoints, but the truth has {joints}")
-            pose = DetectedPose(_identity(entry["image_id"]), table.reshape(joints, 3), float(entry["score"]))
+            image = _identity(entry["image_id"])
+            image = image if known is None else known.get(image, image)
+            pose = DetectedPose(image, table.reshape(joints, 3), float(entry["score"]))
             if not np.isfinite([*table, pose.score]).all():
                 raise NodaError(f"{path} entry {row}: a number that is none; leave the pose out")
             poses.append(pose)
@@ -83,6 +117,8 @@ def read_results(path: Path, joints: int) -> CocoResults:
         except (TypeError, KeyError, ValueError) as error:
             shown = json.dumps(entry)[:80]
             raise NodaError(f"{path} entry {row}: no image_id, keypoints and score in {shown}") from error
+    if known is not None and poses and not any(pose.image in known for pose in poses):
+        raise NodaError(f"{path}: none of its images is in the truth, {poses[0].image!r} for one: another data set")
     return CocoResults(tuple(poses), tuple(annotations))
 
 
@@ -133,12 +169,17 @@ def best_pairs(fits: Floats) -> Iterable[tuple[int, int]]:
             yield row, column
 
 
-def ignored_in(path: Path, images: set[ImageId]) -> list[dict[str, Any]]:
-    """Annotations of a COCO file on these images that nobody has to find: crowds, and people without keypoints."""
+def ignored_in(path: Path, names: Sequence[Ids]) -> list[dict[str, Any]]:
+    """Annotations of a COCO file on these people's images that nobody has to find: crowds, people without keypoints.
+
+    Only those of the people's own categories: a dog is no place where a false pose is forgiven.
+    """
+    images, categories = {name.image for name in names}, {name.category for name in names}
     return [
         annotation
         for annotation in list_in(path, "annotations")
         if isinstance(annotation, dict)
         and annotation.get("image_id") in images
+        and annotation.get("category_id", 1) in categories
         and (annotation.get("iscrowd") or not any((annotation.get("keypoints") or ())[2::3]))
     ]

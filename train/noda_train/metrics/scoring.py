@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import read_json
 from noda_synth.formats.files.detect import detect
 from noda_train.arrays import Floats
 from noda_train.data import Ids, annotated
 from noda_train.metrics import average_precision, oks, pck
 from noda_train.metrics.average_precision import DetectedPose
-from noda_train.metrics.files import read_attributes, read_predictions, read_scores
-from noda_train.metrics.results import assign, ignored_in, poses_of, read_results
+from noda_train.metrics.files import read_attributes, read_ids, read_predictions, read_scores
+from noda_train.metrics.mmpose import is_mmpose, joints_of
+from noda_train.metrics.results import assign, ignored_in, image_ids, poses_of, read_results
 from noda_train.metrics.truth import Truth, read_truth, truth_of
 from noda_train.outputs import PREDICTIONS, Prediction
 
@@ -44,7 +46,7 @@ def evaluator_of(truth: Path, visible: Path | None = None) -> Evaluator:
     if visible is not None:
         raise NodaError(f"{visible}: visibility of {truth} stands in its own flags; leave --visible out")
     samples = annotated(truth)
-    return Evaluator(truth_of(samples), samples.names, truth)
+    return Evaluator(truth_of(samples, truth), samples.names, truth)
 
 
 def predictions_of(prediction: Prediction, evaluator: Evaluator) -> Predictions:
@@ -54,18 +56,45 @@ def predictions_of(prediction: Prediction, evaluator: Evaluator) -> Predictions:
 
 
 def read(path: Path, evaluator: Evaluator) -> Predictions:
-    """Somebody's predictions: of a run, an HDF5 or MATLAB file in the order of the truth, or COCO results."""
+    """Somebody's predictions: of a run, an HDF5, MATLAB or NumPy file in the order of the truth, COCO results, or
+    MMPose's results on MPII."""
     file, truth = _file_of(path), evaluator.truth
+    joints = truth.joints.shape[1]
     if file.suffix == ".json":
         if truth.area is None:
-            raise NodaError(f"{file}: COCO results need a truth in COCO's form; give an HDF5 or MATLAB file")
-        results = read_results(file, len(truth.skeleton))
+            return Predictions(_mmpose(file, truth))
+        results = read_results(file, joints, image_ids(evaluator.file) if evaluator.file else None)
         return Predictions(assign(results, truth, evaluator.names), results.poses)
-    joints = read_predictions(file, truth.joints.shape[1])
-    if len(joints) != len(truth):
-        raise NodaError(f"{path}: predictions for {len(joints)} persons, not for {len(truth)}: another validation set")
-    scores = read_scores(file) if evaluator.file else None
-    return Predictions(joints, None if scores is None else poses_of(joints, scores, evaluator.names))
+    predictions = read_predictions(file, joints, len(truth))
+    _check_people(path, read_ids(file), truth)
+    if len(predictions) != len(truth):
+        found = f"predictions for {len(predictions)} persons, not for {len(truth)}"
+        raise NodaError(f"{path}: {found}: another validation set")
+    scores = read_scores(file, joints) if evaluator.file else None
+    return Predictions(predictions, None if scores is None else poses_of(predictions, scores, evaluator.names))
+
+
+def _mmpose(file: Path, truth: Truth) -> Floats:
+    content = read_json(file)
+    if not is_mmpose(content):
+        raise NodaError(f"{file}: COCO results need a truth in COCO's form; give an HDF5 or MATLAB file")
+    return joints_of(file, content, len(truth.skeleton), truth.ids, len(truth))
+
+
+def _check_people(path: Path, ids: Sequence[str], truth: Truth) -> None:
+    """NodaError where a file says that its rows are other people than those of the truth.
+
+    Only the images are compared: the .mat and valid.json may number the people on an image differently.
+    """
+    if not ids or not truth.ids or len(ids) != len(truth.ids):
+        return
+    for row, (theirs, ours) in enumerate(zip(ids, truth.ids, strict=True)):
+        if (theirs.rpartition("#")[0] or theirs) != (ours.rpartition("#")[0] or ours):
+            raise NodaError(
+                f"{path}: its row {row} is {theirs}, that of the truth is {ours}: predictions of other people, made on"
+                " another data set; evaluate both on the same (`noda-train eval --run RUN --data SET` leaves results of"
+                " another set beside those of the run, in RUN/eval-SET)"
+            )
 
 
 def data_of(path: Path) -> Path | None:
@@ -132,5 +161,5 @@ def _rankings(
     if predictions.poses is None:
         raise NodaError("these predictions have no scores")
     images = [name.image for name in evaluator.names]
-    ignored = ignored_in(evaluator.file, set(images)) if evaluator.file else []
+    ignored = ignored_in(evaluator.file, evaluator.names) if evaluator.file else []
     return average_precision.rank(predictions.poses, evaluator.truth, images, constants, ignored)

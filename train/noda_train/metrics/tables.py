@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from noda_train.metrics.average_precision import NUMBERS
-from noda_train.metrics.truth import SUBSETS
+from noda_train.metrics.truth import FURTHER, SUBSETS
 
 _EXPLAINED = {
     "PCKh": "Mean: weighted by samples, 14 joints (Simple Baselines, HRNet, NODA). Macro: plain mean of the 14 joints.",
@@ -14,6 +14,10 @@ _EXPLAINED = {
     " Macro: plain mean of the joints.",
 }
 Interval = Sequence[float | None]
+LEANING = 0.5
+"""A median error of all joints above this share of the smallest threshold gets a hint."""
+NAMED = 5
+"""People who cannot be judged are named in print up to this many; all of them stand in the JSON."""
 
 
 def cell(value: float | None, sign: bool = False) -> str:
@@ -35,18 +39,48 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def format_numbers(result: Mapping[str, Any]) -> str:
     """All numbers of predictions: the paper's table, and OKS and AP for sets in COCO's form."""
     has_split = "split" not in result
-    parts = [f"{result['persons']} persons"]
+    parts = ["\n".join([_persons(result), *result.get("notes", ())])]
     if not has_split:
         parts.append(f"visible and occluded: {result['split']}")
     for threshold, tables in result["thresholds"].items():
         parts.append(aligned(_pck_rows(f"{_metric(result)}@{threshold}", tables, has_split)))
     parts.append(_EXPLAINED[_metric(result)])
+    if "bias" in result:
+        parts.append(_bias(result))
     if similarity := result.get("oks"):
         if "why_not" in similarity:
             parts.append(f"OKS and AP: n/a, {similarity['why_not']}")
         else:
             parts += _similarity(similarity, SUBSETS if has_split else SUBSETS[:1], sign=False)
     return "\n\n".join(parts)
+
+
+def _bias(result: Mapping[str, Any]) -> str:
+    """The median error along x and y, and a hint where all predictions lean to one side."""
+    unit = {"PCKh": "heads"}.get(_metric(result), "box sizes")
+    table = result["bias"]
+    shown = "; ".join(
+        f"{name.capitalize()} {entry['x']:+z.3f} {entry['y']:+z.3f}"
+        for name, entry in table.items()
+        if entry["x"] is not None
+    )
+    text = f"median error along x and y (down), in {unit}: {shown or 'n/a'}"
+    limit = LEANING * min(map(float, result["thresholds"]))
+    whole = [value for value in table["all"].values() if value is not None]
+    if any(abs(value) > limit for value in whole):
+        text += "\nall predictions lean to one side: perhaps the crops' centres of training and test differ"
+    return text
+
+
+def _persons(result: Mapping[str, Any]) -> str:
+    """How many people the numbers are of, and who could not be judged."""
+    if "not_judged" not in result:
+        return f"{result['persons']} persons"
+    who = result["not_judged"]["persons"]
+    names = ", ".join(who[:NAMED]) + (", ..." if len(who) > NAMED else "")
+    have = "has" if len(who) == 1 else "have"
+    why = result["not_judged"]["why"]
+    return f"{result['judged']} of {result['persons']} persons judged: {len(who)} {have} {why} ({names})"
 
 
 def format_comparison(result: Mapping[str, Any]) -> str:
@@ -58,7 +92,11 @@ def format_comparison(result: Mapping[str, Any]) -> str:
             [f"{_metric(result)}@{threshold}", *headings.values()],
             *_paper_rows(tables, headings, lambda table, key: cell(table[key]["difference"], sign=True)),
         ]
-        spans = [f"{name} {_ends(tables[name]['mean']['interval'])}" for name in SUBSETS]
+        further = {name: text for name, text in FURTHER.items() if name in tables}
+        for name, text in further.items():
+            rows.append([text, *(cell(tables[name][key]["difference"], sign=True) for key in headings)])
+        names = {**{name: name for name in SUBSETS}, **further}
+        spans = [f"{text} {_ends(tables[name]['mean']['interval'])}" for name, text in names.items()]
         parts.append(aligned(rows) + "\n95 % of the mean's difference: " + ", ".join(spans))
     parts.append(_EXPLAINED[_metric(result)])
     if similarity := result.get("oks"):
@@ -113,6 +151,10 @@ def _pck_rows(name: str, tables: Mapping[str, Any], has_split: bool) -> list[lis
     if has_split:
         counts = f"({tables['visible']['n']}, {tables['occluded']['n']})"
         rows.append([*pairs, f"({spans['visible']}, {spans['occluded']})", counts])
+    for subset in FURTHER:
+        if has_split and (table := tables.get(subset)):
+            ends = span(table.get("interval", {}).get("mean", (None, None)))
+            rows.append([FURTHER[subset], *(cell(table[key]) for key in headings), ends, str(table["n"])])
     return rows
 
 

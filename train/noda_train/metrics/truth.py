@@ -11,9 +11,10 @@ is what is printed most on sets with boxes. All joints count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,22 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.geometry import HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT
 from noda_synth.data.skeleton import MPII, Skeleton
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.mpii.gt_valid import read_gt_valid
-from noda_synth.formats.mpii.records import read_persons
+from noda_synth.formats.layout import people_beside, truth_beside
+from noda_synth.formats.mpii.gt_valid import GtValid, belongs, read_gt_valid
+from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_train.arrays import Bools, Floats
 from noda_train.data import Samples
 from noda_train.metrics.files import read_arrays
+from noda_train.metrics.hiding import neighbours_by_joints, neighbours_in, where_others_are
 
 SUBSETS = ("all", "visible", "occluded")
+FURTHER = {
+    "visible_near": "visible, somebody near",
+    "visible_apart": "visible, nobody near",
+    "occluded_by_person": "occluded by a person",
+    "occluded_otherwise": "occluded otherwise",
+}
+"""Parts of the visible and of the occluded joints: name -> which they are (`hiding.py`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +60,12 @@ class Truth:
         why_not: the reason, where `visible` is None.
         box: (N, 4) float64 pixels, x, y, width and height of the person; None for MPII.
         area: (N,) float64 square pixels, of the person's outline; None for MPII, which is not scored by OKS.
+        ids: (N) what the persons are called; empty where no file says.
+        unjudged: (N,) bool, people with labelled joints whose unit is not known: none of their joints counts.
+        lacking: what the unjudged lack.
+        notes: what is worth knowing of this truth, such as stand-ins for head sizes.
+        hidden_by_other: (N, J) bool, the joint lies inside another annotated person; None where nothing is known.
+        near_other: (N, J) bool, it lies inside another annotated person's box; None likewise.
     """
 
     metric: str
@@ -65,6 +81,12 @@ class Truth:
     why_not: str = ""
     box: Floats | None = None
     area: Floats | None = None
+    ids: tuple[str, ...] = ()
+    unjudged: Bools | None = None
+    lacking: str = ""
+    notes: tuple[str, ...] = ()
+    hidden_by_other: Bools | None = None
+    near_other: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -74,11 +96,30 @@ class Truth:
         """The number that a training is judged by, such as PCKh@0.5."""
         return f"{self.metric}@{self.followed:g}"
 
+    def account(self) -> dict[str, Any]:
+        """Who is judged, ready for JSON: {"persons": n, "judged": m}, and only where there is something to say
+        {"not_judged": {"why": "no head box", "persons": [ids, or "row 3" from 0]}, "notes": [..]}."""
+        rows = [] if self.unjudged is None else np.flatnonzero(self.unjudged).tolist()
+        result: dict[str, Any] = {"persons": len(self), "judged": len(self) - len(rows)}
+        if rows:
+            names = [self.ids[row] if self.ids else f"row {row}" for row in rows]
+            result["not_judged"] = {"why": self.lacking, "persons": names}
+        return {**result, "notes": list(self.notes)} if self.notes else result
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """The names that `subset` takes: those of FURTHER only where visibility and neighbours are known."""
+        return (*SUBSETS, *FURTHER) if self.visible is not None and self.near_other is not None else SUBSETS
+
     def subset(self, name: str) -> Bools:
-        """(N, J) bool: the joints that count for "all", "visible" or "occluded"."""
+        """(N, J) bool: the joints that count for "all", "visible", "occluded", or a name of FURTHER."""
         chosen: Bools = self.labelled & self.counted
-        if name != "all":
-            chosen &= False if self.visible is None else self.visible == (1 if name == "visible" else 0)
+        kind, _, part = name.partition("_")
+        if kind != "all":
+            chosen &= False if self.visible is None else self.visible == (1 if kind == "visible" else 0)
+        others = self.near_other if kind == "visible" else self.hidden_by_other
+        if part and others is not None:
+            chosen &= others if part in ("near", "by_person") else ~others
         return chosen
 
 
@@ -102,6 +143,8 @@ def mpii_truth(
         unit=np.where(judged, head_size, 1.0),
         visible=_known(visible),
         why_not=why_not,
+        unjudged=labelled.any(axis=1) & ~judged,
+        lacking="no head box",
     )
 
 
@@ -132,19 +175,48 @@ def coco_truth(
     )
 
 
-def truth_of(samples: Samples) -> Truth:
-    """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes."""
+def truth_of(samples: Samples, file: Path | None = None) -> Truth:
+    """The persons' own annotations as truth, 1-based: PCKh's for MPII's joints, else that of a set with boxes.
+
+    Who else is on the images stands in `file`, a COCO file; without it the persons are each other's neighbours.
+    """
+    truth = _truth_of(samples)
+    if file is None:
+        return with_neighbours(truth, [str(name.image) for name in samples.names])
+    everybody = neighbours_in(file, samples.names)
+    images, ids = [name.image for name in samples.names], [name.annotation for name in samples.names]
+    hidden, near = where_others_are(truth.joints, images, ids, everybody)
+    return replace(truth, hidden_by_other=hidden, near_other=near)
+
+
+def with_neighbours(truth: Truth, images: Sequence[str]) -> Truth:
+    """The truth with who is near whom, from the image (N) of each person and their joints alone."""
+    rows = [str(row) for row in range(len(truth))]
+    everybody = neighbours_by_joints(images, rows, truth.joints, truth.labelled)
+    hidden, near = where_others_are(truth.joints, images, rows, everybody)
+    return replace(truth, hidden_by_other=hidden, near_other=near)
+
+
+def _truth_of(samples: Samples) -> Truth:
     joints, visible, why_not = samples.joints + 1, samples.visible, "the annotations have no visibility"
     if samples.skeleton.joints == MPII.joints:
-        return mpii_truth(joints, samples.labelled, samples.head_size, visible, why_not)
-    return coco_truth(joints, samples.labelled, samples.person_box, samples.area, samples.skeleton, visible, why_not)
+        truth = mpii_truth(joints, samples.labelled, samples.head_size, visible, why_not)
+        # The numbers tell a stand-in: a box's diagonal has this very size by chance only.
+        estimated = np.isclose(samples.head_size, _stand_in_sizes(joints, samples.labelled), rtol=1e-9, atol=0)
+        return replace(_with_stand_ins(truth, estimated, "the annotations have"), ids=samples.ids)
+    box, area = samples.person_box, samples.area
+    truth = coco_truth(joints, samples.labelled, box, area, samples.skeleton, visible, why_not)
+    return replace(truth, ids=samples.ids)
 
 
 def read_truth(path: Path, visible: Path | None = None) -> Truth:
     """Truth from gt_valid.mat or from an MPII valid.json, in 1-based pixels as both files have it.
 
-    Visibility comes from `visible` (a file of `read_visibility`), else from the truth's own `jnt_visible` or
-    `joints_visible`. Corrupt coordinates of MPII's file (0 although labelled) are kept: published numbers need them.
+    The gt_valid.mat of the same people that lies beside a valid.json is the truth for it, since JSON has no head boxes;
+    without one the head size is the usual stand-in. Either is said in the notes. The valid.json beside a gt_valid.mat
+    says what its people are called. Visibility comes from `visible` (a file of `read_visibility`), else from the
+    truth's own `jnt_visible` or `joints_visible`. Corrupt coordinates of MPII's file (0 although labelled) are kept:
+    published numbers need them.
 
     Raises:
         NodaError: a file cannot be read, or a record of it; the message names both.
@@ -161,10 +233,10 @@ def read_truth(path: Path, visible: Path | None = None) -> Truth:
 def read_visibility(path: Path) -> NDArray[np.int8]:
     """(N, 16) int8 of 1, 0, -1: `visible` of HDF5, `jnt_visible` of a .mat, `joints_visible` of a valid.json."""
     if path.suffix == ".json":
-        flags = _truth_from_json(path).visible
-        if flags is None:
+        known = _known(np.array([person.visible for person in read_everyone(path)]))
+        if known is None:
             raise NodaError(f"{path}: no record has joints_visible; `noda-synth convert` adds it from the .mat")
-        return flags
+        return known
     arrays = read_arrays(path, "visible", "jnt_visible")
     if "visible" in arrays:
         return arrays["visible"].astype(np.int8)
@@ -194,9 +266,27 @@ def _groups(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
 
 def _truth_from_mat(path: Path) -> Truth:
     content = read_gt_valid(path)
+    truth = _truth_of_content(content, path)
+    beside = people_beside(path)
+    if beside is None:
+        return truth
+    try:
+        people = read_everyone(beside)
+    except NodaError:  # it was not asked for: its faults are not those of the truth
+        return truth
+    return _named(truth, people) if belongs(content, people) else truth
+
+
+def _truth_of_content(content: GtValid, path: Path) -> Truth:
     if content.head_boxes is None:
         raise NodaError(f"{path}: no headboxes_src in this file; it should be MPII's gt_valid.mat")
     boxes, labelled = content.head_boxes, ~content.missing
+    if len(lost := np.argwhere(labelled & ~np.isfinite(content.joints).all(axis=2))):
+        row, joint = lost[0].tolist()
+        raise NodaError(
+            f"{path}: row {row}: {MPII.joints[joint]} is labelled, but pos_gt_src has no coordinates for it"
+            f" ({len(lost)} joints in all); correct them, or mark these joints in jnt_missing"
+        )
     sizes = HEAD_SIZE_PER_DIAGONAL * np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     visible = None if content.visible is None else _where_labelled(labelled, content.visible)
     return mpii_truth(content.joints, labelled, sizes, visible, f"{path.name} has no visibility")
@@ -204,13 +294,54 @@ def _truth_from_mat(path: Path) -> Truth:
 
 def _truth_from_json(path: Path) -> Truth:
     people = read_everyone(path)
+    beside = truth_beside(path)
+    content = read_gt_valid(beside) if beside else None
+    if beside is None or content is None or content.head_boxes is None:
+        return _truth_of_people(path, people)
+    if not belongs(content, people):
+        truth = _truth_of_people(path, people)
+        return replace(truth, notes=(*truth.notes, f"{beside.name} beside it is of other people: not used"))
+    truth = _truth_of_content(content, beside)
+    if truth.visible is None:
+        visible = _where_labelled(truth.labelled, np.array([person.visible for person in people]))
+        why_not = f"neither {path.name} nor {beside.name} has visibility"
+        truth = replace(truth, visible=_known(visible), why_not=why_not)
+    return replace(_named(truth, people), notes=(f"joints and head boxes of {beside.name} beside {path.name}",))
+
+
+def _truth_of_people(path: Path, people: list[Person]) -> Truth:
     joints = np.array([person.record["joints"] for person in people], np.float64)
     labelled = np.array([person.labelled for person in people])
     visible = np.array([person.visible for person in people])
+    sizes = _stand_in_sizes(joints, labelled)
+    truth = mpii_truth(joints, labelled, sizes, visible, f"{path.name} has no visibility")
+    return _named(_with_stand_ins(truth, np.isfinite(sizes), f"{path.name} has"), people)
+
+
+def _stand_in_sizes(joints: Floats, labelled: Bools) -> Floats:
+    """(N,) head sizes from head top and upper neck of (N, 16, 2) joints; NaN where one of them is missing."""
     top, neck = MPII.index["head_top"], MPII.index["upper_neck"]
-    lengths = np.linalg.norm(joints[:, top] - joints[:, neck], axis=1)
-    sizes = np.where(labelled[:, top] & labelled[:, neck], HEAD_SIZE_PER_SEGMENT * lengths, np.nan)
-    return mpii_truth(joints, labelled, sizes, visible, f"{path.name} has no visibility")
+    lengths = np.sqrt(((joints[:, top] - joints[:, neck]) ** 2).sum(axis=1))
+    return np.where(labelled[:, top] & labelled[:, neck], HEAD_SIZE_PER_SEGMENT * lengths, np.nan)
+
+
+def _with_stand_ins(truth: Truth, estimated: Bools, who_has: str) -> Truth:
+    """The truth with a note on the people (N,) bool whose head size is a stand-in, where there are any."""
+    if not estimated.any():
+        return truth
+    everyone = estimated.sum() + (0 if truth.unjudged is None else truth.unjudged.sum()) == len(estimated)
+    note = (
+        f"head sizes{'' if everyone else f' of {estimated.sum()} persons'} from neck and head top"
+        f" ({HEAD_SIZE_PER_SEGMENT} x their distance), since {who_has} no head boxes{'' if everyone else ' for them'}"
+    )
+    return replace(truth, notes=(note,), lacking="neither a head box nor both neck and head top")
+
+
+def _named(truth: Truth, people: list[Person]) -> Truth:
+    """The truth with what its people are called, and who is near whom."""
+    ids = PersonIds()
+    names = tuple(ids.with_id(person).person_id for person in people)
+    return replace(with_neighbours(truth, [person.image for person in people]), ids=names)
 
 
 def _where_labelled(labelled: Bools, visible: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -1,15 +1,15 @@
 """Loading weight files of all usual layouts, and never in part without saying so.
 
-Accepted: a plain state dict; {"state_dict": ..}; prefixes `module.` and `_orig_mod.`; MMPose's `backbone.*` with
-`keypoint_head.*` or `head.*`; ImageNet classifiers of torchvision, HRNet and timm; files without `num_batches_tracked`;
-float16 files; this project's checkpoints and slim files. Files are read with weights_only=True, always.
+Accepted: a plain state dict; {"state_dict": ..} and its like, a moving average first; prefixes `module.`, `_orig_mod.`
+and Lightning's `model.`; MMPose's `backbone.*` with `keypoint_head.*` or `head.*`; ImageNet classifiers of torchvision,
+HRNet and timm; files without `num_batches_tracked`; float16 files; .safetensors; this project's checkpoints and slim
+files. Files are read without running anything in them, always (`files.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
-import pickle
 import re
 import socket
 from collections.abc import Mapping
@@ -17,15 +17,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from noda_synth.data.skeleton import MPII, Skeleton
 from noda_synth.errors import NodaError
+from noda_train.models.files import read_content
 
 State = dict[str, Tensor]
 
-PREFIXES = ("module.", "_orig_mod.", "backbone.", "keypoint_head.", "head.")
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "keypoint_head.", "head.")
+AVERAGES = ("state_dict_ema", "model_ema", "ema", "average")
+"""The keys of moving averages, ours last: where there is one it is what its program evaluates."""
+WRAPPERS = (*AVERAGES, "state_dict", "model_state_dict", "model", "module", "network")
 LEFTOVERS = re.compile(
     r"(fc|classifier|incre_modules|downsamp_modules|data_preprocessor)\."  # classifiers and MMPose's normalisation
     r"|stage4\.2\.fuse_layers\.[123]\."  # HRNet classifiers use all branches to the end
@@ -37,13 +40,22 @@ TORCHVISION = {
     "simple_r101": "ResNet101",
     "simple_r152": "ResNet152",
 }
-PUBLIC_NAMES = {"hrnet_w32": "hrnet_w32", "hrnet_w48": "hrnet_w48"} | {k: v.lower() for k, v in TORCHVISION.items()}
-"""How the names of public ImageNet files begin."""
+PUBLIC_NAMES = {
+    "hrnet_w32": ("hrnet_w32", "hrnetv2_w32"),
+    "hrnet_w48": ("hrnet_w48", "hrnetv2_w48"),
+    **{model: (name.lower(), f"tv_{name.lower()}") for model, name in TORCHVISION.items()},
+}
+"""How the names of public ImageNet files begin: of torchvision and timm, and of HRNet's authors."""
+SUFFIXES = (".pth", ".pth.tar", ".pt", ".bin", ".safetensors")
 HEADS = ("deconv_layers.", "final_layer.")
 """What no ImageNet file can fill."""
+LAST = "final_layer."
+"""The layer that depends on the joints."""
 TIMEOUT_S = 20.0
 """Seconds without an answer after which a download is given up: some firewalls drop requests and say nothing."""
-HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.(?:pth|pt|tar|bin)")
+HASH_IN_NAME = re.compile(r"-(?=[0-9]*[a-f])([0-9a-f]{8,64})\.(?:pth|pt|tar|bin|safetensors)")
+"""Digits alone are a date or a number of steps: one hash of eight digits in forty looks so, and none of the files that
+are meant."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +80,11 @@ class Report:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a .pth file as a dictionary, after a check of the hash in its name."""
+    """The content of a weight file as a dictionary, after a check of the hash in its name."""
     if not path.is_file():
         raise NodaError(f"{path}: no such weight file")
     check_hash(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise NodaError(f"{path}: cannot be read as a file of plain weights: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict):
-        raise NodaError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
-    return content
+    return read_content(path)
 
 
 def check_hash(path: Path) -> None:
@@ -94,9 +100,8 @@ def check_hash(path: Path) -> None:
 
 def state_of(content: Mapping[str, Any], source: str) -> State:
     """The plain state dict within a file: wrappers unpacked, prefixes removed, floats in float32."""
-    # The last two are our own: what is evaluated of a run is its moving average, where it has one.
-    for wrapper in ("state_dict", "model_state_dict", "model", "average", "network"):
-        if isinstance(content.get(wrapper), Mapping):
+    for wrapper in WRAPPERS:
+        if _has_weights(content.get(wrapper)):
             return state_of(content[wrapper], source)
     state: State = {}
     for key, value in content.items():
@@ -111,6 +116,15 @@ def state_of(content: Mapping[str, Any], source: str) -> State:
     return state
 
 
+def _has_weights(content: object) -> bool:
+    """Whether this is a dictionary of tensors, or holds one under a usual key."""
+    if not isinstance(content, Mapping):
+        return False
+    return any(isinstance(value, Tensor) for value in content.values()) or any(
+        _has_weights(content.get(wrapper)) for wrapper in WRAPPERS
+    )
+
+
 def _plain(key: str) -> str:
     for prefix in PREFIXES:
         if key.startswith(prefix):
@@ -119,21 +133,22 @@ def _plain(key: str) -> str:
 
 
 def load_file(network: nn.Module, path: Path, skeleton: Skeleton) -> Report:
-    """Fill a network for these joints from a weight file. A head that is known to be for others is not used, though it
-    may be of the right size: CrowdPose and LSP both have 14 joints."""
+    """Fill a network for these joints from a weight file. A last layer that is known to be for others is not used,
+    though it may be of the right size: CrowdPose and LSP both have 14 joints."""
     content = read(path)
     state, stored = state_of(content, str(path)), content.get("skeleton")
     if stored is None or tuple(stored["joints"]) == skeleton.joints:
         return load(network, state, str(path))
-    trunk = {key: value for key, value in state.items() if not key.startswith(HEADS)}
-    report = load(network, trunk, str(path))
+    rest = {key: value for key, value in state.items() if not key.startswith(LAST)}
+    report = load(network, rest, str(path))
     head = f"the file's is for {stored['name']}, this network's for {skeleton.name}"
-    return replace(report, left_over=(*report.left_over, *(key for key in state if key not in trunk)), head=head)
+    return replace(report, left_over=(*report.left_over, *(key for key in state if key not in rest)), head=head)
 
 
 def load(network: nn.Module, state: State, source: str) -> Report:
-    """Fill a network from a plain state dict. The trunk has to be covered whole, in names and shapes; a head may stay
-    fresh (an ImageNet file has none, one trained on other joints does not fit), and the report says so."""
+    """Fill a network from a plain state dict. The trunk has to be covered whole, in names and shapes. A head may stay
+    fresh, and the report says so: all of it where the file has none (an ImageNet file), its last layer where that is
+    for another number of joints."""
     wanted = network.state_dict()
     # The final_layer of a classifier has the same name and another meaning.
     is_classifier = any(key.startswith(("classifier.", "incre_modules.", "final_layer.0.")) for key in state)
@@ -154,13 +169,14 @@ def load(network: nn.Module, state: State, source: str) -> Report:
             f" ({', '.join(absent_trunk[:3]) or 'none'}), {len(misfits)} of the file do not fit"
             f" ({', '.join(misfits[:3]) or 'none'}); choose the model that the file belongs to"
         )
-    fresh = tuple(key for key in absent if key.startswith(HEADS))
-    # Half a head is no head: its layers were trained together.
-    dropped = [key for key in usable if fresh and key.startswith(HEADS)]
+    absent_head = [key for key in absent if key.startswith(HEADS)]
+    # Half a head is no head: its layers were trained together. The last one alone has to change with the joints.
+    anew = LAST if all(key.startswith(LAST) for key in absent_head) else HEADS
+    dropped = [key for key in usable if absent_head and key.startswith(anew)]
     for key in dropped:
         del usable[key]
-    if dropped:
-        fresh = tuple(k for k in wanted if k.startswith(HEADS) and not k.endswith("num_batches_tracked"))
+    is_fresh = [key for key in wanted if absent_head and key.startswith(anew)]
+    fresh = tuple(key for key in is_fresh if not key.endswith("num_batches_tracked"))
     network.load_state_dict(usable, strict=False)  # completeness was checked above, key by key
     return Report(source, tuple(usable), fresh, (*left_over, *dropped), _other_head(state, wanted, is_classifier))
 
@@ -215,10 +231,20 @@ def initialise(
     if weights == "none":
         return None
     if weights in ("auto", "imagenet"):
-        if found := sorted(folder.glob(f"{PUBLIC_NAMES[model]}[-_]*.pth")):
-            return load_file(network, found[0], skeleton)
+        if (found := _public_file(model, folder)) is not None:
+            return load_file(network, found, skeleton)
         return load(network, imagenet(model), f"torchvision's {TORCHVISION[model]}")
     return load_file(network, Path(weights), skeleton)
+
+
+def _public_file(model: str, folder: Path) -> Path | None:
+    """The model's public ImageNet file in a folder, the first by name."""
+    named = re.compile(f"({'|'.join(PUBLIC_NAMES[model])})([-_.].*)?", re.IGNORECASE)
+    for path in sorted(folder.glob("*")):
+        suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+        if suffix and named.fullmatch(path.name.removesuffix(suffix)):
+            return path
+    return None
 
 
 def expected_channels(weights: str) -> str | None:
