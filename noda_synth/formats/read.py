@@ -22,6 +22,9 @@ from noda_synth.formats.mpii.release import Release, read_release
 from noda_synth.formats.mpii.split import Split, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
 
+_LONGEST = 500
+"""Characters of notes in the message that nobody is left."""
+
 
 def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool = False) -> Dataset:
     """Read a data set.
@@ -49,7 +52,8 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
         count = sum(problem.failed for problem in dataset.problems)
         fault = next((problem for problem in dataset.problems if problem.failed), None)
         first = f" The first of {count} faults: {fault.item}: {fault.reason}." if fault else ""
-        raise NodaError(f"nobody with a labelled joint to train with.{first}", layout.annotations)
+        told = "".join(f" {problem.reason}." for problem in dataset.problems if not problem.failed)
+        raise NodaError(f"nobody with a labelled joint to train with.{first}{told[:_LONGEST]}", layout.annotations)
     return dataset
 
 
