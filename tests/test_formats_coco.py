@@ -255,7 +255,7 @@ def test_polygons_of_two_points_are_left_out_of_an_outline(tmp_path: Path) -> No
 @pytest.mark.parametrize("names", [None, [], [*COCO.joints, "left_finger", "right_finger"]])
 def test_a_skeleton_is_enough_where_the_category_does_not_name_the_joints(tmp_path: Path, names: Any) -> None:
     category = {"id": 1, "name": "person", **({} if names is None else {"keypoints": names})}
-    with pytest.raises(NodaError, match="annotations with 17 joints.*--skeleton coco17"):
+    with pytest.raises(NodaError, match=r"annotations with 17 joints.*--skeleton coco17"):
         read(tmp_path, annotation(), categories=[category])
     dataset = read_dataset(Layout(tmp_path, tmp_path / "coco.json", "coco", skeleton=skeleton_file("coco17")))
     assert len(dataset.persons) == 1 and dataset.skeleton == COCO

@@ -101,7 +101,7 @@ class DataOptions:
     def open(self) -> tuple[Layout, Dataset, dict[str, str]]:
         """Where the files are, the data set, and the hashes of its annotation files. Raises NodaError."""
         from noda_synth.data.skeleton import skeleton_file
-        from noda_synth.formats import find_layout, read_dataset
+        from noda_synth.formats import as_annotated, find_layout, read_dataset
         from noda_synth.formats.files.detect import detect
         from noda_synth.runs.staging import file_hash
 
@@ -114,6 +114,7 @@ class DataOptions:
             # The list that splits is also the validation list that the written set carries along.
             layout = replace(layout, valid=self.split, gt_valid=None)
         dataset = read_dataset(layout, split=self.split, all_train=self.all_train)
+        layout = as_annotated(layout, dataset)
         if not self.follow_links:
             _check_links(layout, dataset)
         files = {

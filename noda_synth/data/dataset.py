@@ -221,6 +221,7 @@ class Dataset:
         source: "mpii_json", "mpii_mat" or "coco".
         header: what stands at the top of a COCO file (info, licenses, categories), else empty.
         crowds: the crowds on images of the training part, in the order of a COCO file.
+        upright, valid_upright: the images of the part were annotated as EXIF turns them, and have to be read so.
         categories: ids of the categories that are people's, in the order of a COCO file; empty for other formats.
     """
 
@@ -233,6 +234,8 @@ class Dataset:
     header: Mapping[str, Any] = field(default_factory=dict, repr=False)
     crowds: Sequence[Crowd] = ()
     categories: Sequence[int | str] = ()
+    upright: bool = False
+    valid_upright: bool = False
 
     @cached_property
     def by_image(self) -> ByImage:

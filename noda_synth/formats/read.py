@@ -21,6 +21,7 @@ from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_synth.formats.mpii.release import Release, read_release
 from noda_synth.formats.mpii.split import Split, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
+from noda_synth.formats.picture_sizes import with_checked_sizes
 
 _LONGEST = 500
 """Characters of notes in the message that nobody is left."""
@@ -114,15 +115,17 @@ def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) 
 
 
 def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
-    dataset = read_coco(layout.annotations, skeleton)
+    dataset = with_checked_sizes(read_coco(layout.annotations, skeleton), layout.images, layout.annotations.name)
     if layout.valid is None:
         return dataset
     valid = read_coco(layout.valid, skeleton)
+    valid = with_checked_sizes(valid, layout.valid_images or layout.images, layout.valid.name)
     if valid.skeleton != dataset.skeleton:
         raise NodaError(
             f"its keypoints are others than those of {layout.annotations}, or in another order.", layout.valid
         )
-    return replace(dataset, valid=valid.persons, problems=DiskList(chain(dataset.problems, valid.problems)))
+    problems = DiskList(chain(dataset.problems, valid.problems))
+    return replace(dataset, valid=valid.persons, problems=problems, valid_upright=valid.upright)
 
 
 class DatasetBuilder:

@@ -21,8 +21,8 @@ from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.joint_counts import Counts, count_states, total
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, mpii_record, write_validation
-from noda_synth.formats.files.atomic import write_json_lines, write_json_list
-from noda_synth.imaging.images import image_path
+from noda_synth.formats.files.atomic import write_bytes, write_json_lines, write_json_list
+from noda_synth.imaging.images import encode_as, image_path, is_turned, read_image
 from noda_synth.render.plan import Plan
 from noda_synth.render.settings import RenderRun
 from noda_synth.version import versions
@@ -112,8 +112,20 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
         if not source.exists():
             yield Problem("render", name, f"{source}: no such file, so the written data set lacks it too")
             continue
-        if how != "none":
+        if how != "none" and is_turned(source):
+            _write_upright(source, result / "images" / name)
+        elif how != "none":
             _put(source, result / "images" / name, out / "images" / name, how)
+
+
+def _write_upright(source: Path, target: Path) -> None:
+    """A copy as it was annotated, without the tag that would turn it once more."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_bytes(target, encode_as(read_image(source), target.suffix))
+        except ItemError:  # reported where the image is read
+            _put(source, target, target, "copy")
 
 
 def _put(source: Path, target: Path, final: Path, how: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.errors import NodaError
-from noda_synth.formats import Layout, read_dataset
+from noda_synth.formats import Layout, as_annotated, read_dataset
 from noda_synth.formats.mpii.records import read_persons
 from noda_synth.validate.findings import Finding
 
@@ -37,7 +37,8 @@ def read_tolerantly(layout: Layout, split: Path | None, all_train: bool) -> tupl
     findings: list[Finding] = []
     while True:
         try:
-            return layout, read_dataset(layout, split=split, all_train=all_train), findings
+            dataset = read_dataset(layout, split=split, all_train=all_train)
+            return as_annotated(layout, dataset), dataset, findings
         except NodaError as error:
             rest = _without(layout, error.path)
             if rest is None or error.path is None:

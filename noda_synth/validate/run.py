@@ -52,7 +52,19 @@ def validate(
     """
     layout, dataset, findings = read_tolerantly(layout, split, all_train)
     findings += [
-        Finding("unusable-record", problem.item, problem.reason) for problem in dataset.problems if problem.failed
+        Finding("unusable-record", problem.item, problem.reason)
+        for problem in dataset.problems
+        if problem.failed and problem.stage != "size"
+    ]
+    findings += [
+        Finding("size-differs", problem.item, problem.reason, problem.item)
+        for problem in dataset.problems
+        if problem.stage == "size"
+    ]
+    findings += [
+        Finding(problem.stage, problem.item, problem.reason)
+        for problem in dataset.problems
+        if problem.stage in ("ids", "outline", "upright")
     ]
     entries = Entries(layout, dataset)
     for entry in entries:

@@ -15,7 +15,7 @@ from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, head_size, joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import ItemError, NodaError
-from noda_synth.formats import Layout, find_layout, read_dataset
+from noda_synth.formats import Layout, as_annotated, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.layout import sibling_skeleton
 from noda_synth.imaging import images as image_files
@@ -108,6 +108,7 @@ def load(data: Path) -> Parts:
     """Read a data set of any joints, in MPII's layout or in COCO's, as `noda-synth render` writes them."""
     layout = find_layout(data)
     dataset = read_dataset(layout)
+    layout = as_annotated(layout, dataset)
     # The rows of MPII's lists are those of gt_valid.mat; COCO's people without keypoints cannot be judged.
     valid = (person for person in dataset.valid if layout.kind != "coco" or person.labelled.any())
     return Parts(
