@@ -88,7 +88,7 @@ def test_crowds_and_other_categories_stay_out_people_without_keypoints_in(tmp_pa
     ("bad", "reason"),
     [
         (7, "not an object"),
-        ({"category_id": 1}, "lacks id, image_id, keypoints"),
+        ({"category_id": 1}, "lacks id, image_id"),
         (annotation(9, image_id=6), "its image 6 is not among the images"),
         (annotation(9, keypoints=[1, 2, 2]), "keypoints: shape"),
         (annotation(9, keypoints=[float("nan")] * 51), "keypoints: NaN"),
@@ -274,3 +274,43 @@ def test_a_box_of_no_size_is_none(tmp_path: Path, box: Any) -> None:
     (person,) = read(tmp_path, annotation(bbox=box, area=0)).persons
     written = coco_annotation(person, annotation_id=1, image_id=5, size=(640, 480))
     assert min(written["bbox"][2:]) > 0 and written["area"] > 0
+
+
+def test_v_of_1_throughout_a_file_means_labelled(tmp_path: Path) -> None:
+    dataset = read(tmp_path, annotation(1, [1, 0, *[1] * 15]), annotation(2, 1, bbox=[9, 9, 9, 9]))
+    assert (dataset.persons[0].visible == UNKNOWN).all() and dataset.persons[0].labelled.sum() == 16
+    assert [problem.stage for problem in dataset.problems if "--v1-occluded" in problem.reason] == ["v1"]
+    written = coco_annotation(dataset.persons[0], annotation_id=1, image_id=5, size=(640, 480))
+    assert written["keypoints"] == dataset.persons[0].record["keypoints"]
+    assert (write_and_read(tmp_path, dataset.persons[0]).visible == UNKNOWN).all()
+    layout = Layout(tmp_path, tmp_path / "coco.json", "coco", insist_occluded=True)
+    assert (read_dataset(layout).persons[1].visible == OCCLUDED).all()
+
+
+def test_one_joint_of_2_makes_1_mean_occluded(tmp_path: Path) -> None:
+    dataset = read(tmp_path, annotation(1, 1), annotation(2, [2, *[1] * 16]))
+    assert (dataset.persons[0].visible == OCCLUDED).all()
+    assert not [problem for problem in dataset.problems if problem.stage == "v1"]
+
+
+@pytest.mark.parametrize("nothing", [None, []])
+def test_null_is_absent(tmp_path: Path, nothing: Any) -> None:
+    image = {"id": 5, "file_name": "a.jpg", "width": None, "height": None}
+    odd = annotation(2, bbox=nothing, area=None, keypoints=nothing, segmentation=nothing)
+    dataset = read(tmp_path, annotation(1), odd, images=[image])
+    assert [person.labelled.any() for person in dataset.persons] == [True, False]
+    assert dataset.images["a.jpg"].size is None and not dataset.problems
+    entry = coco_annotation(dataset.persons[1], annotation_id=2, image_id=5, size=(640, 480))
+    assert entry["keypoints"] == [0] * 51 and entry["num_keypoints"] == 0
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_an_unlabelled_joint_needs_no_numbers(tmp_path: Path, nothing: Any) -> None:
+    given = annotation(1, [0, *[2] * 16])
+    given["keypoints"][:2] = [nothing, nothing]
+    (person,) = read(tmp_path, given).persons
+    written = coco_annotation(person, annotation_id=1, image_id=5, size=(640, 480))
+    assert written["keypoints"][:3] == [0, 0, 0] and person.labelled.sum() == 16
+    given["keypoints"][3:6] = [nothing, nothing, 2]
+    with pytest.raises(NodaError, match="keypoints: "):
+        read(tmp_path, given)

@@ -68,7 +68,7 @@ def test_a_set_rendered_from_it_is_upright_and_without_tags(phone: Path, tmp_pat
     pool = tmp_path / "pool.h5"
     options = ("--levels", "posecut", "--everyone", "--jobs", 1)
     assert "read upright" in noda("build-pool", "--data", phone, "--out", pool, *options).output
-    out = Made(phone, pool).render(tmp_path / "out", "--ratio", 1)
+    out = Made(phone, pool).render(tmp_path / "out", "--ratio", 1, "--mask", "posecut")
     scene = json.loads((out / "annot" / "coco_train_scene.json").read_text())
     for image in scene["images"]:
         path = out / "images" / image["file_name"]

@@ -115,10 +115,11 @@ def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) 
 
 
 def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
-    dataset = with_checked_sizes(read_coco(layout.annotations, skeleton), layout.images, layout.annotations.name)
+    dataset = read_coco(layout.annotations, skeleton, insist_occluded=layout.insist_occluded)
+    dataset = with_checked_sizes(dataset, layout.images, layout.annotations.name)
     if layout.valid is None:
         return dataset
-    valid = read_coco(layout.valid, skeleton)
+    valid = read_coco(layout.valid, skeleton, insist_occluded=layout.insist_occluded)
     valid = with_checked_sizes(valid, layout.valid_images or layout.images, layout.valid.name)
     if valid.skeleton != dataset.skeleton:
         raise NodaError(

@@ -232,10 +232,12 @@ def report(run: RenderRun, plan: Plan, copies: Copies, problems: Sequence[Proble
 
 
 def joint_states(by_joint: Counts) -> dict[str, Any]:
-    """Labelled joints of the training part by what is known of them, the share known to be occluded, and by joint."""
+    """Labelled joints of the training part by what is known of them, the share known to be occluded (None where
+    nothing is known), and by joint."""
     all_joints = total(by_joint.values())
+    share = all_joints.occluded_share
     return {
         **asdict(all_joints),
-        "occluded_share": round(all_joints.occluded / max(1, all_joints.labelled), 6),
+        "occluded_share": None if share is None else round(share, 6),
         "by_joint": {joint: asdict(states) for joint, states in by_joint.items()},
     }

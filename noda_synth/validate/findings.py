@@ -96,6 +96,11 @@ KINDS = {
         "people with a box or an area of no size",
         "top-down trainers crop by the box, and OKS is scaled by the area: take those of the joints",
     ),
+    "v1": Kind(
+        WARNING,
+        "files whose v tells labelled joints only",
+        "nothing to be done if it means labelled; where it means occluded, say so with --v1-occluded",
+    ),
     "keypoint-count": Kind(
         WARNING,
         "people whose num_keypoints is not the number of labelled joints",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,17 @@ from noda_synth.formats.files.detect import COCO_LISTS, KINDS, detect, not_coco
 from noda_synth.formats.files.json_pieces import open_json
 
 
-def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
+def read_coco(path: Path, skeleton: Skeleton | None = None, *, insist_occluded: bool = False) -> Dataset:
     """Read one COCO keypoint file as a training part.
 
     Crowds, other categories and images that nobody is on stay out of `persons`; people without keypoints stay in.
-    An outline that cannot be read is left out of its person's record.
+    An outline that cannot be read is left out of its person's record. Where no joint of a whole file has v = 2, v = 1
+    says no more than that the joint is labelled (PoseTrack18 and others write it so): its visibility is unknown.
 
     Args:
         path: the file.
         skeleton: whose joints its category has to have; without it, the category has to have a shipped skeleton's.
+        insist_occluded: v = 1 is occluded even so.
 
     Raises:
         NodaError: the file is unusable as a whole, or has no category with these joints.
@@ -51,6 +54,12 @@ def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
     people_are = person_categories(content.header["categories"], skeleton, path, content.joint_counts)
     found, problems, others = people_are.skeleton, content.problems, Counter[int | str]()
     ids, crowds = _IdNotes(), DiskList[Crowd]()
+    flags = content.flags(people_are.ids)
+    labelled_only = flags == {1} and not insist_occluded
+    if labelled_only:
+        found = replace(found, visibility_unstated=found.joints)
+        note = "v = 1 at every labelled joint and 2 at none: read as labelled, visibility unknown"
+        problems.append(Problem("v1", path.name, f"{note} (--v1-occluded: as occluded)", failed=False))
 
     def persons() -> Iterator[Person]:
         for row, annotation in enumerate(content.annotations):
@@ -87,7 +96,7 @@ def read_coco(path: Path, skeleton: Skeleton | None = None) -> Dataset:
     problems.extend(Problem("ids", path.name, note, failed=False) for note in ids.notes())
     problems.extend(registry.problems)
     return Dataset(
-        skeleton=found,
+        skeleton=people_are.skeleton,
         images=content.images,
         persons=people,
         problems=problems,
@@ -170,6 +179,23 @@ class _Content:
                     counts.setdefault(category, set()).add(len(keypoints) // 3)
         return counts
 
+    def flags(self, categories: Collection[int | str]) -> set[Any]:
+        """The values of v other than 0 in the annotations of some categories; not all of them once there is a 2.
+
+        What `render` wrote is left out: there v = 1 means occluded.
+        """
+        found: set[Any] = set()
+        for annotation in self.annotations:
+            if not isinstance(annotation, dict) or annotation.get("category_id") not in categories:
+                continue
+            if "role" in noda_extension(annotation):
+                continue
+            if isinstance(keypoints := annotation.get("keypoints"), list):
+                found.update(value for value in keypoints[2::3] if isinstance(value, int | float) and value)
+            if 2 in found:
+                break
+        return found
+
     def image_of(self, image_id: int | str) -> Image | None:
         """The image of an id. ItemError where the id is that of several."""
         if names := self._twice.get(image_id):
@@ -185,7 +211,7 @@ class _Content:
                 image_id = identity(entry, "id")
                 name = image_name(entry.get("file_name"))
                 size = None
-                if "width" in entry and "height" in entry:
+                if entry.get("width") and entry.get("height"):
                     width, height = numbers([entry["width"], entry["height"]], (2,), "width and height")
                     size = (int(width), int(height))
                 index = self.images.add(Image(name, size, record=entry))
@@ -208,6 +234,20 @@ class _Content:
         self._image_indices = {
             image_id: self.images.index(image.name) for image_id, image in ids.items() if image.name not in named
         }
+
+
+def _known_keypoints(keypoints: Any, joints: int) -> Any:
+    """The keypoints; none labelled where there are none; and 0 for coordinates without a number where v is 0."""
+    if not keypoints:
+        return [0] * (3 * joints)
+    if not isinstance(keypoints, list) or len(keypoints) != 3 * joints or all(map(_is_number, keypoints)):
+        return keypoints
+    flags = keypoints[2::3]
+    return [0 if flags[place // 3] == 0 and not _is_number(value) else value for place, value in enumerate(keypoints)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and value == value  # NaN is not itself
 
 
 def _image(annotation: Mapping[str, Any], content: _Content) -> Image:
@@ -237,10 +277,11 @@ def _with_outline(annotation: Mapping[str, Any], content: _Content) -> tuple[Map
 
 
 def _person(annotation: Mapping[str, Any], content: _Content, skeleton: Skeleton) -> Person:
-    missing = [key for key in ("id", "image_id", "keypoints") if annotation.get(key) is None]
+    missing = [key for key in ("id", "image_id") if annotation.get(key) is None]
     if missing:
         raise ItemError(f"lacks {', '.join(missing)}")
     number, image = identity(annotation, "id"), _image(annotation, content)
+    annotation = {**annotation, "keypoints": _known_keypoints(annotation.get("keypoints"), len(skeleton))}
     table = numbers(annotation["keypoints"], (3 * len(skeleton),), "keypoints").reshape(-1, 3)
     flags = table[:, 2]
     if not np.isin(flags, (0, 1, 2)).all():
