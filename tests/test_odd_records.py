@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from noda_synth.errors import NodaError
+from noda_synth.formats import find_layout, read_dataset
 from noda_synth.formats.mpii.records import parse_record
 from noda_synth.pool.reader import DamagedPool, Pool
 from tests.command import noda
 from tests.conftest import Made
 from tests.mpii_files import record
-from tests.test_validate import change
+from tests.test_validate import change, findings
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,37 @@ def test_nothing_known_before_is_unknown_and_not_zero(drawn: Made, tmp_path: Pat
     change(data / "annot" / "train.json", lambda records: [one.pop("joints_visible", None) for one in records])
     result = noda("render", "--data", data, "--method", "cutout", "--out", tmp_path / "out", "--jobs", 1)
     assert "joints known to be occluded: unknown before" in result.output
+
+
+@pytest.mark.parametrize("spelling", ["{}", "./{}"])
+def test_people_of_validation_images_are_neither_cut_out_nor_covered(
+    drawn: Made, tmp_path: Path, spelling: str
+) -> None:
+    data = shutil.copytree(drawn.data, tmp_path / "data")
+    before = read_dataset(find_layout(data))
+    valid = json.loads((data / "annot" / "valid.json").read_text())
+    leaked = [{**one, "image": spelling.format(one["image"])} for one in valid]
+    change(data / "annot" / "train.json", lambda records: records.extend(leaked))
+    dataset = read_dataset(find_layout(data))
+    assert [person.person_id for person in dataset.persons] == [person.person_id for person in before.persons]
+    assert len(dataset.valid) == len(before.valid) and not any(person.duplicate for person in dataset.valid)
+    assert dataset.problems[0].reason.startswith(f"{len(dataset.leaked)} images stand in the training and in the valid")
+    images = {Path(one["image"]).name for one in valid}
+    assert {Path(name).name for name in dataset.leaked} == images
+    assert len(findings(data)["shared-image"]) == len(images)
+
+
+def test_coco_files_leak_as_well_unless_they_have_folders_of_their_own(drawn_coco: Made, tmp_path: Path) -> None:
+    data = shutil.copytree(drawn_coco.data, tmp_path / "data")
+    layout = find_layout(data)
+    content = json.loads(layout.annotations.read_text())
+    first = content["images"][0]
+    content["images"], content["annotations"] = (
+        [first], [one for one in content["annotations"] if one["image_id"] == first["id"]],
+    )  # fmt: skip
+    valid = tmp_path / "valid.json"
+    valid.write_text(json.dumps(content))
+    dataset = read_dataset(replace(layout, valid=valid))
+    assert list(dataset.leaked) == [first["file_name"]] and first["file_name"] not in dataset.images
+    apart = read_dataset(replace(layout, valid=valid, valid_images=tmp_path))
+    assert not apart.leaked and first["file_name"] in apart.images

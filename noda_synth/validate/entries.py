@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class Entries(Iterable[Entry]):
         self._dataset, self._kind = dataset, layout.kind
         self._files = {TRAINING: layout.annotations, VALIDATION: layout.valid or layout.annotations}
         self._records = {
-            part: _usable_rows(self._files[part]) if len(people) and layout.kind == "mpii_json" else array("L")
+            part: self._rows(part) if len(people) and layout.kind == "mpii_json" else array("L")
             for part, people in self._parts()
         }
 
@@ -90,10 +90,14 @@ class Entries(Iterable[Entry]):
             where = f"{file} person {person.person_id}"
         return Entry(person, where, part)
 
+    def _rows(self, part: str) -> array[int]:
+        return _usable_rows(self._files[part], self._dataset.leaked if part == TRAINING else ())
+
     def _parts(self) -> tuple[tuple[str, Sequence[Person]], ...]:
         return (TRAINING, self._dataset.persons), (VALIDATION, self._dataset.valid)
 
 
-def _usable_rows(file: Path) -> array[int]:
-    """Numbers of the records of an MPII JSON file that can be used."""
-    return array("L", (row for row, person in enumerate(read_persons(file)) if person))
+def _usable_rows(file: Path, leaked: Collection[str]) -> array[int]:
+    """Numbers of the records of an MPII JSON file that can be used, and are not on leaked images."""
+    people = enumerate(read_persons(file))
+    return array("L", (row for row, person in people if person and person.image not in leaked))
