@@ -26,7 +26,7 @@ import numpy as np
 from noda_synth import Occluder
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.imaging.compositing import Overlay, overlap
-from noda_synth.imaging.images import BGRImage, decode_image, image_path, read_checked, read_image
+from noda_synth.imaging.images import BGRImage, decode_checked, decode_image, image_path, read_checked, read_image
 from noda_synth.imaging.jpeg import SOURCE_QUALITY
 from noda_synth.masks import LEVELS
 from noda_synth.methods import Sources
@@ -97,7 +97,7 @@ def measure(data: Path, number: int, folder: Path, preset: str, quality: int | s
         floor = time.process_time() - start
         times = [time.process_time()]
         source = read_checked(path)
-        image = decode_image(source, str(path))
+        image = decode_checked(source, path)
         times.append(time.process_time())
         overlay = compose(image, method, spec.placement)
         times.append(time.process_time())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Person
-from noda_synth.data.skeleton import COCO, MPII
+from noda_synth.data.skeleton import COCO, MPII, skeleton_file
 from noda_synth.errors import NodaError
 from noda_synth.formats import (
     Layout,
@@ -77,8 +77,10 @@ def test_crowds_and_other_categories_stay_out_people_without_keypoints_in(tmp_pa
     assert [person.person_id for person in dataset.persons] == ["1", "4"]
     assert [person.person_id for person in dataset.samples] == ["1"]
     assert sorted(problem.reason for problem in dataset.problems) == [
-        "1 annotations of other categories left out", "1 crowds left out",
-    ]  # fmt: skip
+        "1 annotations of other categories left out (category_id 18; that of people: 1)",
+        "1 crowds, which are nobody's training sample",
+    ]
+    assert [(crowd.image, crowd.record["id"]) for crowd in dataset.crowds] == [("a.jpg", 2)]
     assert not any(problem.failed for problem in dataset.problems)
 
 
@@ -86,7 +88,7 @@ def test_crowds_and_other_categories_stay_out_people_without_keypoints_in(tmp_pa
     ("bad", "reason"),
     [
         (7, "not an object"),
-        ({"category_id": 1}, "lacks id, image_id, keypoints"),
+        ({"category_id": 1}, "lacks id, image_id"),
         (annotation(9, image_id=6), "its image 6 is not among the images"),
         (annotation(9, keypoints=[1, 2, 2]), "keypoints: shape"),
         (annotation(9, keypoints=[float("nan")] * 51), "keypoints: NaN"),
@@ -196,3 +198,119 @@ def test_the_file_keeps_the_header_and_is_the_same_every_time(tmp_path: Path) ->
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
     written = json.loads((tmp_path / "1.json").read_text())
     assert written == {**header, "images": [IMAGE], "annotations": [entry]}
+
+
+def test_an_image_id_that_stands_twice_is_refused_by_name(tmp_path: Path) -> None:
+    images = [IMAGE, {"id": 5, "file_name": "b.jpg"}, {"id": 6, "file_name": "c.jpg"}]
+    dataset = read(tmp_path, annotation(1), annotation(2, image_id=6), images=images)
+    assert [person.person_id for person in dataset.persons] == ["2"]
+    assert list(dataset.images) == ["c.jpg"]
+    assert all("5 stands twice (a.jpg, b.jpg)" in f"{p.item} {p.reason}".replace("id ", "") for p in dataset.problems)
+    assert all(problem.failed for problem in dataset.problems)
+
+
+def test_the_same_image_twice_is_one(tmp_path: Path) -> None:
+    dataset = read(tmp_path, annotation(1), images=[IMAGE, IMAGE])
+    assert len(dataset.persons) == 1 and not dataset.problems
+
+
+def test_ids_that_pycocotools_cannot_take_are_told(tmp_path: Path) -> None:
+    ids = [7, 7, 0, "a", 2**63, 9.0]
+    given = [annotation(number, bbox=[row, 0, 5, 5], flags=row % 2 + 1) for row, number in enumerate(ids)]  # type: ignore[arg-type]
+    dataset = read(tmp_path, *given)
+    assert [person.person_id for person in dataset.persons] == ["7", "7~2", "0", "a", str(2**63), "9"]
+    notes = [problem.reason for problem in dataset.problems if problem.stage == "ids"]
+    assert notes[0].startswith("1 annotations with the id of another (7 for one)")
+    assert notes[1].startswith("3 annotation ids are 0, negative, text, or beyond 64 bits (0 for one)")
+
+
+@pytest.mark.parametrize(
+    ("outline", "reason"),
+    [
+        ([1, 2, 3, 4, 5, 6], "neither polygons"),
+        ([[1, 2, 3, 4, 5]], "5 numbers"),
+        ([[1, 2, 3, 4]], "no polygon of three points"),
+        ({"size": [640, 480], "counts": [640 * 480]}, "size"),
+        ({"size": [480, 640], "counts": [12]}, "add up"),
+        ({"exterior": [[1, 2], [3, 4], [5, 6]]}, "run lengths"),
+        ("outline", "neither"),
+        ([{"x": 1}], "neither"),
+    ],
+)
+def test_an_outline_that_cannot_be_read_costs_itself(tmp_path: Path, outline: Any, reason: str) -> None:
+    dataset = read(tmp_path, annotation(42, segmentation=outline))
+    (person,) = dataset.persons
+    assert "segmentation" not in person.record and person.labelled.all()
+    (problem,) = dataset.problems
+    assert (problem.stage, problem.failed) == ("outline", False)
+    assert "(id 42)" in problem.item and reason in problem.reason
+
+
+def test_polygons_of_two_points_are_left_out_of_an_outline(tmp_path: Path) -> None:
+    dataset = read(tmp_path, annotation(42, segmentation=[[1, 2, 3, 4], [1, 2, 3, 4, 5, 9]]))
+    assert dataset.persons[0].record["segmentation"] == [[1, 2, 3, 4, 5, 9]]
+    assert [problem.stage for problem in dataset.problems] == ["outline"]
+
+
+@pytest.mark.parametrize("names", [None, [], [*COCO.joints, "left_finger", "right_finger"]])
+def test_a_skeleton_is_enough_where_the_category_does_not_name_the_joints(tmp_path: Path, names: Any) -> None:
+    category = {"id": 1, "name": "person", **({} if names is None else {"keypoints": names})}
+    with pytest.raises(NodaError, match=r"annotations with 17 joints.*--skeleton coco17"):
+        read(tmp_path, annotation(), categories=[category])
+    dataset = read_dataset(Layout(tmp_path, tmp_path / "coco.json", "coco", skeleton=skeleton_file("coco17")))
+    assert len(dataset.persons) == 1 and dataset.skeleton == COCO
+    assert dataset.header["categories"][0]["keypoints"] == list(COCO.joints)
+    with pytest.raises(NodaError, match="no category with the 16 keypoints"):
+        read_dataset(Layout(tmp_path, tmp_path / "coco.json", "coco", skeleton=skeleton_file("mpii16")))
+
+
+def test_nobody_of_a_persons_category_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NodaError, match="category_id 0; that of people: 1"):
+        read(tmp_path, annotation(category_id=0))
+
+
+@pytest.mark.parametrize("box", [[10, 20, 30, 0.0], [10, 20, -5, -5], [0, 0, 0, 0], None])
+def test_a_box_of_no_size_is_none(tmp_path: Path, box: Any) -> None:
+    (person,) = read(tmp_path, annotation(bbox=box, area=0)).persons
+    written = coco_annotation(person, annotation_id=1, image_id=5, size=(640, 480))
+    assert min(written["bbox"][2:]) > 0 and written["area"] > 0
+
+
+def test_v_of_1_throughout_a_file_means_labelled(tmp_path: Path) -> None:
+    dataset = read(tmp_path, annotation(1, [1, 0, *[1] * 15]), annotation(2, 1, bbox=[9, 9, 9, 9]))
+    assert (dataset.persons[0].visible == UNKNOWN).all() and dataset.persons[0].labelled.sum() == 16
+    assert [problem.stage for problem in dataset.problems if "--v1-occluded" in problem.reason] == ["v1"]
+    written = coco_annotation(dataset.persons[0], annotation_id=1, image_id=5, size=(640, 480))
+    assert written["keypoints"] == dataset.persons[0].record["keypoints"]
+    assert (write_and_read(tmp_path, dataset.persons[0]).visible == UNKNOWN).all()
+    layout = Layout(tmp_path, tmp_path / "coco.json", "coco", insist_occluded=True)
+    assert (read_dataset(layout).persons[1].visible == OCCLUDED).all()
+
+
+def test_one_joint_of_2_makes_1_mean_occluded(tmp_path: Path) -> None:
+    dataset = read(tmp_path, annotation(1, 1), annotation(2, [2, *[1] * 16]))
+    assert (dataset.persons[0].visible == OCCLUDED).all()
+    assert not [problem for problem in dataset.problems if problem.stage == "v1"]
+
+
+@pytest.mark.parametrize("nothing", [None, []])
+def test_null_is_absent(tmp_path: Path, nothing: Any) -> None:
+    image = {"id": 5, "file_name": "a.jpg", "width": None, "height": None}
+    odd = annotation(2, bbox=nothing, area=None, keypoints=nothing, segmentation=nothing)
+    dataset = read(tmp_path, annotation(1), odd, images=[image])
+    assert [person.labelled.any() for person in dataset.persons] == [True, False]
+    assert dataset.images["a.jpg"].size is None and not dataset.problems
+    entry = coco_annotation(dataset.persons[1], annotation_id=2, image_id=5, size=(640, 480))
+    assert entry["keypoints"] == [0] * 51 and entry["num_keypoints"] == 0
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_an_unlabelled_joint_needs_no_numbers(tmp_path: Path, nothing: Any) -> None:
+    given = annotation(1, [0, *[2] * 16])
+    given["keypoints"][:2] = [nothing, nothing]
+    (person,) = read(tmp_path, given).persons
+    written = coco_annotation(person, annotation_id=1, image_id=5, size=(640, 480))
+    assert written["keypoints"][:3] == [0, 0, 0] and person.labelled.sum() == 16
+    given["keypoints"][3:6] = [nothing, nothing, 2]
+    with pytest.raises(NodaError, match="keypoints: "):
+        read(tmp_path, given)

@@ -172,6 +172,7 @@ def test_own_visibility_wins_over_the_mat(tmp_path: Path) -> None:
 
 def test_an_image_in_both_parts_is_told(tmp_path: Path) -> None:
     valid = write_json(tmp_path / "valid.json", [record("a.jpg", shifted(50))])
-    dataset = read(tmp_path, [record("a.jpg")], valid=valid)
+    dataset = read(tmp_path, [record("a.jpg"), record("b.jpg")], valid=valid)
     assert "training and in the validation part" in dataset.problems[0].reason
+    assert [person.image for person in dataset.persons] == ["b.jpg"]
     assert [person.person_id for person in dataset.valid] == ["a.jpg#1"]

@@ -20,7 +20,7 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_atomically
-from noda_synth.imaging.images import MAX_PIXELS, decode_image, image_path, read_checked, read_image
+from noda_synth.imaging.images import MAX_PIXELS, decode_checked, image_path, read_checked, read_image
 from noda_synth.imaging.jpeg import SOURCE_QUALITY, encode_as
 from noda_synth.runs import jobs
 from noda_synth.runs.progress import Progress
@@ -193,7 +193,7 @@ def _paint_twins(
         try:
             path_of_valid = image_path(valid_images, spec.line["source"])
             data = read_checked(path_of_valid, max_pixels)
-            picture = decode_image(data, str(path_of_valid))
+            picture = decode_checked(data, path_of_valid)
             source = read_image(image_path(images, spec.occluder.image), max_pixels)
             mended += paint_twin(picture, source, spec, skeleton)
         except ItemError as error:

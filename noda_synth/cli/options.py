@@ -78,6 +78,14 @@ def skeleton_option() -> Callable[[Command], Command]:
     )
 
 
+def v1_option() -> Callable[[Command], Command]:
+    return click.option(
+        "--v1-occluded",
+        is_flag=True,
+        help="v = 1 is occluded in COCO files without any v = 2, too, where it usually means labelled.",
+    )
+
+
 def seed_option(command: Command) -> Command:
     return click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is drawn.")(command)
 
@@ -100,7 +108,8 @@ def _bundle(name: str, kind: type[Any], *options: Callable[[Any], Any]) -> Calla
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which data set: --data, --images, --annotations, --skeleton, --split, --all-train, --follow-links."""
+    """Which data set: --data, --images, --annotations, --skeleton, --split, --all-train, --follow-links,
+    --v1-occluded."""
 
     data: Path | None = None
     images: Path | None = None
@@ -109,6 +118,7 @@ class DataOptions:
     split: Path | None = None
     all_train: bool = False
     follow_links: bool = False
+    v1_occluded: bool = False
 
     def open(self) -> tuple[Layout, Dataset, dict[str, str]]:
         """Where the files are, the data set, and the hashes of its annotation files. Raises NodaError."""
@@ -128,6 +138,7 @@ data_options = _bundle(
     path_option("--split", help="For the .mat: who is for validation (valid.json, valid.h5, list of image names)."),
     click.option("--all-train", is_flag=True, help="For the .mat: everyone is for training."),
     click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder."),
+    v1_option(),
 )
 
 

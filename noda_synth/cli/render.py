@@ -314,12 +314,13 @@ def _echo_report(content: dict[str, Any], out: Path, elapsed: float) -> None:
     if counts["covered_people"] < counts["wanted"]:
         click.echo(f"  {counts['wanted']} were asked for, but no more admit a placement or could be rendered")
     _echo_passed_over(content["passed_over"])
-    before, after = (100 * joints[when]["occluded_share"] for when in ("before", "after"))
+    shares = (joints[when]["occluded_share"] for when in ("before", "after"))
+    before, after = ("unknown" if share is None else f"{100 * share:.1f} %" for share in shares)
     if (quality := content["settings"]["placement"].get("body_quality", 1)) < 1:
         click.echo(
             f"  {counts['bodies']} bodies, the best {100 * quality:g} % of {counts['pool_bodies']}, to draw from"
         )
-    click.echo(f"  joints known to be occluded: {before:.1f} % before, {after:.1f} % after")
+    click.echo(f"  joints known to be occluded: {before} before, {after} after")
 
 
 def _verb(content: dict[str, Any]) -> str:

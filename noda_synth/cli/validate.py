@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from noda_synth.cli.errors import echo_some, exits
-from noda_synth.cli.options import path_option, skeleton_option, workers
+from noda_synth.cli.options import path_option, skeleton_option, v1_option, workers
 
 if TYPE_CHECKING:
     from noda_synth.validate.findings import Finding
@@ -25,6 +25,7 @@ _HAS_ERRORS = 1
 @path_option("--images", help="The images folder, if it lies elsewhere.")
 @skeleton_option()
 @path_option("--split", help="For the .mat: who is for validation.")
+@v1_option()
 @click.option("--headers", is_flag=True, help="Read the images' headers alone: quick, but misses damage further on.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
 @path_option("--json", "report", help="Write all findings into this file.")
@@ -39,6 +40,7 @@ def command(
     images: Path | None,
     skeleton: str | None,
     split: Path | None,
+    v1_occluded: bool,
     headers: bool,
     strict: bool,
     report: Path | None,
@@ -68,6 +70,7 @@ def command(
     from noda_synth.validate.run import validate
 
     layout = find_layout(data, images) if data.is_dir() else find_layout(None, images, data)
+    layout = replace(layout, insist_occluded=v1_occluded)
     if skeleton is not None:
         layout = replace(layout, skeleton=skeleton_file(skeleton))
     if layout.kind != "mpii_mat":

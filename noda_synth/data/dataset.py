@@ -80,6 +80,14 @@ class Image:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """A region of people who are not annotated one by one (COCO's iscrowd): name of its image, and the record."""
+
+    image: str
+    record: Mapping[str, Any] = field(repr=False)
+
+
 class People(Sequence[Person]):
     """Persons, with what is asked of all of them at once: on which images they are, and who has a labelled joint."""
 
@@ -212,6 +220,10 @@ class Dataset:
         problems: records that could not be used, and what else is worth knowing about the files.
         source: "mpii_json", "mpii_mat" or "coco".
         header: what stands at the top of a COCO file (info, licenses, categories), else empty.
+        crowds: the crowds on images of the training part, in the order of a COCO file.
+        leaked: names of images in the training list that are validation images, too: nobody on them is in `persons`.
+        upright, valid_upright: the images of the part were annotated as EXIF turns them, and have to be read so.
+        categories: ids of the categories that are people's, in the order of a COCO file; empty for other formats.
     """
 
     skeleton: Skeleton
@@ -221,6 +233,11 @@ class Dataset:
     problems: Sequence[Problem] = ()
     source: str = "mpii_json"
     header: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    crowds: Sequence[Crowd] = ()
+    categories: Sequence[int | str] = ()
+    leaked: Collection[str] = ()
+    upright: bool = False
+    valid_upright: bool = False
 
     @cached_property
     def by_image(self) -> ByImage:
@@ -235,6 +252,11 @@ class Dataset:
     def samples(self) -> Sequence[Person]:
         """The training samples: people with at least one labelled joint."""
         return Subset(self.persons, self.persons.samples)
+
+
+def same_name(name: str) -> str:
+    """A name that all spellings of an image's name share: `./a.jpg` and `b//c.jpg` are `a.jpg` and `b/c.jpg`."""
+    return PurePosixPath(name).as_posix()
 
 
 def stays_inside(name: str) -> bool:

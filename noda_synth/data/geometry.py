@@ -5,6 +5,9 @@ Points are (N, 2) float64, x and y in 0-based pixels; sizes of images are (width
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +42,12 @@ def padded_box(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np
     margin = BOX_MARGIN * max(x2 - x1, y2 - y1)
     limits = (size[0], size[1], size[0], size[1])
     return np.asarray(np.clip([x1 - margin, y1 - margin, x2 + 1 + margin, y2 + 1 + margin], 0, limits))
+
+
+def stated_box(record: Mapping[str, Any]) -> Sequence[float] | None:
+    """The box x, y, width, height of a COCO annotation; None where there is none, or one of no size."""
+    box: Sequence[float] | None = record.get("bbox") if "keypoints" in record else None
+    return box if box and box[2] > 0 and box[3] > 0 else None
 
 
 def inside(joints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -54,6 +54,7 @@ class Layout:
         gt_valid: the evaluation truth (gt_valid.mat), or None.
         valid_images: the folder of the validation images where it is another one (COCO's val2017), else None.
         skeleton: the data set's own skeleton file, or None: the skeleton then shows in the annotations.
+        insist_occluded: v = 1 is occluded even in a COCO file without any v = 2.
     """
 
     images: Path
@@ -64,6 +65,7 @@ class Layout:
     gt_valid: Path | None = None
     valid_images: Path | None = None
     skeleton: Path | None = None
+    insist_occluded: bool = False
 
 
 def find_layout(data: Path | None, images: Path | None = None, annotations: Path | None = None) -> Layout:

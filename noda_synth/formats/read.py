@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from noda_synth.data.dataset import Dataset, Image, Images, People, Person
+from noda_synth.data.dataset import Dataset, Image, Images, People, Person, same_name
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError, Problem
@@ -21,7 +22,11 @@ from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_synth.formats.mpii.release import Release, read_release
 from noda_synth.formats.mpii.split import Split, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
+from noda_synth.formats.picture_sizes import with_checked_sizes
 from noda_synth.formats.yolo.read import read_yolo
+
+_LONGEST = 500
+"""Characters of notes in the message that nobody is left."""
 
 
 def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool = False) -> Dataset:
@@ -52,14 +57,16 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
         count = sum(problem.failed for problem in dataset.problems)
         fault = next((problem for problem in dataset.problems if problem.failed), None)
         first = f" The first of {count} faults: {fault.item}: {fault.reason}." if fault else ""
-        raise NodaError(f"nobody with a labelled joint to train with.{first}", layout.annotations)
+        told = "".join(f" {problem.reason}." for problem in dataset.problems if not problem.failed)
+        raise NodaError(f"nobody with a labelled joint to train with.{first}{told[:_LONGEST]}", layout.annotations)
     return dataset
 
 
 def _from_json(layout: Layout) -> Dataset:
     ids, problems = PersonIds(), DiskList[Problem]()
     release = read_release(layout.mat) if layout.mat else None
-    builder = DatasetBuilder(layout, release.images if release else {})
+    held = {same_name(person.image) for person in read_persons(layout.valid) if person} if layout.valid else set()
+    builder = DatasetBuilder(layout, release.images if release else {}, held)
     people: Iterator[Person] = (ids.with_id(person) for person in read_persons(layout.annotations, problems) if person)
     if release is None:
         builder.add_training(people)
@@ -113,22 +120,54 @@ def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) 
 
 
 def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
-    dataset = read_coco(layout.annotations, skeleton)
+    dataset = read_coco(layout.annotations, skeleton, insist_occluded=layout.insist_occluded)
+    dataset = with_checked_sizes(dataset, layout.images, layout.annotations.name)
     if layout.valid is None:
         return dataset
-    valid = read_coco(layout.valid, skeleton)
+    valid = read_coco(layout.valid, skeleton, insist_occluded=layout.insist_occluded)
+    valid = with_checked_sizes(valid, layout.valid_images or layout.images, layout.valid.name)
     if valid.skeleton != dataset.skeleton:
         raise NodaError(
             f"its keypoints are others than those of {layout.annotations}, or in another order.", layout.valid
         )
-    return replace(dataset, valid=valid.persons, problems=DiskList(chain(dataset.problems, valid.problems)))
+    if layout.valid_images is None:  # with a folder of its own the same name is another image
+        held = {same_name(name) for name in valid.persons.image_names}
+        dataset = _without_leaks(dataset, held, layout.annotations.name)
+    problems = DiskList(chain(dataset.problems, valid.problems))
+    return replace(dataset, valid=valid.persons, problems=problems, valid_upright=valid.upright)
+
+
+def leak(file: str, people: Mapping[str, int]) -> Problem:
+    """The note on validation images in a training list, from the number of people on each."""
+    reason = (
+        f"{len(people)} images stand in the training and in the validation part, {next(iter(people))} for one: their "
+        f"{sum(people.values())} people are left out of training, neither cut out nor covered"
+    )
+    return Problem("leak", file, reason, failed=False)
+
+
+def _without_leaks(dataset: Dataset, held: Collection[str], file: str) -> Dataset:
+    """The training part of a COCO file without the images of the validation part, by `same_name`."""
+    people = Counter(person.image for person in dataset.persons if same_name(person.image) in held)
+    if not people:
+        return dataset
+    return replace(
+        dataset,
+        images=Images(image for image in dataset.images.values() if image.name not in people),
+        persons=People(person for person in dataset.persons if person.image not in people),
+        crowds=[crowd for crowd in dataset.crowds if crowd.image not in people],
+        problems=DiskList(chain([leak(file, people)], dataset.problems)),
+        leaked=tuple(people),
+    )
 
 
 class DatasetBuilder:
     """A data set in the making: the training part is added before the validation part."""
 
-    def __init__(self, layout: Layout, known: Mapping[str, Image]) -> None:
-        self._file, self._known = layout.annotations.name, known
+    def __init__(self, layout: Layout, known: Mapping[str, Image], held: Collection[str] = ()) -> None:
+        """`known`: images by name; `held`: the validation images (`same_name`), whose people are not trained on."""
+        self._file, self._known, self._held = layout.annotations.name, known, held
+        self._leaked: Counter[str] = Counter()
         self._registry = PersonRegistry(self._file)
         self._images = Images()
         self._train = People()
@@ -139,6 +178,9 @@ class DatasetBuilder:
 
     def _with_images(self, persons: Iterable[Person]) -> Iterator[Person]:
         for person in persons:
+            if self._held and same_name(person.image) in self._held:
+                self._leaked[person.image] += 1
+                continue
             if person.image not in self._images:
                 self._images.add(self._known.get(person.image) or Image(person.image))
             yield person
@@ -147,10 +189,9 @@ class DatasetBuilder:
         """The whole, with the usable people of the validation part."""
         rest = self._registry.add_all(person for person in valid if person is not None)
         problems.extend(self._registry.problems)
-        if shared := sorted({person.image for person in rest if person.image in self._images}):
-            reason = f"{len(shared)} images stand in the training and in the validation part, {shared[0]} for one"
-            problems.append(Problem("read", self._file, reason, failed=False))
-        return Dataset(MPII, self._images, self._train, rest, problems, source)
+        if self._leaked:
+            problems = DiskList(chain([leak(self._file, self._leaked)], problems))
+        return Dataset(MPII, self._images, self._train, rest, problems, source, leaked=tuple(self._leaked))
 
 
 def _with_known_visibility(

@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 from noda_synth.data.dataset import Dataset
 from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError
+from noda_synth.formats import as_annotated
 from noda_synth.formats.files.detect import detect
 from noda_synth.formats.layout import Layout, find_layout
 from noda_synth.formats.read import read_dataset
@@ -27,6 +28,7 @@ class DataOptions(TypedDict, total=False):
     skeleton: a TOML file or a shipped name; told by the joints' names if left out.
     split, all_train: for the original .mat: who is for validation, or that everyone is for training.
     follow_links: images may be symbolic links out of their folder.
+    v1_occluded: v = 1 means occluded, also where no joint of the file has v = 2.
     """
 
     images: AnyPath | None
@@ -35,6 +37,7 @@ class DataOptions(TypedDict, total=False):
     split: AnyPath | None
     all_train: bool
     follow_links: bool
+    v1_occluded: bool
 
 
 def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[Layout, Dataset, dict[str, str]]:
@@ -51,13 +54,15 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     skeleton, all_train = options.get("skeleton"), options.get("all_train", False)
     # With a file named and no folder, the default folder does not decide where its neighbours are.
     folder = _DEFAULT_DATA if data is None and annotations is None else _path(data)
-    layout = find_layout(folder, images, annotations)
+    insist = options.get("v1_occluded", False)
+    layout = replace(find_layout(folder, images, annotations), insist_occluded=insist)
     if skeleton is not None:
         layout = replace(layout, skeleton=skeleton_file(str(skeleton)))
     if split is not None and layout.valid != split and detect(split) == "mpii_json":
         # The list that splits is also the validation list that the written set carries along.
         layout = replace(layout, valid=split, gt_valid=None)
     dataset = read_dataset(layout, split=split, all_train=all_train)
+    layout = as_annotated(layout, dataset)
     if not options.get("follow_links", False):
         _check_links(layout, dataset)
     files = {
@@ -70,7 +75,8 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     inputs = {role: file_hash(file)[:16] for role, file in files.items() if file}
     if layout.kind == "yolo":
         inputs["labels"] = labels_hash(layout.annotations)[:16]
-    return layout, dataset, {**inputs, "all_train": str(all_train)}
+    insisted = {"v1_occluded": "True"} if insist else {}
+    return layout, dataset, {**inputs, "all_train": str(all_train), **insisted}
 
 
 def _path(value: object) -> Path | None:

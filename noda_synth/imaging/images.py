@@ -35,8 +35,19 @@ _END_OF_IMAGE = b"\xff\xd9"
 # A marker with something to say: inside a scan every 0xFF is followed by 0x00 or by the number of a restart.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
 _PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+_ORIENTATION = 0x0112
+_ON_ITS_SIDE = 5
+# Orientation -> quarter turns to the left, and whether to mirror then.
+_TURNS = {
+    1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True),
+    5: (-1, True), 6: (-1, False), 7: (1, True), 8: (1, False),
+}  # fmt: skip
 # Nearly every JPEG states its size within so many bytes, thumbnails included.
 _HEAD_BYTES = 1 << 16
+
+
+class UprightPath(type(Path())):  # type: ignore[misc]  # Path itself cannot be derived from before Python 3.12
+    """A folder, or an image in it, whose annotations were made on pictures turned as EXIF says: it is read that way."""
 
 
 def image_path(folder: Path, name: str) -> Path:
@@ -59,28 +70,43 @@ def links_out(folder: Path, names: Iterable[str]) -> Iterator[str]:
 
 
 def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """(width, height) in pixels from the header alone, not turned by EXIF. Raises ItemError."""
+    """(width, height) in pixels from the header alone, turned by EXIF only for an UprightPath. Raises ItemError."""
     try:
         with path.open("rb") as stream:
             size = plain_size(stream.read(_HEAD_BYTES)) or _header_size(stream, path)
     except OSError as error:
         raise ItemError(f"{path}: {_why(error)}") from error
     _check_size(size, path, max_pixels)
-    return size
+    return size[::-1] if isinstance(path, UprightPath) and exif_orientation(path) >= _ON_ITS_SIDE else size
+
+
+def exif_orientation(file: Path | BinaryIO) -> int:
+    """EXIF's orientation, 1 to 8; 1 where there is none or where it cannot be read."""
+    try:
+        with PillowImage.open(file) as image:
+            turn = int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # of EXIF's many ways to be damaged none keeps a trainer from decoding the image
+        return 1
+    return turn if turn in _TURNS else 1
+
+
+def is_turned(path: Path) -> bool:
+    """Whether an image that is read upright is stored in another way."""
+    return isinstance(path, UprightPath) and exif_orientation(path) > 1
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> BGRImage:
-    """Decode an image file as trainers do: three channels, EXIF orientation ignored.
+    """Decode an image file as trainers do: three channels, EXIF orientation ignored unless it is an UprightPath.
 
     Raises:
         ItemError: no such file, empty, no image, larger than `max_pixels` by its header, or it ends early.
     """
-    return decode_image(read_checked(path, max_pixels), str(path))
+    return decode_checked(read_checked(path, max_pixels), path)
 
 
 def read_reduced(path: Path, reduction: Literal[2, 4, 8], max_pixels: int = MAX_PIXELS) -> BGRImage:
     """An image at a fraction of its width and height, rounded up: of a JPEG faster than the whole. Raises ItemError."""
-    return decode_image(read_checked(path, max_pixels), str(path), _REDUCED[reduction])
+    return decode_checked(read_checked(path, max_pixels), path, _REDUCED[reduction])
 
 
 def read_checked(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
@@ -93,6 +119,16 @@ def read_checked(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     if data[:2] == b"\xff\xd8" and not _is_whole_jpeg(data):
         raise ItemError(f"{path}: the JPEG ends early ({len(data)} bytes); fetch the file again")
     return data
+
+
+def decode_checked(data: bytes, path: Path, kind: int = cv2.IMREAD_COLOR) -> BGRImage:
+    """Decode the bytes that `read_checked` gave for a path; those of an UprightPath are turned. Raises ItemError."""
+    image = decode_image(data, str(path), kind)
+    if not isinstance(path, UprightPath):
+        return image
+    quarters, mirrored = _TURNS[exif_orientation(io.BytesIO(data))]
+    turned = np.rot90(image, quarters)
+    return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 
 
 def decode_image(data: bytes | NDArray[np.uint8], name: str, kind: int = cv2.IMREAD_COLOR) -> BGRImage:
@@ -114,6 +150,15 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """PNG bytes of a BGR or grey image, lightly compressed: masks shrink well anyway, photographs do not."""
     return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def encode_as(image: NDArray[np.uint8], suffix: str) -> bytes:
+    """Bytes of a BGR image in the format of a file name's suffix."""
+    if suffix.lower() == ".png":
+        return encode_png(image)
+    if suffix.lower() in (".jpg", ".jpeg"):
+        return encode_jpeg(image)
+    return cv2.imencode(suffix, image)[1].tobytes()
 
 
 def encode_mask(mask: NDArray[np.uint8], *, hard: bool) -> bytes:

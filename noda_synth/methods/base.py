@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.data.dataset import Dataset, Person
-from noda_synth.data.geometry import inside, joint_box, padded_box, usable_joints
+from noda_synth.data.geometry import inside, joint_box, padded_box, stated_box, usable_joints
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_synth.imaging.compositing import COVERING, Overlay, alpha_at
@@ -56,7 +56,7 @@ class Subject:
     @cached_property
     def box(self) -> Box:
         """The person's box in whole pixels: the input's, or that of the joints with a margin, cut at the frame."""
-        stated = self.person.record.get("bbox") if "keypoints" in self.person.record else None
+        stated = stated_box(self.person.record)
         if stated:
             x, y, width, height = stated
             corners = np.array([x, y, x + width, y + height], np.float64)

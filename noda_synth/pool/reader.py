@@ -6,6 +6,7 @@ values.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import operator
@@ -226,6 +227,11 @@ class Pool:
         try:
             return h5py.File(self.path, "r")
         except OSError as error:
+            if error.errno == errno.EAGAIN or "unable to lock" in str(error):
+                raise NodaError(
+                    f"{self.path} is locked: another program has it open for writing, or its file system has no locks "
+                    "(then set HDF5_USE_FILE_LOCKING=FALSE)"
+                ) from error
             with self.path.open("rb") as stream:
                 damaged = stream.read(len(_SIGNATURE)) == _SIGNATURE
             if damaged:

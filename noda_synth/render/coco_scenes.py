@@ -1,15 +1,19 @@
 """COCO files of a rendered set: everyone in every picture, clean or covered, with outlines and changed visibility.
 
 `coco_train_scene.json` is for bottom-up and multi-person work: in a copy it lists the target, the bystanders and, with
-NODA, the pasted person. `coco_train_topdown.json` has one record per training sample, like the MPII list.
+NODA, the pasted person; and crowds, less what is pasted over them. A bystander of whom nothing is left to be seen is a
+crowd as well, so that nobody is asked to find them. `coco_train_topdown.json` has one record per training sample, like
+the MPII list.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +21,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Person
-from noda_synth.data.geometry import inside
+from noda_synth.data.dataset import OCCLUDED, Crowd, Dataset, Image, Person
+from noda_synth.data.geometry import inside, stated_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
+from noda_synth.formats.coco.ids import Numbering, first_free
+from noda_synth.formats.coco.rle import readable_outline, rle_plain
+from noda_synth.formats.coco.write import stated_area
+from noda_synth.formats.files.checks import noda_extension, numbers
 from noda_synth.imaging.compositing import COVERING, alpha_at, overlap
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.methods import Recipe
@@ -37,6 +45,8 @@ from noda_synth.runs.staging import Outcome
 
 SCENES = "coco_train_scene.json"
 _SHARD_IMAGES = 16
+_BOX_AREA = 0.01
+"""An area that differs from the box's by a smaller share is the box's."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +67,14 @@ class Region:
         return Region(rest, self.left, self.top)
 
 
-_Group = tuple[Image, tuple[tuple[int, Person], ...], tuple[CopySpec, ...]]
-"""An image, the people on it by row, and the copies that were made of it."""
+@dataclass(frozen=True)
+class _Group:
+    """An image, the people on it by row, the copies that were made of it, and its crowds."""
+
+    image: Image
+    people: tuple[tuple[int, Person], ...]
+    copies: tuple[CopySpec, ...]
+    crowds: tuple[Crowd, ...]
 
 
 _Picture = dict[str, Any]
@@ -72,6 +88,7 @@ class _Task:
     images: Path
     recipe: Recipe
     skeleton: Skeleton
+    box_areas: bool
     groups: Sequence[_Group]
 
 
@@ -89,14 +106,20 @@ def write_scenes(run: RenderRun, plan: Plan, done: Copies) -> Iterator[Problem]:
     dataset, settings = run.dataset, run.settings
     specs = PlannedCopies(run, plan)
 
+    crowds: dict[str, tuple[Crowd, ...]] = {}
+    for crowd in dataset.crowds:
+        crowds[crowd.image] = (*crowds.get(crowd.image, ()), crowd)
+
     def groups() -> Iterator[_Group]:
         for number, image in enumerate(dataset.images.values()):
             people = ((row, dataset.persons[row]) for row in dataset.by_image.rows(number))
             made = tuple(spec for spec in specs.on(number) if (spec.row, spec.copy) in done)
-            yield image, tuple((row, person) for row, person in people if not person.duplicate), made
+            unique = tuple((row, person) for row, person in people if not person.duplicate)
+            yield _Group(image, unique, made, crowds.get(image.name, ()))
 
+    task = partial(_Task, run.layout.images, run.recipe, dataset.skeleton, areas_are_boxes(dataset))
     shards = (
-        jobs.Shard(f"scene-{number:06d}", _Task(run.layout.images, run.recipe, dataset.skeleton, block), len(block))
+        jobs.Shard(f"scene-{number:06d}", task(block), len(block))
         for number, block in enumerate(jobs.blocks(groups(), _SHARD_IMAGES))
     )
     work = partial(_describe_images, max_pixels=settings.max_pixels)
@@ -154,30 +177,47 @@ def _numbered(shards: Sequence[Path], dataset: Dataset) -> Callable[[], Iterator
                 for line in file:
                     yield json.loads(line)
 
-    first_image = _first_free(image.record for image in dataset.images.values())
-    first_annotation = _first_free(person.record for person in dataset.persons)
+    first_image = first_free(image.record.get("id") for image in dataset.images.values())
+    persons = (person.record.get("id") for person in dataset.persons)
+    first_annotation = first_free(chain(persons, (crowd.record.get("id") for crowd in dataset.crowds)))
+    category_of = _source_categories(dataset)
 
     def pictures() -> Iterator[_Picture]:
-        next_image, next_annotation = first_image, first_annotation
+        images, annotations = Numbering(first_image, lowest=0), Numbering(first_annotation, lowest=1)
         for picture in lines():
-            own = picture["copy"] is None and "id" in dataset.images[picture["image"]["file_name"]].record
-            if not own:
-                picture["image"]["id"], next_image = next_image, next_image + 1
-            for annotation, row in zip(picture["annotations"], picture["rows"], strict=True):
-                annotation["image_id"] = picture["image"]["id"]
-                if own and row is not None:
-                    annotation["id"] = dataset.persons[row].record["id"]
-                else:
-                    annotation["id"], next_annotation = next_annotation, next_annotation + 1
+            image = picture["image"]
+            given, own = image["id"], picture["copy"] is None and image["id"] is not None
+            image["id"] = images.keep(given) if own else images.new()
+            if own and image["id"] != given:
+                image["noda"] = {**noda_extension(image), "id": given}
+            for annotation in picture["annotations"]:
+                annotation["image_id"] = image["id"]
+                annotation["id"] = annotations.keep(annotation["id"]) if own else annotations.new()
+                if annotation["noda"]["role"] == "occluder" and dataset.categories:
+                    source = annotation["noda"]["source_person"]
+                    annotation["category_id"] = category_of.get(source, dataset.categories[0])
             yield picture
 
     return pictures
 
 
-def _first_free(records: Iterable[Mapping[str, Any]]) -> int:
-    """A number above all ids; ids may be text as well."""
-    ids = (record.get("id", 0) for record in records)
-    return 1 + max((number for number in ids if isinstance(number, int)), default=0)
+def _source_categories(dataset: Dataset) -> Mapping[str, Any]:
+    """Person id -> category, where a file has several categories of people."""
+    if len(dataset.categories) < 2:
+        return {}
+    return {person.person_id: person.record["category_id"] for person in dataset.persons}
+
+
+def areas_are_boxes(dataset: Dataset) -> bool:
+    """Whether `area` is that of the box in a data set, as in files without outlines; else it is that of the outline.
+
+    A file that states no area has no outlines either, or not of everyone.
+    """
+    for person in dataset.persons:
+        box, area = stated_box(person.record), person.record.get("area")
+        if box and area and not math.isclose(area, box[2] * box[3], rel_tol=_BOX_AREA):
+            return False
+    return True
 
 
 def _describe_images(task: _Task, path: Path, *, max_pixels: int) -> Outcome:
@@ -185,99 +225,199 @@ def _describe_images(task: _Task, path: Path, *, max_pixels: int) -> Outcome:
     method = task.recipe.open()
     problems: list[Problem] = []
     with path.open("w") as file:
-        for image, people, group in task.groups:
+        for group in task.groups:
+            name = group.image.name
             try:
-                size = image_size(image_path(task.images, image.name), max_pixels)
-                for picture in _pictures(image, size, people, group, method, task.skeleton):
+                size = image_size(image_path(task.images, name), max_pixels)
+                for picture in _Scene(task, method, group, size, problems).pictures():
                     file.write(json.dumps(picture) + "\n")
             except ItemError as error:
-                problems.append(Problem("coco", image.name, str(error)))
+                problems.append(Problem("coco", name, str(error)))
     return Outcome(problems)
 
 
-def _pictures(
-    image: Image,
-    size: tuple[int, int],
-    people: tuple[tuple[int, Person], ...],
-    group: tuple[CopySpec, ...],
-    method: Method[Any, Any],
-    skeleton: Skeleton,
-) -> Iterator[_Picture]:
-    pool = method.pool if isinstance(method, BodyMethod) else None
-    outlines = [_outline(person, pool, size) for _, person in people]
-    annotations = [
-        _annotate(person, person.visible, outline, outline, size, {"role": "person"})
-        for (_, person), outline in zip(people, outlines, strict=True)
-    ]
-    rows: list[int | None] = [row for row, _ in people]
-    entry = coco_image(image.name, image.record.get("id", 0), size, image.record)
-    yield {"image": entry, "copy": None, "target": None, "rows": rows, "annotations": annotations}
-    for spec in group:
-        overlay = method.overlay(spec.placement)
+class _Scene:
+    """An image of (width, height) `size` with all that is on it, and its copies; adds to the problems."""
+
+    def __init__(
+        self, task: _Task, method: Method[Any, Any], group: _Group, size: tuple[int, int], problems: list[Problem]
+    ) -> None:
+        self._group, self._size, self._method = group, size, method
+        self._skeleton, self._box_areas = task.skeleton, task.box_areas
+        pool = method.pool if isinstance(method, BodyMethod) else None
+        self._people = [(row, _with_outline(person, size, problems)) for row, person in group.people]
+        self._outlines = [_outline(person, pool, size) for _, person in self._people]
+        self._crowds = [(crowd, found) for crowd in group.crowds if (found := _crowd_region(crowd, size, problems))]
+
+    def pictures(self) -> Iterator[_Picture]:
+        """The clean image, then its copies."""
+        image = self._group.image
+        annotations = [
+            self._annotate(person, person.visible, outline, outline, {"role": "person"})
+            for (_, person), outline in zip(self._people, self._outlines, strict=True)
+        ]
+        annotations += [self._annotate_crowd(crowd, found, found) for crowd, found in self._crowds]
+        yield {
+            "image": coco_image(image.name, image.record.get("id"), self._size, image.record),
+            "copy": None, "target": None, "rows": self._rows(annotations), "annotations": annotations,
+        }  # fmt: skip
+        for spec in self._group.copies:
+            annotations = list(self._on_copy(spec))
+            yield {
+                "image": coco_image(spec.name, 0, self._size, {"noda": {"source": image.name}}),
+                "copy": spec.copy, "target": spec.row, "rows": self._rows(annotations), "annotations": annotations,
+            }  # fmt: skip
+
+    def _rows(self, annotations: Sequence[Any]) -> list[int | None]:
+        """The rows of the people, who come first, and None for everything else."""
+        rows: list[int | None] = [row for row, _ in self._people]
+        return rows + [None] * (len(annotations) - len(rows))
+
+    def _on_copy(self, spec: CopySpec) -> Iterator[dict[str, Any]]:
+        overlay = self._method.overlay(spec.placement)
         region = None if overlay is None else Region(overlay.alpha >= COVERING, overlay.left, overlay.top)
-        annotations = []
-        for (row, person), outline in zip(people, outlines, strict=True):
-            hit = Subject(person, skeleton, size).under(overlay)
+        for (row, person), outline in zip(self._people, self._outlines, strict=True):
+            hit = Subject(person, self._skeleton, self._size).under(overlay)
             visible = np.where(hit, OCCLUDED, person.visible).astype(np.int8)
             role = "target" if row == spec.row else "bystander"
             left = outline.less(region) if outline and region else outline
-            covered = [skeleton.joints[joint] for joint in np.flatnonzero(hit & person.labelled)]
+            covered = self._skeleton.named(hit & person.labelled)
             # Of the target it is stated in any case: none is known to be covered is not the same as nothing is known.
             extra = {"role": role, **({"covered": covered} if covered or role == "target" else {})}
-            annotations.append(_annotate(person, visible, outline, left, size, extra))
-        body = method.pasted_person(spec.placement)
-        pasted = _pasted(body, spec.name, region, size) if body and region else []
-        annotations += pasted
-        entry = coco_image(spec.name, 0, size, {"noda": {"source": image.name}})
-        all_rows = [*rows, *(None for _ in pasted)]
-        yield {"image": entry, "copy": spec.copy, "target": spec.row, "rows": all_rows, "annotations": annotations}
+            annotation = self._annotate(person, visible, outline, left, extra)
+            if role == "bystander" and outline and left and not left.mask.any():
+                annotation = self._hidden(annotation, outline)
+            yield annotation
+        for crowd, found in self._crowds:
+            left = found.less(region) if region else found
+            if left.mask.any():
+                yield self._annotate_crowd(crowd, found, left)
+        body = self._method.pasted_person(spec.placement)
+        if body and region:
+            yield from self._pasted(body, spec.name, region)
+
+    def _annotate(
+        self,
+        person: Person,
+        visible: NDArray[np.int8],
+        before: Region | None,
+        after: Region | None,
+        extra: dict[str, Any],
+    ) -> dict[str, Any]:
+        """The annotation of a person whose outline was `before`; the input's stays as it is where nothing covers it."""
+        kept = after is None or (after is before and person.record.get("segmentation"))
+        annotation = coco_annotation(
+            person,
+            annotation_id=person.record.get("id", 0) if "keypoints" in person.record else 0,
+            image_id=0,
+            size=self._size,
+            visible=visible,
+            segmentation=None if kept or after is None else self._run_lengths(after),
+            extra={**extra, "person_id": person.person_id},
+        )
+        return {**annotation, "area": self._area(person.record, annotation["bbox"], before, after)}
+
+    def _area(
+        self, record: Mapping[str, Any], box: Sequence[float], before: Region | None, after: Region | None
+    ) -> float:
+        """The stated area, or what is left of it; the outline's own where none is stated, but others are."""
+        if not self._box_areas and not record.get("area") and after is not None:
+            return int(after.mask.sum())
+        area = stated_area(record if "area" in record else {}, box)
+        if before is None or after is None or after is before:
+            return area
+        return round(area * int(after.mask.sum()) / max(1, int(before.mask.sum())), 2)
+
+    def _hidden(self, annotation: dict[str, Any], outline: Region) -> dict[str, Any]:
+        """Someone of whom nothing is left to be seen, as COCO has those whom a trainer is not asked about."""
+        shape = {"area": int(outline.mask.sum()), "segmentation": rle_plain(self._run_lengths(outline))}
+        return {
+            **annotation, **shape, "iscrowd": 1, "num_keypoints": 0, "keypoints": [0] * (3 * len(self._skeleton)),
+        }  # fmt: skip
+
+    def _annotate_crowd(self, crowd: Crowd, before: Region, after: Region) -> dict[str, Any]:
+        record, outline = crowd.record, crowd.record.get("segmentation")
+        plain = isinstance(outline, Mapping) and isinstance(outline.get("counts"), list)
+        if not plain or after is not before:
+            outline = rle_plain(self._run_lengths(after))
+        box = record.get("bbox") or _tight_box(before, self._size) or [0.0] * 4
+        area = self._area({**record, "area": record.get("area") or int(before.mask.sum())}, box, before, after)
+        noda = {**noda_extension(record), "role": "crowd", "person_id": str(record.get("id", ""))}
+        joints = {"num_keypoints": 0, "keypoints": [0] * (3 * len(self._skeleton))}
+        return {
+            **joints, **record, "iscrowd": 1, "bbox": box, "area": area, "segmentation": outline, "noda": noda,
+            "id": record.get("id", 0),
+        }  # fmt: skip
+
+    def _pasted(self, body: Person, picture: str, region: Region) -> Iterator[dict[str, Any]]:
+        """The pasted person: joints outside its mask or the frame are unlabelled, its box is that of its mask.
+
+        Nobody where the mask misses the picture, as it may with `--min-covered 0`.
+        """
+        box = _tight_box(region, self._size)
+        if box is None:
+            return
+        under = alpha_at(region.mask.astype(np.uint8), body.joints, region.left, region.top) > 0
+        shown = body.labelled & inside(body.joints, self._size) & under
+        person = Person(
+            image=picture,
+            person_id=f"{picture}#occluder",
+            joints=np.where(shown[:, None], body.joints, np.nan),
+            labelled=shown,
+            visible=np.where(shown, body.visible, -1).astype(np.int8),
+        )
+        segmentation = self._run_lengths(region)
+        source = {"role": "occluder", "source": body.image, "source_person": body.person_id}
+        annotation = coco_annotation(
+            person,
+            annotation_id=0,
+            image_id=0,
+            size=self._size,
+            segmentation=segmentation,
+            extra={**source, "person_id": person.person_id},
+        )
+        area = box[2] * box[3] if self._box_areas else annotation["area"]
+        yield {**annotation, "bbox": box, "area": area}
+
+    def _run_lengths(self, region: Region) -> dict[str, Any]:
+        return rle_encode_region(region.mask, region.left, region.top, self._size)
 
 
-def _annotate(
-    person: Person,
-    visible: NDArray[np.int8],
-    before: Region | None,
-    after: Region | None,
-    size: tuple[int, int],
-    extra: dict[str, Any],
-) -> dict[str, Any]:
-    """The annotation of a person whose outline was `before`; the input's own stays as it is where nothing covers it."""
-    kept = after is None or (after is before and person.record.get("segmentation"))
-    segmentation = None if kept or after is None else rle_encode_region(after.mask, after.left, after.top, size)
-    return coco_annotation(
-        person,
-        annotation_id=0,
-        image_id=0,
-        size=size,
-        visible=visible,
-        segmentation=segmentation,
-        extra={**extra, "person_id": person.person_id},
-    )
-
-
-def _pasted(body: Person, picture: str, region: Region, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """The pasted person: joints outside its mask or the frame are unlabelled, its box is that of its mask.
-
-    Nobody where the mask misses the picture, as it may with `--min-covered 0`.
-    """
+def _tight_box(region: Region, size: tuple[int, int]) -> list[float] | None:
+    """x, y, width, height of a region in the picture; None where it misses it."""
     window = overlap(region.mask.shape, (size[1], size[0]), region.left, region.top)
     if window is None or not region.mask[window[1]].any():
-        return []
-    under = alpha_at(region.mask.astype(np.uint8), body.joints, region.left, region.top) > 0
-    shown = body.labelled & inside(body.joints, size) & under
-    person = Person(
-        image=picture,
-        person_id=f"{picture}#occluder",
-        joints=np.where(shown[:, None], body.joints, np.nan),
-        labelled=shown,
-        visible=np.where(shown, body.visible, -1).astype(np.int8),
-    )
+        return None
     rows, columns = (np.flatnonzero(region.mask[window[1]].any(axis=axis)) for axis in (1, 0))
     left, top = max(region.left, 0) + int(columns[0]), max(region.top, 0) + int(rows[0])
     box = [left, top, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1]
-    source = {"source": body.image, "source_person": body.person_id}
-    annotation = _annotate(person, person.visible, None, region, size, {"role": "occluder", **source})
-    return [{**annotation, "bbox": [float(value) for value in box]}]
+    return [float(value) for value in box]
+
+
+def _with_outline(person: Person, size: tuple[int, int], problems: list[Problem]) -> Person:
+    """The person without an outline that cannot be read: it costs itself."""
+    record = person.record
+    try:
+        if outline := record.get("segmentation"):
+            readable_outline(outline, size)
+    except ItemError as error:
+        problems.append(Problem("coco", f"annotation {record.get('id')} on {person.image}", str(error), failed=False))
+        return replace(person, record={key: value for key, value in record.items() if key != "segmentation"})
+    return person
+
+
+def _crowd_region(crowd: Crowd, size: tuple[int, int], problems: list[Problem]) -> Region | None:
+    """A crowd's region, or its box where it has no outline; None, and a problem, where it has neither."""
+    record = crowd.record
+    try:
+        if outline := record.get("segmentation"):
+            return _cut(segmentation_mask(outline, size))
+        left, top, width, height = numbers(record.get("bbox"), (4,), "bbox")
+        box = np.array([[left, top], [left + width, top], [left + width, top + height], [left, top + height]])
+        return _cut(segmentation_mask([box.reshape(-1).tolist()], size))
+    except ItemError as error:
+        problems.append(Problem("coco", f"crowd {record.get('id')} on {crowd.image}", str(error), failed=False))
+        return None
 
 
 def _outline(person: Person, pool: Pool | None, size: tuple[int, int]) -> Region | None:

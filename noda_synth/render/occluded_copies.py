@@ -19,7 +19,7 @@ from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.imaging.compositing import Overlay, paste
-from noda_synth.imaging.images import BGRImage, decode_image, encode_png, image_path, read_checked
+from noda_synth.imaging.images import BGRImage, decode_checked, encode_png, image_path, read_checked
 from noda_synth.imaging.jpeg import encode_as
 from noda_synth.methods import Recipe
 from noda_synth.methods.base import Method, Subject
@@ -167,7 +167,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
             with clock.running("read"):
                 path_of_source = image_path(task.images, name)
                 source = read_checked(path_of_source, settings.max_pixels)
-                image = decode_image(source, str(path_of_source))
+                image = decode_checked(source, path_of_source)
         except ItemError as error:
             problems += [Problem("render", spec.name, str(error)) for spec in group]
             continue

@@ -20,9 +20,9 @@ from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.joint_counts import Counts, count_states, total
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import Layout, mpii_record, write_validation
-from noda_synth.formats.files.atomic import write_json_lines, write_json_list
+from noda_synth.formats.files.atomic import write_bytes, write_json_lines, write_json_list
 from noda_synth.formats.files.links import put_file
-from noda_synth.imaging.images import image_path
+from noda_synth.imaging.images import encode_as, image_path, is_turned, read_image
 from noda_synth.render.plan import Plan
 from noda_synth.render.settings import RenderRun
 from noda_synth.version import versions
@@ -110,8 +110,20 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
         if not source.exists():
             yield Problem("render", name, f"{source}: no such file, so the written data set lacks it too")
             continue
-        if how != "none":
+        if how != "none" and is_turned(source):
+            _write_upright(source, result / "images" / name)
+        elif how != "none":
             put_file(source, result / "images" / name, out / "images" / name, how)
+
+
+def _write_upright(source: Path, target: Path) -> None:
+    """A copy as it was annotated, without the tag that would turn it once more."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_bytes(target, encode_as(read_image(source), target.suffix))
+        except ItemError:  # reported where the image is read
+            put_file(source, target, target, "copy")
 
 
 def write_annotations(run: RenderRun, copies: Copies) -> list[Problem]:
@@ -201,10 +213,12 @@ def report(run: RenderRun, plan: Plan, copies: Copies, problems: Sequence[Proble
 
 
 def joint_states(by_joint: Counts) -> dict[str, Any]:
-    """Labelled joints of the training part by what is known of them, the share known to be occluded, and by joint."""
+    """Labelled joints of the training part by what is known of them, the share known to be occluded (None where
+    nothing is known), and by joint."""
     all_joints = total(by_joint.values())
+    share = all_joints.occluded_share
     return {
         **asdict(all_joints),
-        "occluded_share": round(all_joints.occluded / max(1, all_joints.labelled), 6),
+        "occluded_share": None if share is None else round(share, 6),
         "by_joint": {joint: asdict(states) for joint, states in by_joint.items()},
     }

@@ -13,7 +13,7 @@ import cv2
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files.atomic import write_bytes
 from noda_synth.imaging.compositing import Overlay
-from noda_synth.imaging.images import decode_image, image_path, read_checked
+from noda_synth.imaging.images import decode_checked, image_path, read_checked
 from noda_synth.methods import METHODS, Recipe, Sources, method_class
 from noda_synth.methods.base import Method
 from noda_synth.render.manifest import MANIFEST
@@ -111,7 +111,7 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
     with _checked_placement(line):
         path = image_path(images, line["source"])
         source = read_checked(path)
-        picture = decode_image(source, str(path))
+        picture = decode_checked(source, path)
         compose(picture, method, method.placement_of(line["placement"]))
         data = encode(picture, source, line["format"], line["quality"])
     write_bytes(out, data)

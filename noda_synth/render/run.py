@@ -12,7 +12,7 @@ from typing import Any
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import write_json, write_problems
-from noda_synth.imaging.images import decode_image, image_path, image_size, read_checked
+from noda_synth.imaging.images import decode_checked, image_path, image_size, read_checked
 from noda_synth.render import output
 from noda_synth.render.coco_scenes import write_scenes
 from noda_synth.render.manifest import MANIFEST
@@ -97,7 +97,7 @@ def disk_needed(run: RenderRun, plan: Plan) -> int:
             pixels += width * height * len(planned.placements)
             if len(rates) < 5:
                 source = read_checked(path, settings.max_pixels)
-                picture = decode_image(source, str(path))
+                picture = decode_checked(source, path)
                 rates.append(len(encode(picture, source, settings.format, settings.quality)) / (width * height))
         except ItemError:
             continue

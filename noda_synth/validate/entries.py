@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.errors import NodaError
-from noda_synth.formats import Layout, read_dataset
+from noda_synth.formats import Layout, as_annotated, read_dataset
 from noda_synth.formats.mpii.records import read_persons
 from noda_synth.validate.findings import Finding
 
@@ -37,7 +37,8 @@ def read_tolerantly(layout: Layout, split: Path | None, all_train: bool) -> tupl
     findings: list[Finding] = []
     while True:
         try:
-            return layout, read_dataset(layout, split=split, all_train=all_train), findings
+            dataset = read_dataset(layout, split=split, all_train=all_train)
+            return as_annotated(layout, dataset), dataset, findings
         except NodaError as error:
             rest = _without(layout, error.path)
             if rest is None or error.path is None:
@@ -67,7 +68,7 @@ class Entries(Iterable[Entry]):
         self._dataset, self._kind = dataset, layout.kind
         self._files = {TRAINING: layout.annotations, VALIDATION: layout.valid or layout.annotations}
         self._records = {
-            part: _usable_rows(self._files[part]) if len(people) and layout.kind == "mpii_json" else array("L")
+            part: self._rows(part) if len(people) and layout.kind == "mpii_json" else array("L")
             for part, people in self._parts()
         }
 
@@ -89,10 +90,14 @@ class Entries(Iterable[Entry]):
             where = f"{file} person {person.person_id}"
         return Entry(person, where, part)
 
+    def _rows(self, part: str) -> array[int]:
+        return _usable_rows(self._files[part], self._dataset.leaked if part == TRAINING else ())
+
     def _parts(self) -> tuple[tuple[str, Sequence[Person]], ...]:
         return (TRAINING, self._dataset.persons), (VALIDATION, self._dataset.valid)
 
 
-def _usable_rows(file: Path) -> array[int]:
-    """Numbers of the records of an MPII JSON file that can be used."""
-    return array("L", (row for row, person in enumerate(read_persons(file)) if person))
+def _usable_rows(file: Path, leaked: Collection[str]) -> array[int]:
+    """Numbers of the records of an MPII JSON file that can be used, and are not on leaked images."""
+    people = enumerate(read_persons(file))
+    return array("L", (row for row, person in people if person and person.image not in leaked))

@@ -36,6 +36,16 @@ KINDS = {
         "images turned by EXIF",
         "decode without turning (cv2.IMREAD_IGNORE_ORIENTATION), as noda-synth does, or the joints will not fit",
     ),
+    "ids": Kind(
+        WARNING,
+        "files with ids that readers of COCO cannot take",
+        "number the annotations anew from 1; noda-synth does so in what it writes",
+    ),
+    "upright": Kind(
+        WARNING,
+        "files annotated on pictures turned by EXIF",
+        "noda-synth reads them upright; for programs that do not, turn the pixels and drop the tag",
+    ),
     "shared-image": Kind(ERROR, "images in the training and in the validation part", "take them out of training"),
     # evaluation truth
     "row-count": Kind(
@@ -75,6 +85,21 @@ KINDS = {
         WARNING,
         "people whose visibility contradicts the labels",
         "noda-synth goes by the labels; correct the record for others",
+    ),
+    "outline": Kind(
+        WARNING,
+        "people whose outline cannot be read",
+        "write polygons as lists of x1, y1, x2, y2, ..., or run lengths of the image's size; it is left out until then",
+    ),
+    "box": Kind(
+        WARNING,
+        "people with a box or an area of no size",
+        "top-down trainers crop by the box, and OKS is scaled by the area: take those of the joints",
+    ),
+    "v1": Kind(
+        WARNING,
+        "files whose v tells labelled joints only",
+        "nothing to be done if it means labelled; where it means occluded, say so with --v1-occluded",
     ),
     "keypoint-count": Kind(
         WARNING,

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PIL import Image as PillowImage
-
 from noda_synth.errors import ItemError
-from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
+from noda_synth.imaging.images import MAX_PIXELS, UprightPath, exif_orientation, image_path, image_size, read_image
 from noda_synth.runs import jobs
 
 Sizes = Mapping[tuple[str, str], tuple[int, int]]
 """Part and name of an image -> its width and height."""
 
 _BLOCK = 16
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -83,15 +80,6 @@ def _check(picture: Picture, checks: ImageChecks) -> CheckedImage:
     if picture.size is not None and picture.size != size:
         stated = f"{picture.size[0]} x {picture.size[1]} annotated"
         faults.append(("size-differs", f"{stated}, {size[0]} x {size[1]} in the file"))
-    if (turn := _orientation(path)) > 1:
+    if not isinstance(path, UprightPath) and (turn := exif_orientation(path)) > 1:
         faults.append(("turned-image", f"EXIF orientation {turn}"))
     return CheckedImage(picture, size, tuple(faults))
-
-
-def _orientation(path: Path) -> int:
-    """EXIF's orientation, 1 where there is none or where it cannot be read."""
-    try:
-        with PillowImage.open(path) as image:
-            return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # of EXIF's many ways to be damaged none keeps a trainer from decoding the image
-        return 1

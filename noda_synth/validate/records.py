@@ -57,6 +57,9 @@ def _coco(entry: Entry, skeleton: Skeleton) -> Iterator[Finding]:
         yield entry.finding("no-coordinates", f"{names(nowhere, skeleton)}: v is 1 or 2 at (0, 0)")
     if (wrong := ~person.labelled & ~at_zero).any():
         yield entry.finding("visibility", f"{names(wrong, skeleton)}: v is 0, but there are coordinates")
+    box, area = person.record.get("bbox"), person.record.get("area")
+    if person.labelled.any() and ((box and min(box[2:]) <= 0) or area == 0):
+        yield entry.finding("box", f"bbox {box}, area {area}")
     stated = person.record.get("num_keypoints")
     if stated is not None and stated != int(person.labelled.sum()):
         yield entry.finding("keypoint-count", f"num_keypoints is {stated}, labelled are {int(person.labelled.sum())}")

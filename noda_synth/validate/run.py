@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import Dataset, Image, Images
+from noda_synth.data.dataset import Dataset, Image, Images, same_name
 from noda_synth.formats import Layout
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.runs.progress import Progress
@@ -53,7 +53,19 @@ def validate(
     """
     layout, dataset, findings = read_tolerantly(layout, split, all_train)
     findings += [
-        Finding("unusable-record", problem.item, problem.reason) for problem in dataset.problems if problem.failed
+        Finding("unusable-record", problem.item, problem.reason)
+        for problem in dataset.problems
+        if problem.failed and problem.stage != "size"
+    ]
+    findings += [
+        Finding("size-differs", problem.item, problem.reason, problem.item)
+        for problem in dataset.problems
+        if problem.stage == "size"
+    ]
+    findings += [
+        Finding(problem.stage, problem.item, problem.reason)
+        for problem in dataset.problems
+        if problem.stage in ("ids", "outline", "upright", "v1")
     ]
     entries = Entries(layout, dataset)
     for entry in entries:
@@ -125,8 +137,9 @@ def _check_pictures(
 def _shared(dataset: Dataset, entries: Entries) -> list[Finding]:
     """Images that stand in both parts, named by their first record of the validation part."""
     found: dict[str, Finding] = {}
-    for entry in entries:
+    leaked = {same_name(name) for name in dataset.leaked}
+    for entry in entries if leaked else ():
         name = entry.person.image
-        if entry.part == VALIDATION and name in dataset.images and dataset.by_image.rows(dataset.images.index(name)):
+        if entry.part == VALIDATION and same_name(name) in leaked:
             found.setdefault(name, entry.finding("shared-image", "is in the training list, too"))
     return list(found.values())

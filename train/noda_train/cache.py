@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import atomic_path
+from noda_synth.imaging.images import UprightPath
 from noda_train.arrays import Floats
 from noda_train.data import Samples, read_image
 from noda_train.settings import Settings
@@ -99,6 +100,8 @@ def _key(samples: Samples, settings: Settings) -> str:
         "resolution": settings.size * settings.cache_detail,
         "quality": settings.cache_quality,
     }
+    if any(isinstance(path, UprightPath) for path in samples.paths):
+        values["upright"] = True
     digest = hashlib.sha256(json.dumps(values).encode())
     digest.update(samples.center.tobytes() + samples.box.tobytes())
     return digest.hexdigest()[:20]

@@ -15,7 +15,7 @@ from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, head_size, joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import ItemError, NodaError
-from noda_synth.formats import Layout, find_layout, read_dataset
+from noda_synth.formats import Layout, as_annotated, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import mpii_extension, noda_extension
 from noda_synth.formats.layout import sibling_skeleton, validation_alone
@@ -117,6 +117,7 @@ def load(data: Path, for_training: bool = True) -> Parts:
         return _validation_part(data, lone)
     layout = find_layout(data)
     dataset = read_dataset(layout)
+    layout = as_annotated(layout, dataset)
     # The rows of MPII's lists are those of gt_valid.mat; people of other formats without keypoints cannot be judged.
     valid = (person for person in dataset.valid if layout.kind not in ("coco", "yolo") or person.labelled.any())
     return Parts(

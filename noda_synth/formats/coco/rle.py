@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from noda_synth.errors import ItemError
 
+_FEWEST_POINTS = 3
 _BITS, _MORE, _SIGN, _FIRST = 5, 0x20, 0x10, 48
 
 
@@ -47,13 +48,26 @@ def rle_encode_region(region: NDArray[np.bool_], x0: int, y0: int, size: tuple[i
 def rle_decode(rle: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:
     """The mask (H, W) of compressed or plain run lengths; ItemError if they do not fill an image of that size."""
     width, height = size
-    if list(rle.get("size", [height, width])) != [height, width]:
-        raise ItemError(f"segmentation of size {rle['size']}, but the image is {height} high and {width} wide")
+    counts = _whole_counts(rle, size)
+    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    return flat.reshape(width, height).T
+
+
+def _whole_counts(rle: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.int64]:
+    """The run lengths, which fill an image of (width, height); ItemError if they do not."""
+    width, height = size
+    stated = rle.get("size", [height, width])
+    if not isinstance(stated, Sequence) or list(stated) != [height, width]:
+        raise ItemError(f"segmentation of size {stated}, but the image is {height} high and {width} wide")
     counts = _counts(rle)
     if (counts < 0).any() or (counts > width * height).any() or counts.sum() != width * height:
         raise ItemError(f"segmentation: run lengths that do not add up to {width} x {height} pixels")
-    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return flat.reshape(width, height).T
+    return counts
+
+
+def rle_plain(rle: Mapping[str, Any]) -> dict[str, Any]:
+    """Run lengths as a list of numbers, which is how COCO writes those of crowds and trainers expect them."""
+    return {"size": list(rle["size"]), "counts": _counts(rle).tolist()}
 
 
 def rle_area(rle: Mapping[str, Any]) -> int:
@@ -66,15 +80,55 @@ def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bo
     if isinstance(segmentation, Mapping):
         return rle_decode(segmentation, size)
     mask = np.zeros((size[1], size[0]), bool)
+    for polygon in _polygons(segmentation):
+        mask |= _fill(polygon, size)
+    return mask
+
+
+def readable_outline(segmentation: Any, size: tuple[int, int] | None) -> Any:
+    """A COCO segmentation without what pycocotools cannot draw: polygons of less than three points.
+
+    Args:
+        segmentation: polygons or run lengths.
+        size: (width, height) of the image, or None where it is not stated.
+
+    Returns:
+        The segmentation itself where nothing is to be left out.
+
+    Raises:
+        ItemError: it is neither polygons nor run lengths of that size, or nothing is left of it.
+    """
+    if isinstance(segmentation, Mapping):
+        _check_rle(segmentation, size)
+        return segmentation
+    whole = [len(polygon) >= _FEWEST_POINTS for polygon in _polygons(segmentation)]
+    if not any(whole):
+        raise ItemError("segmentation: no polygon of three points or more")
+    return segmentation if all(whole) else [one for one, kept in zip(segmentation, whole, strict=True) if kept]
+
+
+def _polygons(segmentation: Any) -> list[NDArray[np.float64]]:
+    """Polygons as (N, 2) each."""
     try:
-        polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in segmentation]
+        polygons = [np.asarray(polygon, np.float64) for polygon in segmentation]
     except (TypeError, ValueError):
         raise ItemError("segmentation: neither polygons nor run lengths") from None
     for polygon in polygons:
+        if polygon.ndim != 1:
+            raise ItemError("segmentation: neither polygons (lists of x1, y1, x2, y2, ...) nor run lengths")
+        if len(polygon) % 2:
+            raise ItemError(f"segmentation: a polygon of {len(polygon)} numbers, which cannot be pairs of x and y")
         if not np.isfinite(polygon).all():
             raise ItemError("segmentation: NaN or infinite")
-        mask |= _fill(polygon, size)
-    return mask
+    return [polygon.reshape(-1, 2) for polygon in polygons]
+
+
+def _check_rle(rle: Mapping[str, Any], size: tuple[int, int] | None) -> None:
+    try:
+        height, width = (int(value) for value in (rle["size"] if size is None else size[::-1]))
+    except (KeyError, TypeError, ValueError):
+        raise ItemError("segmentation: run lengths without their size") from None
+    _whole_counts(rle, (width, height))
 
 
 def _fill(polygon: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
-from noda_synth.data.geometry import padded_box
+from noda_synth.data.geometry import padded_box, stated_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.formats.coco.rle import rle_area
 from noda_synth.formats.files.atomic import list_pieces, write_text
@@ -33,7 +33,7 @@ def coco_category(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def coco_image(
-    name: str, image_id: int, size: tuple[int, int], record: Mapping[str, Any] | None = None
+    name: str, image_id: Any, size: tuple[int, int], record: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """An entry of `images`; size is (width, height). The keys of an input record are kept."""
     return {**(record or {}), "file_name": name, "height": size[1], "width": size[0], "id": image_id}
@@ -53,9 +53,9 @@ def coco_annotation(
 
     v is 0 unlabelled, 1 occluded, 2 visible or unknown; `noda` tells the last two apart (see the module `coco`).
     The box is that of the input, else the joint box with a margin, cut at the frame: amodal, it does not shrink when
-    the person is covered. All keys of a COCO input are kept. Of an MPII record, center and scale (in MPII's 1-based
-    numbers) and all its other keys are kept under `noda.mpii`, the head box (0-based) under `noda.head_box`, and
-    the id under `noda.person_id`.
+    the person is covered. A box of no size is none. All keys of a COCO input are kept. Of an MPII record, center and
+    scale (in MPII's 1-based numbers) and all its other keys are kept under `noda.mpii`, the head box (0-based) under
+    `noda.head_box`, and the id under `noda.person_id`.
 
     Args:
         person: its `record` decides what the input was.
@@ -68,7 +68,7 @@ def coco_annotation(
     """
     source = person.record if "keypoints" in person.record else {}
     seen = np.where(person.labelled, person.visible if visible is None else visible, UNKNOWN)
-    box = source.get("bbox") or _box(person, size)
+    box = stated_box(source) or _box(person, size)
     outline = source.get("segmentation") if segmentation is None else segmentation
     # v = 1 that meant nothing, see `Skeleton.visibility_unstated`: another v = 1 is told apart only in `noda`.
     vague = np.array(source.get("keypoints", np.zeros(3 * len(seen))))[2::3] == 1
@@ -81,7 +81,7 @@ def coco_annotation(
         "category_id": source.get("category_id", PERSON_CATEGORY),
         "iscrowd": 0,
         "bbox": box,
-        "area": _area(source, segmentation, box),
+        "area": rle_area(segmentation) if isinstance(segmentation, Mapping) else stated_area(source, box),
         **({} if outline is None else {"segmentation": outline}),
         "num_keypoints": int(person.labelled.sum()),
         "keypoints": _keypoints(person, seen, source),
@@ -134,7 +134,7 @@ def _visibility(seen: NDArray[np.int8], labelled: NDArray[np.bool_], vague: NDAr
     return {"visibility": "mixed", "joints_visible": [int(value) for value in seen]}
 
 
-def _box(person: Person, size: tuple[int, int]) -> list[float]:
+def _box(person: Person, size: tuple[int, int]) -> Sequence[float]:
     """x, y, w, h of the joint box with its margin, inside the image, where a pixel reaches from x to x + 1."""
     if not person.labelled.any():
         return [0.0, 0.0, 0.0, 0.0]
@@ -142,9 +142,7 @@ def _box(person: Person, size: tuple[int, int]) -> list[float]:
     return [left, top, round(right - left, 2), round(bottom - top, 2)]
 
 
-def _area(source: Mapping[str, Any], segmentation: Any, box: list[float]) -> float:
-    """The area of a new segmentation in pixels, else that of the input, else that of the box."""
-    if isinstance(segmentation, Mapping):
-        return rle_area(segmentation)
-    area: float = source.get("area", round(box[2] * box[3], 2))
+def stated_area(source: Mapping[str, Any], box: Sequence[float]) -> float:
+    """The area in square pixels that a COCO annotation states, or that of its box (x, y, width, height)."""
+    area: float = source.get("area") or round(box[2] * box[3], 2)
     return area

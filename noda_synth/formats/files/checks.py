@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
@@ -40,10 +41,12 @@ def numbers(value: object, shape: tuple[int, ...], what: str) -> NDArray[np.floa
 
 
 def identity(record: Mapping[str, Any], key: str) -> int | str:
-    """The id under a key, a whole number or text; ItemError otherwise."""
+    """The id under a key, a whole number (1.0 is one, too) or text; ItemError otherwise."""
     value = record.get(key)
-    if not isinstance(value, int | str):
-        raise ItemError(f"{key}: a number or text is expected")
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ItemError(f"{key}: {json.dumps(value)}, where a whole number or text is expected")
     return value
 
 

@@ -70,12 +70,12 @@ def parse_record(record: object) -> Person:
         raise ItemError(f"lacks {', '.join(missing)}")
     image = image_name(record["image"])
     joints = numbers(record["joints"], (len(MPII), 2), "joints")
-    labelled = numbers(record["joints_vis"], (len(MPII),), "joints_vis") > 0
+    labelled = numbers(_as_numbers(record["joints_vis"]), (len(MPII),), "joints_vis") > 0
     center = numbers(record["center"], (2,), "center")
-    scale = float(numbers(record["scale"], (), "scale"))
+    scale = float(numbers(_single(record["scale"]), (), "scale"))
     visible = np.full(len(MPII), UNKNOWN, np.int8)
     if "joints_visible" in record:
-        stated = numbers(record["joints_visible"], (len(MPII),), "joints_visible")
+        stated = numbers(_as_numbers(record["joints_visible"]), (len(MPII),), "joints_visible")
         if not np.isin(stated, (VISIBLE, OCCLUDED, UNKNOWN)).all():
             raise ItemError("joints_visible: other values than 1, 0 and -1")
         visible = np.where(labelled, stated, UNKNOWN).astype(np.int8)
@@ -89,6 +89,16 @@ def parse_record(record: object) -> Person:
         scale=scale if scale > 0 else None,
         record=record,
     )
+
+
+def _as_numbers(flags: Any) -> Any:
+    """Flags with 1 and 0 for true and false."""
+    return [int(flag) if isinstance(flag, bool) else flag for flag in flags] if isinstance(flags, list) else flags
+
+
+def _single(scale: Any) -> Any:
+    """The scale of a pair of equal ones, as MMPose 0.x has it."""
+    return scale[0] if isinstance(scale, list) and len(scale) == 2 and scale[0] == scale[1] else scale
 
 
 class PersonIds:
