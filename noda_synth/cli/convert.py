@@ -9,9 +9,7 @@ import click
 
 from noda_synth.cli.errors import echo_some, exit_with, exits
 from noda_synth.cli.options import path_option, seed_option, skeleton_option
-from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.files.links import ORIGINALS
 
 TARGETS = ("mpii-json", "gt-valid", "coco", "yolo")
 _SHOWN = 5
@@ -29,7 +27,7 @@ _SHOWN = 5
 @path_option("--images", help="Images folder: COCO needs the sizes, YOLO-pose the pictures.")
 @click.option(
     "--originals",
-    type=click.Choice(ORIGINALS),
+    type=click.Choice(["symlink", "hardlink", "copy", "none"]),
     default="symlink",
     show_default=True,
     help="How pictures get into images/ of YOLO-pose.",
@@ -76,6 +74,7 @@ def command(
       noda-synth convert person_keypoints.json data/coco/annotations --to coco --holdout 0.2
       noda-synth convert valid.json gt_valid.mat
     """
+    from noda_synth.data.skeleton import skeleton_file
     from noda_synth.formats import convert as conversion
 
     if sum((split is not None, holdout is not None, all_train)) > 1:
