@@ -102,11 +102,16 @@ def test_a_misspelt_command_gets_a_guess() -> None:
     assert "Did you mean" not in refused("xyzzy")
 
 
-def test_the_examples_in_the_help_run(drawn: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_in_the_help_run(
+    drawn: Made, drawn_coco: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From build-pool to replay, in a folder with a data set in the usual place."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(drawn.data, "data/mpii")
     shutil.copytree(drawn.data, "data/demo")
+    shutil.copytree(drawn_coco.data, "data/coco")
+    whole = {"size": [300, 360], "counts": [0, 300 * 360]}
+    Path("sam_results.json").write_text(json.dumps([{"image_id": "000.jpg", "segmentation": whole}]))
     shutil.copytree(drawn.data / "images", "pictures")
     shutil.copytree(drawn.data / "annot", "annot")
     ran = 0

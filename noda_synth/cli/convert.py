@@ -10,7 +10,6 @@ import click
 from noda_synth.cli.errors import echo_some, exit_with, exits
 from noda_synth.cli.options import path_option, seed_option, skeleton_option
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.files.links import ORIGINALS
 
 TARGETS = ("mpii-json", "gt-valid", "coco", "yolo")
 _SHOWN = 5
@@ -28,7 +27,7 @@ _SHOWN = 5
 @path_option("--images", help="Images folder: COCO needs the sizes, YOLO-pose the pictures.")
 @click.option(
     "--originals",
-    type=click.Choice(ORIGINALS),
+    type=click.Choice(["symlink", "hardlink", "copy", "none"]),
     default="symlink",
     show_default=True,
     help="How pictures get into images/ of YOLO-pose.",

@@ -10,7 +10,6 @@ from noda_synth.data.dataset import Image, Images, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.coco.write import coco_annotation, coco_image, write_coco
-from noda_synth.imaging.images import image_path, image_size
 
 
 def write_coco_people(
@@ -21,6 +20,8 @@ def write_coco_people(
     Returns:
         Images that are left out, with everyone on them. Raises NodaError where that is all of them.
     """
+    from noda_synth.imaging.images import image_path, image_size
+
     sized: Images = Images()
     problems: list[Problem] = []
     for name in names:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from noda_synth.errors import NodaError
 
-ORIGINALS = ("symlink", "hardlink", "copy", "none")
-
 
 def put_file(source: Path, target: Path, final: Path, how: str) -> None:
     """Put a file somewhere, unless there is one already.

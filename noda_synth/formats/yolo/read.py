@@ -20,7 +20,6 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.checks import PersonRegistry, mpii_extension, numbers
 from noda_synth.formats.yolo.data_file import YoloData, image_folder, labels_of, read_data_file
 from noda_synth.formats.yolo.write import EXTRAS
-from noda_synth.imaging.images import image_path, image_size
 
 _ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _DECIMALS = 3
@@ -60,6 +59,8 @@ class _Reader:
         images = Images()
 
         def persons() -> Iterator[Person]:
+            from noda_synth.imaging.images import image_path, image_size
+
             folder = image_folder(places, self._path) if places else Path()
             for name in _names(places, folder):
                 try:

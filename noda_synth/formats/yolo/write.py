@@ -24,7 +24,6 @@ from noda_synth.formats.files.atomic import write_json_lines, write_text
 from noda_synth.formats.files.checks import kept_under_noda
 from noda_synth.formats.files.links import put_file
 from noda_synth.formats.yolo.data_file import data_file_text
-from noda_synth.imaging.images import image_path, image_size
 
 EXTRAS = "noda.jsonl"
 
@@ -76,6 +75,8 @@ def write_yolo(out: Path, parts: Sequence[Part], skeleton: Skeleton, how: str) -
     Returns:
         Pictures that are left out, with everyone on them.
     """
+    from noda_synth.imaging.images import image_path, image_size
+
     problems: list[Problem] = []
 
     def lines() -> Iterator[dict[str, Any]]:
