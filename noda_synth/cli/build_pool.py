@@ -126,6 +126,7 @@ def command(
 
     start = time.perf_counter()
     layout, dataset, inputs = data.open()
+    data.check_apart(out, layout, dataset)
     rules = (
         BodyRules.everyone()
         if everyone

@@ -103,11 +103,10 @@ class DataOptions:
         from noda_synth.data.skeleton import skeleton_file
         from noda_synth.formats import find_layout, read_dataset
         from noda_synth.formats.files.detect import detect
-        from noda_synth.runs.staging import file_hash
+        from noda_synth.runs.ownership import file_hash
 
         # With a file named and no folder, the default folder does not decide where its neighbours are.
-        folder = DEFAULT_DATA if self.data is None and self.annotations is None else self.data
-        layout = find_layout(folder, self.images, self.annotations)
+        layout = find_layout(self.folder, self.images, self.annotations)
         if self.skeleton is not None:
             layout = replace(layout, skeleton=skeleton_file(self.skeleton))
         if self.split is not None and layout.valid != self.split and detect(self.split) == "mpii_json":
@@ -125,6 +124,25 @@ class DataOptions:
         }
         inputs = {role: file_hash(file)[:16] for role, file in files.items() if file}
         return layout, dataset, {**inputs, "all_train": str(self.all_train)}
+
+    def check_apart(self, out: Path, layout: Layout, dataset: Dataset, *others: Path | None) -> None:
+        """Raises NodaError if `out` is, holds, or lies inside what is read: the data set's files, or the others'."""
+        from noda_synth.runs.ownership import check_apart, links_into
+
+        images = [layout.images, layout.valid_images or layout.images]
+        files = [layout.annotations, layout.mat, layout.valid, layout.gt_valid, layout.skeleton, self.split]
+        annot = layout.annotations.parent
+        folders = [*images, *([annot] if annot.name in ("annot", "annotations") else [])]
+        check_apart(out, [path for path in (*folders, *files, *others) if path is not None])
+        names = (dataset.images, (person.image for person in dataset.valid))
+        for folder, listed in zip(images, names, strict=True):
+            if linked := next(links_into(out, folder, listed), None):
+                raise NodaError(f"{folder / linked} is a link into {out}, so this is read; choose another output")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the data set, if one is named or meant."""
+        return DEFAULT_DATA if self.data is None and self.annotations is None else self.data
 
 
 data_options = _bundle(

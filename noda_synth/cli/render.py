@@ -183,6 +183,7 @@ def command(
     layout, dataset, inputs = data.open()
     if method == "noda":
         _check_joints(chosen, dataset.skeleton)
+    data.check_apart(out, layout, dataset, data.folder, objects.objects, objects.objects_images)
     settings = RenderSettings(
         ratio=ratio,
         method=method,
