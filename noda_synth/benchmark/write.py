@@ -52,7 +52,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
     _check(dataset, layout)
     all_settings = {
         "version": __version__, "protocol": VERSION, **asdict(run.settings), "originals": run.originals,
-        "inputs": run.inputs,
+        "max_pixels": run.max_pixels, "inputs": run.inputs,
     }  # fmt: skip
     staging = Staging(out)
     held = staging.start(all_settings, read_settings(out / BENCHMARK), overwrite=overwrite)

@@ -127,6 +127,7 @@ def command(
     start = time.perf_counter()
     layout, dataset, inputs = data.open()
     data.check_apart(out, layout, dataset)
+    inputs.pop("gt_valid", None)  # it decides on nobody in the training part, and should not make it another pool
     rules = (
         BodyRules.everyone()
         if everyone

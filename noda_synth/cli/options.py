@@ -119,6 +119,7 @@ class DataOptions:
             "annotations": layout.annotations,
             "mat": layout.mat,
             "valid": layout.valid,
+            "gt_valid": layout.gt_valid,
             "split": self.split,
             "skeleton": layout.skeleton,
         }

@@ -35,6 +35,7 @@ from noda_synth.pool.layout import (
 from noda_synth.runs.staging import unfinished
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_OF_THE_PROCESS = ("_file", "_descriptor", "_stamp_at_opening")
 _REMOVE = "remove it and build it again"
 
 
@@ -59,6 +60,7 @@ class Pool:
     def __init__(self, path: Path) -> None:
         """Open a pool. Raises NodaError for a file that is no pool, another version's, or damaged."""
         self.path = path
+        _ = self._stamp_at_opening
         attributes = dict(self._file.attrs)
         if attributes.get("format") != FORMAT:
             raise NodaError(f"{path} is no pool of noda-synth; make one with `noda-synth build-pool`")
@@ -95,7 +97,7 @@ class Pool:
 
     def __getstate__(self) -> dict[str, Any]:
         # An HDF5 handle must not cross into another process.
-        return {key: value for key, value in self.__dict__.items() if key not in ("_file", "_descriptor")}
+        return {key: value for key, value in self.__dict__.items() if key not in _OF_THE_PROCESS}
 
     def row_of(self, person: str) -> int | None:
         """The row of a person id, or None."""
@@ -116,6 +118,20 @@ class Pool:
             raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
         if content != self.content:
             raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
+
+    def check_unchanged(self) -> None:
+        """Raises DamagedPool if the file was written to since it was opened; that another takes its name is no harm."""
+        if self._stamp != self._stamp_at_opening:
+            raise DamagedPool(f"{self.path} was written to while it was read; {_REMOVE}")
+
+    @property
+    def _stamp(self) -> tuple[int, int]:
+        state = os.fstat(self._descriptor)
+        return state.st_size, state.st_mtime_ns
+
+    @cached_property
+    def _stamp_at_opening(self) -> tuple[int, int]:
+        return self._stamp
 
     def crop(self, row: int) -> BGRImage:
         """The crop, (h, w, 3) uint8 BGR. Raises DamagedPool."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
@@ -116,21 +117,60 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
             _put(source, result / "images" / name, out / "images" / name, how)
 
 
-def _put(source: Path, target: Path, final: Path, how: str) -> None:
-    if target.is_symlink() or target.exists():
+def check_names(dataset: Dataset, layout: Layout) -> None:
+    """Raises NodaError if an image of the training part and another one of the validation part have the same name.
+
+    They lie in two folders, and in the written set they would be one.
+    """
+    if layout.valid_images is None:
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    for name in Images(Image(person.image) for person in dataset.valid):
+        if name not in dataset.images:
+            continue
+        files = layout.images / name, layout.valid_images / name
+        if all(file.is_file() for file in files) and not _same_content(*files):
+            raise NodaError(
+                f"{files[0]} and {files[1]} are two pictures of one name, of which the written set can hold but one; "
+                "rename the images of one part and their names in its annotations, or leave all originals out with "
+                "--originals none"
+            )
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+
+
+def _put(source: Path, target: Path, final: Path, how: str) -> None:
+    """Put an original in its place, which takes it whole or not at all; one that is there from a run before has to be
+    as this one would make it."""
+    link = os.path.relpath(source.resolve(), final.parent.resolve())
+    if _is_put(source, target, link, how):
+        return
+    part = target.with_name(".original")  # always the same name, so that a killed run leaves none behind
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
         if how == "symlink":
-            target.symlink_to(os.path.relpath(source.resolve(), final.parent.resolve()))
+            part.symlink_to(link)
         elif how == "hardlink":
-            target.hardlink_to(source.resolve())
+            part.hardlink_to(source.resolve())
         else:
-            shutil.copyfile(source, target)
+            shutil.copyfile(source, part)
+        target.unlink(missing_ok=True)  # a name of the same file would keep its other one
+        part.replace(target)
     except OSError as error:
         raise NodaError(
             f"{final}: the original cannot be put there as a {how} ({error.strerror}); try another way with --originals"
         ) from error
+
+
+def _is_put(source: Path, target: Path, link: str, how: str) -> bool:
+    """Whether the original is in its place already, in this way."""
+    if target.is_symlink() or how == "symlink":
+        return how == "symlink" and target.is_symlink() and str(target.readlink()) == link
+    if not target.exists():
+        return False
+    return target.samefile(source) if how == "hardlink" else target.stat().st_size == source.stat().st_size
 
 
 def write_annotations(run: RenderRun, copies: Copies) -> list[Problem]:
