@@ -143,7 +143,9 @@ def _inputs_digest(dataset: Dataset, sizes: Mapping[str, Size], valid_sizes: Map
         f"{key_of(p.image, joints_of(p, dataset.skeleton))} {valid_sizes.get(p.image)} {p.visible.tolist()}"
         for p in dataset.valid
     )
-    return hashlib.sha256("\n".join([*sorted(train), "valid", *sorted(valid)]).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join([*sorted(train), "valid", *sorted(valid)]).encode("utf-8", "surrogatepass")
+    ).hexdigest()
 
 
 def _who(line: Line) -> Line:

@@ -136,7 +136,7 @@ class Pool:
     def crop(self, row: int) -> BGRImage:
         """The crop, (h, w, 3) uint8 BGR. Raises DamagedPool."""
         try:
-            return decode_image(self._picture("crops", row), "crop")
+            return self._of_size(decode_image(self._picture("crops", row), "crop"), row)
         except ItemError as error:
             raise DamagedPool(f"{self.path} is damaged (the crop of body {row}); {_REMOVE}") from error
 
@@ -146,7 +146,7 @@ class Pool:
         Levels without a matte have only 0 and 255.
         """
         try:
-            return decode_mask(self._picture(f"masks/{level}", row))
+            return self._of_size(decode_mask(self._picture(f"masks/{level}", row)), row)
         except ItemError as error:
             raise DamagedPool(f"{self.path} is damaged (the {level} mask of body {row}); {_REMOVE}") from error
 
@@ -176,6 +176,12 @@ class Pool:
         if plain_size(data) != tuple(self.size[row].tolist()):
             raise ItemError("its header claims another size")
         return data
+
+    def _of_size(self, picture: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+        """A decoded picture that has the body's size. Raises ItemError."""
+        if picture.shape[1::-1] != tuple(self.size[row].tolist()):
+            raise ItemError("it decodes to another size")
+        return picture
 
     def _blob(self, group: str, row: int) -> bytes:
         start, end = (int(offset) for offset in self._offsets[group][row : row + 2])
@@ -251,7 +257,7 @@ class _Column(Sequence[Any]):
 
 
 def _text(value: NDArray[np.bytes_]) -> str:
-    return str(value.item().decode())
+    return str(value.item().decode("utf-8", "surrogatepass"))
 
 
 def _flags(values: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from noda_synth.data.joint_counts import Counts, count_states, total
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, mpii_record, write_validation
 from noda_synth.formats.files.atomic import write_json_lines, write_json_list
-from noda_synth.imaging.images import image_path
+from noda_synth.imaging.images import check_file, image_path
 from noda_synth.render.plan import Plan
 from noda_synth.render.settings import RenderRun
 from noda_synth.version import versions
@@ -107,11 +107,9 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
     for folder, name in chain(train, valid):
         try:
             source = image_path(folder, name)
+            check_file(source)
         except ItemError as error:
-            yield Problem("render", name, str(error))
-            continue
-        if not source.exists():
-            yield Problem("render", name, f"{source}: no such file, so the written data set lacks it too")
+            yield Problem("render", name, f"{error}, so the written data set lacks it too")
             continue
         if how != "none":
             _put(source, result / "images" / name, out / "images" / name, how)
@@ -128,7 +126,7 @@ def check_names(dataset: Dataset, layout: Layout) -> None:
         if name not in dataset.images:
             continue
         files = layout.images / name, layout.valid_images / name
-        if all(file.is_file() for file in files) and not _same_content(*files):
+        if all(map(os.path.isfile, files)) and not _same_content(*files):
             raise NodaError(
                 f"{files[0]} and {files[1]} are two pictures of one name, of which the written set can hold but one; "
                 "rename the images of one part and their names in its annotations, or leave all originals out with "
