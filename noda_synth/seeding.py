@@ -9,7 +9,7 @@ import numpy as np
 
 def item_seed(seed: int, stage: str, key: str) -> int:
     """A 64-bit seed from the user's seed, the stage of the work and the item's key."""
-    digest = hashlib.sha256(f"{seed}\0{stage}\0{key}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}\0{stage}\0{key}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "little")
 
 

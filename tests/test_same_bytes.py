@@ -77,7 +77,8 @@ def hashes(folder: Path) -> dict[str, str]:
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for top in ("demo", *RENDERS)
         for path in sorted((folder / top).rglob("*"))
-        if path.is_file() and path.name not in ("report.json", "run_log.json")  # these name the versions
+        if path.is_file()
+        and path.name not in ("report.json", "run_log.json", "files.jsonl")  # these depend on versions
     }
     with h5py.File(pool) as file:
         found["pool.h5: content"] = str(file.attrs["content"])

@@ -68,7 +68,7 @@ class HashRandom:
     """Whole numbers from a text, by SHAKE-256: numpy does not promise the same numbers from a seed for all versions."""
 
     def __init__(self, key: str) -> None:
-        self._key = key.encode()
+        self._key = key.encode("utf-8", "surrogatepass")
 
     def integers(self, end: int, count: int, name: str) -> Integers:
         """(count,) int64 from 0 to end - 1, for a purpose that has a name."""

@@ -52,7 +52,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
     _check(dataset, layout)
     all_settings = {
         "version": __version__, "protocol": VERSION, **asdict(run.settings), "originals": run.originals,
-        "inputs": run.inputs,
+        "max_pixels": run.max_pixels, "inputs": run.inputs,
     }  # fmt: skip
     staging = Staging(out)
     held = staging.start(all_settings, read_settings(out / BENCHMARK), overwrite=overwrite)
@@ -143,7 +143,9 @@ def _inputs_digest(dataset: Dataset, sizes: Mapping[str, Size], valid_sizes: Map
         f"{key_of(p.image, joints_of(p, dataset.skeleton))} {valid_sizes.get(p.image)} {p.visible.tolist()}"
         for p in dataset.valid
     )
-    return hashlib.sha256("\n".join([*sorted(train), "valid", *sorted(valid)]).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join([*sorted(train), "valid", *sorted(valid)]).encode("utf-8", "surrogatepass")
+    ).hexdigest()
 
 
 def _who(line: Line) -> Line:

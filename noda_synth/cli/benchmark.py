@@ -87,13 +87,15 @@ def command(
             raise NodaError("name the folder to write: noda-synth benchmark DATA OUT")
         _tell_differences(verify_stored(data), verbose)
         return
-    layout, dataset, inputs = DataOptions(data, images, annotations, None, split, False, follow_links).open()
+    options = DataOptions(data, images, annotations, None, split, False, follow_links)
+    layout, dataset, inputs = options.open()
     run = BenchmarkRun(dataset, layout, out, Settings(seed, tries), inputs, originals, max_pixels, workers(jobs), quiet)
     if verify:
         stored = verify_stored(out)
         again = verify_again(run)
         _tell_differences({kind: [*stored[kind], *again[kind]] for kind in stored}, verbose)
         return
+    options.check_apart(out, layout, dataset, data)
     with resumable(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         report = write_benchmark(run, overwrite=overwrite)

@@ -134,10 +134,12 @@ def command(
     from noda_synth.pool.build import BodyRules, PoolSettings, build_pool
     from noda_synth.pool.given_masks import open_masks
     from noda_synth.pool.notes import write_notes
-    from noda_synth.runs.staging import whole_hash
+    from noda_synth.runs.ownership import whole_hash
 
     start = time.perf_counter()
     layout, dataset, inputs = data.open()
+    data.check_apart(out, layout, dataset)
+    inputs.pop("gt_valid", None)  # it decides on nobody in the training part, and should not make it another pool
     rules = (
         BodyRules.everyone()
         if everyone

@@ -50,7 +50,8 @@ def echo_problems(problems: Sequence[Problem], verbose: bool, where: Path) -> No
 def echo_some(lines: Sequence[str], count: int, hint: str = "-v names all", *, err: bool = False) -> None:
     """Print the lines, which are the first of so many, and how many more there are."""
     for line in lines:
-        click.echo(line, err=err)
+        # Half a surrogate pair in a name cannot be printed.
+        click.echo(line.encode("utf-8", "backslashreplace").decode(), err=err)
     if count > len(lines):
         indent = " " * (len(lines[0]) - len(lines[0].lstrip())) if lines else ""
         click.echo(f"{indent}... and {count - len(lines)} more; {hint}", err=err)

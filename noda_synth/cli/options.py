@@ -127,6 +127,25 @@ class DataOptions:
         options = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "data"}
         return open_dataset(self.data, **options)
 
+    def check_apart(self, out: Path, layout: Layout, dataset: Dataset, *others: Path | None) -> None:
+        """Raises NodaError if `out` is, holds, or lies inside what is read: the data set's files, or the others'."""
+        from noda_synth.runs.ownership import check_apart, links_into
+
+        images = [layout.images, layout.valid_images or layout.images]
+        files = [layout.annotations, layout.mat, layout.valid, layout.gt_valid, layout.skeleton, self.split]
+        annot = layout.annotations.parent
+        folders = [*images, *([annot] if annot.name in ("annot", "annotations") else [])]
+        check_apart(out, [path for path in (*folders, *files, *others) if path is not None])
+        names = (dataset.images, (person.image for person in dataset.valid))
+        for folder, listed in zip(images, names, strict=True):
+            if linked := next(links_into(out, folder, listed), None):
+                raise NodaError(f"{folder / linked} is a link into {out}, so this is read; choose another output")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the data set, if one is named or meant."""
+        return DEFAULT_DATA if self.data is None and self.annotations is None else self.data
+
 
 data_options = _bundle(
     "data",

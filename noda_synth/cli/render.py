@@ -222,6 +222,7 @@ def command(
     if method == "noda":
         check_joints(chosen, dataset.skeleton, "--protect-joints")
         chosen = with_measured_drops(chosen, dataset)
+    data.check_apart(out, layout, dataset, data.folder, objects.objects, objects.objects_images)
     settings = RenderSettings(
         ratio=ratio,
         method=method,

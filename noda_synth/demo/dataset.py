@@ -30,6 +30,7 @@ from noda_synth.formats import (
     write_mpii_json,
 )
 from noda_synth.runs.jobs import run_ordered
+from noda_synth.runs.ownership import FILES, check_removable, write_file_list
 from noda_synth.runs.staging import check_output, remove
 from noda_synth.version import __version__
 
@@ -98,13 +99,14 @@ def write_demo(
         Numbers of training and validation people, or None if it is there already, made with the same settings.
 
     Raises:
-        NodaError: something else is there.
+        NodaError: something else is there, or others have put files into what is to be replaced.
     """
     part = out.with_name(f"{out.name}.partial")
     mark = {"made_by": "noda-synth demo-data", "version": __version__, **vars(settings)}
     if check_output(out, _made_with(out), mark, overwrite):
         return None
-    if part.exists() and not (part / MARK).is_file():
+    left = {path.name for path in part.iterdir()} if part.is_dir() else set()
+    if part.exists() and not (MARK in left <= {MARK, FILES, "images", "annot"}):
         raise NodaError(f"{part} was not made by demo-data; move it away.")
     remove(part)
     (part / "images").mkdir(parents=True)
@@ -122,7 +124,12 @@ def write_demo(
     write_mpii_json(part / "annot" / "valid.json", valid)
     write_gt_valid(part / "annot" / "gt_valid.mat", valid)
     _write_outlines(part / "annot" / "outlines.json", images)
-    remove(out)
+    write_file_list(part)
+    if out.exists() or out.is_symlink():
+        if not overwrite:
+            raise NodaError(f"{out} has come up while this run worked, and is left alone; move it away")
+        check_removable(out)
+        remove(out)
     part.rename(out)
     return len(train), len(valid)
 

@@ -32,6 +32,7 @@ from noda_synth.formats.mpii.split import hold_out
 from noda_synth.formats.mpii.visibility import is_known
 from noda_synth.formats.read import read_dataset, with_truth
 from noda_synth.formats.yolo.write import Part, Picture, write_yolo
+from noda_synth.runs.ownership import check_apart
 
 
 @dataclass(frozen=True)
@@ -224,10 +225,12 @@ def _planned(source: Source, output: Path, to: str) -> list[Path]:
 
 
 def _check_overwriting(files: Iterable[Path], layout: Layout, overwrite: bool) -> None:
-    inputs = {part.resolve() for part in (layout.annotations, layout.mat, layout.valid, layout.gt_valid) if part}
+    parts = (layout.annotations, layout.mat, layout.valid, layout.gt_valid, layout.skeleton)
+    inputs = [part for part in parts if part]
     for file in files:
-        if file.resolve() in inputs:
+        if file.exists() and any(file.samefile(part) for part in inputs):
             raise NodaError(f"{file} is part of the input, which is never written to; name another folder.")
+        check_apart(file, [layout.images])
         if file.exists() and not overwrite:
             raise NodaError(f"{file} exists; name another place, or add --overwrite to replace it.")
 

@@ -15,7 +15,7 @@ from noda_synth.formats.layout import Layout, find_layout
 from noda_synth.formats.read import read_dataset
 from noda_synth.formats.yolo.data_file import labels_hash
 from noda_synth.imaging.images import links_out
-from noda_synth.runs.staging import file_hash
+from noda_synth.runs.ownership import file_hash
 
 AnyPath = str | Path
 _DEFAULT_DATA = Path("data/mpii")
@@ -69,6 +69,7 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
         "annotations": layout.annotations,
         "mat": layout.mat,
         "valid": layout.valid,
+        "gt_valid": layout.gt_valid,
         "split": split,
         "skeleton": layout.skeleton,
     }

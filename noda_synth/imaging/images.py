@@ -7,10 +7,13 @@ image by its EXIF orientation away from its joints. So the bytes are read here, 
 from __future__ import annotations
 
 import io
+import os
 import re
+import stat
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -29,11 +32,20 @@ BGRImage = NDArray[np.uint8]
 MAX_PIXELS = 100_000_000
 """Images whose header claims more are not decoded (`--max-pixels`): 100 megapixels take 300 MB."""
 
-_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _END_OF_IMAGE = b"\xff\xd9"
 # A marker with something to say: inside a scan every 0xFF is followed by 0x00 or by the number of a restart.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
+# The same before the picture, where a second start of an image (0xD8) is an error that ends the search.
+_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+_NOT_A_SEGMENT = frozenset((0xD8, 0xD9, 0xDA))
+_JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _ORIENTATION = 0x0112
 _ON_ITS_SIDE = 5
@@ -44,6 +56,8 @@ _TURNS = {
 }  # fmt: skip
 # Nearly every JPEG states its size within so many bytes, thumbnails included.
 _HEAD_BYTES = 1 << 16
+_PIXEL_BYTES, _OTHER_BYTES = 8, 16 << 20
+"""Image files that have more bytes than so many a pixel, and so many beside them, are not read."""
 
 
 class UprightPath(type(Path())):  # type: ignore[misc]  # Path itself cannot be derived from before Python 3.12
@@ -64,18 +78,65 @@ def links_out(folder: Path, names: Iterable[str]) -> Iterator[str]:
     for name in names:
         path = home / name
         if path.parent not in parents:
-            parents[path.parent] = path.parent.resolve().is_relative_to(home)
-        if not parents[path.parent] or (path.is_symlink() and not path.resolve().is_relative_to(home)):
+            parents[path.parent] = _resolved(path.parent).is_relative_to(home)
+        if not parents[path.parent] or (is_link(path) and not _resolved(path).is_relative_to(home)):
             yield name
+
+
+def is_link(path: Path) -> bool:
+    """Whether there is a symbolic link of a name, which may be one that no file can have: Path would raise then."""
+    return os.path.islink(path)  # noqa: PTH114
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything of a name, links followed; a name that no file can have is not there, either."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):
+        return path  # nothing is found there
+
+
+@contextmanager
+def _of_item(path: Path) -> Iterator[None]:
+    """The one place that turns what the system says of one image into the error of that image."""
+    try:
+        yield
+    except OSError as error:
+        raise ItemError(f"{path}: {_why(error)}") from error
+    except ValueError as error:  # a NUL or half a surrogate pair, which no name of a file can hold
+        raise ItemError(f"{path}: no file can have this name ({error})") from error
+    except MemoryError as error:
+        raise ItemError(f"{path}: it does not fit into the memory") from error
+
+
+def check_file(path: Path) -> os.stat_result:
+    """The state of a regular file. Raises ItemError for all else: a FIFO is not waited for, no device is opened."""
+    with _of_item(path):
+        state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise ItemError(f"{path}: no regular file ({_kind(state.st_mode)}); put the image there")
+    return state
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """(width, height) in pixels from the header alone, turned by EXIF only for an UprightPath. Raises ItemError."""
-    try:
-        with path.open("rb") as stream:
-            size = plain_size(stream.read(_HEAD_BYTES)) or _header_size(stream, path)
-    except OSError as error:
-        raise ItemError(f"{path}: {_why(error)}") from error
+    state = check_file(path)
+    with _of_item(path), path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        size = plain_size(head)
+        if size is None and head.startswith(_JPEG_START):
+            _check_bytes(state.st_size, path, max_pixels)
+            head += stream.read()
+        size = size or _size_of(head, stream, path)
     _check_size(size, path, max_pixels)
     return size[::-1] if isinstance(path, UprightPath) and exif_orientation(path) >= _ON_ITS_SIDE else size
 
@@ -106,24 +167,33 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> BGRImage:
 
 def read_reduced(path: Path, reduction: Literal[2, 4, 8], max_pixels: int = MAX_PIXELS) -> BGRImage:
     """An image at a fraction of its width and height, rounded up: of a JPEG faster than the whole. Raises ItemError."""
-    return decode_checked(read_checked(path, max_pixels), path, _REDUCED[reduction])
+    return decode_checked(read_checked(path, max_pixels), path, reduction)
 
 
 def read_checked(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     """The bytes of an image file that is safe to decode. Raises ItemError as `read_image` does."""
-    try:
+    _check_bytes(check_file(path).st_size, path, max_pixels)
+    with _of_item(path):
         data = path.read_bytes()
-    except OSError as error:
-        raise ItemError(f"{path}: {_why(error)}") from error
-    _check_size(plain_size(data) or _header_size(io.BytesIO(data), path), path, max_pixels)
-    if data[:2] == b"\xff\xd8" and not _is_whole_jpeg(data):
+    _check_size(_size_of(data, io.BytesIO(data), path), path, max_pixels)
+    if data.startswith(_JPEG_START) and not _is_whole_jpeg(data):
         raise ItemError(f"{path}: the JPEG ends early ({len(data)} bytes); fetch the file again")
     return data
 
 
-def decode_checked(data: bytes, path: Path, kind: int = cv2.IMREAD_COLOR) -> BGRImage:
-    """Decode the bytes that `read_checked` gave for a path; those of an UprightPath are turned. Raises ItemError."""
-    image = decode_image(data, str(path), kind)
+def decode_checked(data: bytes, path: Path, reduction: Literal[1, 2, 4, 8] = 1) -> BGRImage:
+    """Decode the bytes that `read_checked` gave for a path; those of an UprightPath are turned.
+
+    Raises:
+        ItemError: the image is damaged, or of another size than its header says.
+    """
+    image = decode_image(data, str(path), _REDUCED[reduction])
+    size = _size_of(data, io.BytesIO(data), path)
+    if reduction == 1 and image.shape[1::-1] != size:
+        raise ItemError(
+            f"{path}: it decodes to {image.shape[1]} x {image.shape[0]} pixels, but its header says "
+            f"{size[0]} x {size[1]}; fetch the file again"
+        )
     if not isinstance(path, UprightPath):
         return image
     quarters, mirrored = _TURNS[exif_orientation(io.BytesIO(data))]
@@ -135,8 +205,8 @@ def decode_image(data: bytes | NDArray[np.uint8], name: str, kind: int = cv2.IMR
     """Decode the bytes of an image to BGR. Raises ItemError, naming `name`."""
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise ItemError(f"{name}: cannot be decoded ({error.err}); fetch the file again") from error
+    except (cv2.error, MemoryError) as error:
+        raise ItemError(f"{name}: cannot be decoded ({error}); fetch the file again") from error
     if image is None:
         raise ItemError(f"{name}: cannot be decoded, the file is damaged; fetch the file again")
     return np.asarray(image, np.uint8)
@@ -175,7 +245,10 @@ def encode_mask(mask: NDArray[np.uint8], *, hard: bool) -> bytes:
 
 def decode_mask(data: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The single channel of a PNG mask, (H, W) uint8. Raises ItemError."""
-    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    try:
+        mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except (cv2.error, MemoryError):
+        mask = None
     if mask is None:
         raise ItemError("a mask of the pool cannot be decoded: the pool is damaged, build it again")
     return np.asarray(mask, np.uint8)
@@ -198,13 +271,33 @@ def plain_size(data: bytes) -> tuple[int, int] | None:
     width = height = 0
     if data.startswith(_PNG_START) and len(data) >= 24:
         width, height = struct.unpack_from(">II", data, 16)
-    offset = 2
-    while data[:2] == b"\xff\xd8" and offset + 9 <= len(data) and data[offset] == 0xFF:
-        if data[offset + 1] in _FRAME_HEADERS:
-            height, width = struct.unpack_from(">HH", data, offset + 5)
-            break
-        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4])
+    if data.startswith(_JPEG_START):
+        height, width = _frame_size(data)
     return (width, height) if width and height else None
+
+
+def _frame_size(data: bytes) -> tuple[int, int]:
+    """(height, width) by a JPEG's first frame header, found as libjpeg finds it: any number of 0xFF may stand before a
+    marker, and what is no marker is skipped. (0, 0) if there is none."""
+    offset = 2
+    while marker := _SEGMENT.search(data, offset):
+        kind, offset = data[marker.end() - 1], marker.end()
+        length = int.from_bytes(data[offset : offset + 2])
+        if kind in _NOT_A_SEGMENT or length < 2:
+            break
+        if kind in _FRAME_HEADERS and offset + 7 <= len(data):
+            height, width = struct.unpack_from(">HH", data, offset + 3)
+            return height, width
+        offset += length
+    return 0, 0
+
+
+def _size_of(data: bytes, stream: BinaryIO, path: Path) -> tuple[int, int]:
+    """By the header, of a JPEG as the decoder reads it and not as Pillow does."""
+    size = plain_size(data)
+    if size is None and data.startswith(_JPEG_START):
+        raise ItemError(f"{path}: not an image (a JPEG without a frame header); fetch the file again")
+    return size or _header_size(stream, path)
 
 
 def _header_size(stream: BinaryIO, path: Path) -> tuple[int, int]:
@@ -229,6 +322,12 @@ def _check_size(size: tuple[int, int], path: Path, max_pixels: int) -> None:
         raise ItemError(
             f"{path}: its header claims {width} x {height} pixels, more than --max-pixels {max_pixels} allows"
         )
+
+
+def _check_bytes(count: int, path: Path, max_pixels: int) -> None:
+    """Before anything is read: so many bytes no image of `max_pixels` has."""
+    if count > max_pixels * _PIXEL_BYTES + _OTHER_BYTES:
+        raise ItemError(f"{path}: {count} bytes, more than an image of --max-pixels {max_pixels} has; it is not read")
 
 
 def _why(error: OSError) -> str:

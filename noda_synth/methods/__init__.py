@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from noda_synth.errors import NodaError
+
 if TYPE_CHECKING:
     from noda_synth.methods.base import Method
 
@@ -45,15 +47,30 @@ class Sources:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A method, its settings and its sources: a small value that can be sent to any worker, which opens it there."""
+    """A method, its settings and its sources: a small value that can be sent to any worker, which opens it there.
+
+    Attributes:
+        method: its name.
+        settings: its own.
+        sources: where they are.
+        pool_content: the hash of the pool that was planned with, for another one may take its name; None takes any.
+    """
 
     method: str
     settings: Any
     sources: Sources
+    pool_content: str | None = None
 
     def open(self) -> Method[Any, Any]:
-        """The method, opened once in each process. Raises NodaError where a source cannot be used."""
-        return _opened(self, file_state(self.sources.pool), file_state(self.sources.objects))
+        """The method, opened once in each process; with `pool_content` it keeps its pool whatever takes its name.
+
+        Raises:
+            NodaError: a source cannot be used, or the pool is not the one it should be.
+        """
+        pool = file_state(self.sources.pool) if self.pool_content is None else None
+        method = _opened(self, pool, file_state(self.sources.objects))
+        method.check_unchanged()
+        return method
 
 
 FileState = tuple[int, int, int] | None
@@ -70,7 +87,13 @@ def file_state(path: Path | None) -> FileState:
 
 @lru_cache(maxsize=1)
 def _opened(recipe: Recipe, _pool: FileState, _objects: FileState) -> Method[Any, Any]:
-    return method_class(recipe.method)(recipe.settings, recipe.sources)
+    method = method_class(recipe.method)(recipe.settings, recipe.sources)
+    if recipe.pool_content is not None and method.source_hashes().get("pool") != recipe.pool_content:
+        raise NodaError(
+            f"{recipe.sources.pool} was replaced while the run worked (its content is another than the one that was "
+            "planned with); put the old pool back and run the same command again, or start anew with --overwrite"
+        )
+    return method
 
 
 def method_class(name: str) -> type[Method[Any, Any]]:

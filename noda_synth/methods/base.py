@@ -121,6 +121,9 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
     def check(self, dataset: Dataset) -> None:
         """Raises NodaError where the sources are damaged, or do not fit the data set."""
 
+    def check_unchanged(self) -> None:
+        """Raises NodaError where a source that is open was written to since it was opened."""
+
     def source_hashes(self) -> dict[str, str]:
         """Name of a source -> hash of its content, for manifest, settings and replay."""
         return {}

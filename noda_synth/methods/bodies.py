@@ -35,6 +35,10 @@ class BodyMethod(Method[SettingsT, PlacementT]):
                 "build a pool from data of the same kind"
             )
 
+    def check_unchanged(self) -> None:
+        if "pool" in self.__dict__:
+            self.pool.check_unchanged()
+
     def source_hashes(self) -> dict[str, str]:
         return {"pool": self.pool.content}
 

@@ -38,6 +38,7 @@ from noda_synth.pool.layout import (
 from noda_synth.runs.staging import unfinished
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_OF_THE_PROCESS = ("_file", "_descriptor", "_stamp_at_opening")
 _REMOVE = "remove it and build it again"
 
 
@@ -62,6 +63,7 @@ class Pool:
     def __init__(self, path: Path) -> None:
         """Open a pool. Raises NodaError for a file that is no pool, another version's, or damaged."""
         self.path = path
+        _ = self._stamp_at_opening
         attributes = dict(self._file.attrs)
         if attributes.get("format") != FORMAT:
             raise NodaError(f"{path} is no pool of noda-synth; make one with `noda-synth build-pool`")
@@ -98,7 +100,7 @@ class Pool:
 
     def __getstate__(self) -> dict[str, Any]:
         # An HDF5 handle must not cross into another process.
-        return {key: value for key, value in self.__dict__.items() if key not in ("_file", "_descriptor")}
+        return {key: value for key, value in self.__dict__.items() if key not in _OF_THE_PROCESS}
 
     def row_of(self, person: str) -> int | None:
         """The row of a person id, or None."""
@@ -120,10 +122,24 @@ class Pool:
         if content != self.content:
             raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
 
+    def check_unchanged(self) -> None:
+        """Raises DamagedPool if the file was written to since it was opened; that another takes its name is no harm."""
+        if self._stamp != self._stamp_at_opening:
+            raise DamagedPool(f"{self.path} was written to while it was read; {_REMOVE}")
+
+    @property
+    def _stamp(self) -> tuple[int, int]:
+        state = os.fstat(self._descriptor)
+        return state.st_size, state.st_mtime_ns
+
+    @cached_property
+    def _stamp_at_opening(self) -> tuple[int, int]:
+        return self._stamp
+
     def crop(self, row: int) -> BGRImage:
         """The crop, (h, w, 3) uint8 BGR. Raises DamagedPool."""
         try:
-            return decode_image(self._picture("crops", row), "crop")
+            return self._of_size(decode_image(self._picture("crops", row), "crop"), row)
         except ItemError as error:
             raise DamagedPool(f"{self.path} is damaged (the crop of body {row}); {_REMOVE}") from error
 
@@ -133,7 +149,7 @@ class Pool:
         Levels without a matte have only 0 and 255.
         """
         try:
-            return decode_mask(self._picture(f"masks/{level}", row))
+            return self._of_size(decode_mask(self._picture(f"masks/{level}", row)), row)
         except ItemError as error:
             raise DamagedPool(f"{self.path} is damaged (the {level} mask of body {row}); {_REMOVE}") from error
 
@@ -183,6 +199,12 @@ class Pool:
         if plain_size(data) != tuple(self.size[row].tolist()):
             raise ItemError("its header claims another size")
         return data
+
+    def _of_size(self, picture: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+        """A decoded picture that has the body's size. Raises ItemError."""
+        if picture.shape[1::-1] != tuple(self.size[row].tolist()):
+            raise ItemError("it decodes to another size")
+        return picture
 
     def _blob(self, group: str, row: int) -> bytes:
         start, end = (int(offset) for offset in self._offsets[group][row : row + 2])
@@ -263,7 +285,7 @@ class _Column(Sequence[Any]):
 
 
 def _text(value: NDArray[np.bytes_]) -> str:
-    return str(value.item().decode())
+    return str(value.item().decode("utf-8", "surrogatepass"))
 
 
 def _flags(values: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +43,8 @@ def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attrib
         "stance": np.array([stance_of(pose).as_array() for pose in poses]).reshape(-1, len(STANCE_FIELDS)),
         "tone": np.array([tone(c.image) for _, c, _ in bodies]).reshape(-1, len(TONE_FIELDS)),
         "frame": np.array([c.frame for _, c, _ in bodies], np.int32).reshape(-1, 4),
-        "image": np.array([p.image.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
-        "person": np.array([p.person_id.encode() for p, _, _ in bodies] or np.empty(0, "S1"), "S"),
+        "image": _texts(p.image for p, _, _ in bodies),
+        "person": _texts(p.person_id for p, _, _ in bodies),
     }
     with h5py.File(path, "w") as file:
         file.attrs.update(attributes)
@@ -64,6 +64,11 @@ def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attrib
             ).reshape(-1, 2)
             file[f"masks/{level}/piece"] = np.array([largest_piece(m.inside) for m in masks], np.float64)
             file[f"masks/{level}/matte"] = np.array([m.matte is not None for m in masks], np.uint8)
+
+
+def _texts(values: Iterable[str]) -> NDArray[Any]:
+    """(N,) bytes in UTF-8, half a surrogate pair as if it were a character."""
+    return np.array([value.encode("utf-8", "surrogatepass") for value in values] or np.empty(0, "S1"), "S")
 
 
 def merge_parts(parts: Sequence[Path], path: Path, attributes: Mapping[str, Any]) -> None:

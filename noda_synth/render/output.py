@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
+import os
 import shutil
 from array import array
 from collections import Counter
@@ -18,11 +20,11 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import OCCLUDED, Dataset, Image, Images, Person
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.joint_counts import Counts, count_states, total
-from noda_synth.errors import ItemError, Problem
+from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, mpii_record, write_validation
 from noda_synth.formats.files.atomic import write_bytes, write_json_lines, write_json_list
 from noda_synth.formats.files.links import put_file
-from noda_synth.imaging.images import encode_as, image_path, is_turned, read_image
+from noda_synth.imaging.images import check_file, encode_as, image_path, is_turned, read_image
 from noda_synth.render.plan import Plan
 from noda_synth.render.settings import RenderRun
 from noda_synth.version import versions
@@ -104,11 +106,9 @@ def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, ho
     for folder, name in chain(train, valid):
         try:
             source = image_path(folder, name)
+            check_file(source)
         except ItemError as error:
-            yield Problem("render", name, str(error))
-            continue
-        if not source.exists():
-            yield Problem("render", name, f"{source}: no such file, so the written data set lacks it too")
+            yield Problem("render", name, f"{error}, so the written data set lacks it too")
             continue
         if how != "none" and is_turned(source):
             _write_upright(source, result / "images" / name)
@@ -124,6 +124,29 @@ def _write_upright(source: Path, target: Path) -> None:
             write_bytes(target, encode_as(read_image(source), target.suffix))
         except ItemError:  # reported where the image is read
             put_file(source, target, target, "copy")
+
+
+def check_names(dataset: Dataset, layout: Layout) -> None:
+    """Raises NodaError if an image of the training part and another one of the validation part have the same name.
+
+    They lie in two folders, and in the written set they would be one.
+    """
+    if layout.valid_images is None:
+        return
+    for name in Images(Image(person.image) for person in dataset.valid):
+        if name not in dataset.images:
+            continue
+        files = layout.images / name, layout.valid_images / name
+        if all(map(os.path.isfile, files)) and not _same_content(*files):
+            raise NodaError(
+                f"{files[0]} and {files[1]} are two pictures of one name, of which the written set can hold but one; "
+                "rename the images of one part and their names in its annotations, or leave all originals out with "
+                "--originals none"
+            )
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
 
 
 def write_annotations(run: RenderRun, copies: Copies) -> list[Problem]:

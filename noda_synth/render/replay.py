@@ -18,6 +18,7 @@ from noda_synth.methods import METHODS, Recipe, Sources, method_class
 from noda_synth.methods.base import Method
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.render.occluded_copies import compose, encode
+from noda_synth.runs.ownership import check_apart
 
 
 def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
@@ -103,8 +104,10 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
     """Render an image again and write it to `out`.
 
     Raises:
-        NodaError: the sources are not those of the line, the original cannot be read, or `out` exists.
+        NodaError: the sources are not those of the line, the original cannot be read, `out` exists, or is among what is
+            read.
     """
+    check_apart(out, [path for path in (images, sources.pool, sources.objects, sources.objects_images) if path])
     if out.exists() and not overwrite:
         raise NodaError(f"{out} exists; choose another --out, or --overwrite")
     method = method_of(line, sources)

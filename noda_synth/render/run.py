@@ -39,10 +39,12 @@ def render(run: RenderRun) -> RenderReport | None:
         What was done, or None if the folder was there already, made with the same settings.
 
     Raises:
-        NodaError: a source is missing or does not fit the data set; nobody can be covered; another run writes the
-            folder, or was begun there with other settings.
+        NodaError: a source is missing or does not fit the data set; two images have one name; nobody can be covered;
+            another run writes the folder, or was begun there with other settings.
     """
     start = time.perf_counter()
+    if run.settings.originals != "none":
+        output.check_names(run.dataset, run.layout)
     staging = run.staging
     theirs = read_settings(run.out / "report.json")
     held = staging.start(run.all_settings, theirs, overwrite=run.execution.overwrite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,9 @@ class RenderRun:
                     f"--method {settings.method} needs --{source}; noda-synth render --help says what it may be"
                 )
         recipe = Recipe(settings.method, settings.placement, self.sources)
-        recipe.open().check(self.dataset)
-        return recipe
+        method = recipe.open()
+        method.check(self.dataset)
+        return replace(recipe, pool_content=method.source_hashes()["pool"]) if "pool" in method.takes else recipe
 
     @cached_property
     def all_settings(self) -> dict[str, Any]:

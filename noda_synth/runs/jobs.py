@@ -27,8 +27,9 @@ import cv2
 import joblib
 
 from noda_synth.errors import NodaError, Problem
+from noda_synth.runs.ownership import file_hashes
 from noda_synth.runs.progress import Progress
-from noda_synth.runs.staging import Outcome, Part, Staging, file_hashes, remove
+from noda_synth.runs.staging import Outcome, Part, Staging, remove
 
 Item = TypeVar("Item")
 

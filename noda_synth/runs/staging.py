@@ -23,6 +23,7 @@ from typing import Any
 
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.runs.ownership import check_removable, file_hash, write_file_list
 
 _ORPHAN_SECONDS, _PATIENCE_SECONDS = 30, 2
 
@@ -91,25 +92,6 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def file_hashes(path: Path) -> dict[str, str]:
-    """SHA-256 of every file under a path by its relative name; of a file that stands alone under "."."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): file_hash(file) for file in files}
-
-
-def whole_hash(path: Path) -> str:
-    """SHA-256 of a file, or of the names and hashes of all the files in a folder."""
-    if path.is_file():
-        return file_hash(path)
-    return hashlib.sha256(json.dumps(file_hashes(path), sort_keys=True).encode()).hexdigest()
-
-
-def file_hash(file: Path) -> str:
-    """SHA-256 of a file, a piece at a time."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any], overwrite: bool) -> bool:
     """Whether the output is there already, made with these very settings.
 
@@ -120,13 +102,14 @@ def check_output(out: Path, theirs: dict[str, Any] | None, ours: dict[str, Any],
         overwrite: start anew.
 
     Raises:
-        NodaError: the output exists, and is something else.
+        NodaError: the output exists, and is something else; or it is to be replaced, and others have files in it.
     """
     if not (out.exists() or out.is_symlink()):
         return False
     if theirs is None:
         raise NodaError(f"{out} exists and was not made by noda-synth, so it is left alone; choose another output")
     if overwrite:
+        check_removable(out)
         return False
     if theirs != json.loads(settings_json(ours)):
         raise NodaError(
@@ -169,6 +152,7 @@ class Staging:
         self.out = out
         self.part = part
         self.folder = out.with_name(f"{out.name}.partial" if part is None else f"{out.name}.shard-{part}")
+        self._replaced: FileState | None = None  # the output that was there when the run began, and may be replaced
 
     def start(
         self, settings: dict[str, Any], theirs: dict[str, Any] | None, *, overwrite: bool = False
@@ -186,6 +170,7 @@ class Staging:
         if check_output(self.out, theirs, settings, overwrite):
             self._remove_leftovers()
             return None
+        self._replaced = _state(self.out)
         return self.hold(settings, overwrite)
 
     @contextmanager
@@ -202,10 +187,13 @@ class Staging:
         Raises:
             NodaError: another run holds it, or it was begun with other settings.
         """
+        _check_folder(self.folder)
         with _locked(self.folder, self.out):
+            self._put_back()
             self._begin(settings, overwrite)
             if self.part is None:
                 for folder in part_folders(self.out).values():
+                    _check_folder(folder)
                     with _locked(folder, self.out):
                         self._take_in(folder, settings, overwrite)
             try:
@@ -260,12 +248,44 @@ class Staging:
         return self.folder / "result"
 
     def finish(self, whole: Path) -> None:
-        """Give the finished output, which lies in the staging folder, its name, and remove the rest."""
-        if self.out.exists():
-            self.out.replace(self.folder / "replaced")
+        """Give the finished output, which lies in the staging folder, its name, and remove the rest.
+
+        Raises:
+            NodaError: an output of that name has come up meanwhile, or others have put files into the one that is to be
+                replaced; it stays, and so does what is finished.
+        """
+        if whole.is_dir():
+            write_file_list(whole, self._hashes())
+        self._move_away()
         whole.replace(self.out)
         for folder in (*part_folders(self.out).values(), self.folder):
             remove(folder)
+
+    def _move_away(self) -> None:
+        """Move the output that is to be replaced into this folder, where nobody looks for it any more."""
+        found, replaced = _state(self.out), self.folder / "replaced"
+        if found is None:
+            return
+        if self._replaced is None or (found != self._replaced and not self.out.is_dir()):
+            raise NodaError(f"{self.out} has come up while this run worked, and is left alone; move it away")
+        self.out.replace(replaced)
+        try:
+            check_removable(replaced, self.out)
+        except NodaError:
+            replaced.replace(self.out)
+            raise
+
+    def _put_back(self) -> None:
+        """Give an output its name back that a run had moved away when it was killed."""
+        replaced = self.folder / "replaced"
+        if replaced.exists() and _state(self.out) is None:
+            replaced.replace(self.out)
+            raise NodaError(f"{self.out} was moved away by a run that was killed, and is back; run the command again")
+
+    def _hashes(self) -> dict[str, str]:
+        """Relative name -> SHA-256, of what the shards have written."""
+        notes = (json.loads(note.read_text()) for note in (self.folder / "shards").glob("*.json"))
+        return {name: value for note in notes for name, value in note["files"].items()}
 
     def _remove_leftovers(self) -> None:
         """Remove the folder if a run died when its output already had its name."""
@@ -352,6 +372,34 @@ def _locked(folder: Path, out: Path) -> Iterator[None]:
             if _same_file(folder / "lock", lock.fileno()):
                 yield
                 return
+
+
+# All that runs put into a staging folder, with what they were writing when they were killed, and NFS's open files.
+_OWN_NAMES = re.compile(
+    r"lock|settings\.json|command\.json|shards|tmp|result|replaced|bodies\.json|pool\.h5|\..+\.[0-9a-f]{8}|\.nfs.*"
+)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises NodaError for a staging folder with something in it that no run puts there: it is removed in the end."""
+    if not folder.is_dir():
+        return
+    if strange := sorted(path.name for path in folder.iterdir() if not _OWN_NAMES.fullmatch(path.name)):
+        raise NodaError(
+            f"{folder}, which this run needs and removes in the end, holds {', '.join(strange)}; move this away"
+        )
+
+
+FileState = tuple[int, ...]
+
+
+def _state(path: Path) -> FileState | None:
+    """What tells a file from another one of its name, and from itself when it has been written to."""
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return None
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def _same_file(path: Path, descriptor: int) -> bool:

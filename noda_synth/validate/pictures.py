@@ -8,7 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from noda_synth.errors import ItemError
-from noda_synth.imaging.images import MAX_PIXELS, UprightPath, exif_orientation, image_path, image_size, read_image
+from noda_synth.imaging.images import (
+    MAX_PIXELS,
+    UprightPath,
+    exif_orientation,
+    image_path,
+    image_size,
+    is_link,
+    is_there,
+    read_image,
+)
 from noda_synth.runs import jobs
 
 Sizes = Mapping[tuple[str, str], tuple[int, int]]
@@ -68,8 +77,8 @@ def _check_block(block: Sequence[Picture], *, checks: ImageChecks) -> list[Check
 def _check(picture: Picture, checks: ImageChecks) -> CheckedImage:
     try:
         path = image_path(picture.folder, picture.name)
-        if not path.exists():
-            broken = " (a link that leads nowhere: was the original moved?)" if path.is_symlink() else ""
+        if not is_there(path):
+            broken = " (a link that leads nowhere: was the original moved?)" if is_link(path) else ""
             return CheckedImage(picture, None, (("missing-image", f"{path}: no such file{broken}"),))
         size = image_size(path, checks.max_pixels)
         if checks.decode:

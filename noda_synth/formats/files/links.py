@@ -8,9 +8,12 @@ from pathlib import Path
 
 from noda_synth.errors import NodaError
 
+ORIGINALS = ("symlink", "hardlink", "copy", "none")
+
 
 def put_file(source: Path, target: Path, final: Path, how: str) -> None:
-    """Put a file somewhere, unless there is one already.
+    """Put a file in its place, which takes it whole or not at all; one that is there has to be what
+    this one would make it.
 
     Args:
         source: the file.
@@ -21,17 +24,31 @@ def put_file(source: Path, target: Path, final: Path, how: str) -> None:
     Raises:
         NodaError: the file system cannot do it.
     """
-    if target.is_symlink() or target.exists():
+    link = os.path.relpath(source.resolve(), final.parent.resolve())
+    if _is_put(source, target, link, how):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(".original")  # always the same name, so that a killed run leaves none behind
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
         if how == "symlink":
-            target.symlink_to(os.path.relpath(source.resolve(), final.parent.resolve()))
+            part.symlink_to(link)
         elif how == "hardlink":
-            target.hardlink_to(source.resolve())
+            part.hardlink_to(source.resolve())
         else:
-            shutil.copyfile(source, target)
+            shutil.copyfile(source, part)
+        target.unlink(missing_ok=True)  # a name of the same file would keep its other one
+        part.replace(target)
     except OSError as error:
         raise NodaError(
             f"{final}: the original cannot be put there as a {how} ({error.strerror}); try another way with --originals"
         ) from error
+
+
+def _is_put(source: Path, target: Path, link: str, how: str) -> bool:
+    """Whether the original is in its place already, in this way."""
+    if target.is_symlink() or how == "symlink":
+        return how == "symlink" and target.is_symlink() and str(target.readlink()) == link
+    if not target.exists():
+        return False
+    return target.samefile(source) if how == "hardlink" else target.stat().st_size == source.stat().st_size
