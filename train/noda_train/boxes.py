@@ -14,10 +14,9 @@ import numpy as np
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_json
-from noda_train.arrays import Bools, Floats
+from noda_train.arrays import Bools, Floats, best_pairs
 from noda_train.data import MARGIN, Samples
 from noda_train.geometry import within_one
-from noda_train.metrics.results import best_pairs
 
 ERRORS = (0.0, 0.05, 0.1, 0.2)
 """The errors of the table, in sides of the crop."""

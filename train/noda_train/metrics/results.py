@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_json, write_json_list
 from noda_synth.formats.files.json_pieces import list_in
-from noda_train.arrays import Floats
+from noda_train.arrays import Floats, best_pairs
 from noda_train.data import Ids
 from noda_train.metrics import oks
 from noda_train.metrics.average_precision import DetectedPose, ImageId, pose_scores
@@ -156,17 +156,6 @@ def assign(results: CocoResults, truth: Truth, names: Sequence[Ids]) -> Floats:
         for number, row in best_pairs(np.array(fits).reshape(len(poses), len(rows))):
             joints[rows[row]] = poses[number].joints[:, :2] + 1
     return joints
-
-
-def best_pairs(fits: Floats) -> Iterable[tuple[int, int]]:
-    """Pairs of rows and columns of (P, N), the best first, each row and column once at most."""
-    rows, columns = set[int](), set[int]()
-    for flat in np.argsort(-fits, axis=None, kind="stable"):
-        row, column = divmod(int(flat), fits.shape[1])
-        if row not in rows and column not in columns:
-            rows.add(row)
-            columns.add(column)
-            yield row, column
 
 
 def ignored_in(path: Path, names: Sequence[Ids]) -> list[dict[str, Any]]:
