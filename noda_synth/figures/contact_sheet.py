@@ -18,7 +18,7 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.figures.style import drawable
 from noda_synth.formats.files.atomic import write_bytes
-from noda_synth.imaging.images import BGRImage, encode_jpeg, encode_png, image_path, read_image
+from noda_synth.imaging.images import BGRImage, encode_jpeg, encode_png, image_path, is_there, read_image
 from noda_synth.pool.reader import Pool
 from noda_synth.render.manifest import CoveredPeople, manifest_lines
 from noda_synth.runs.staging import unfinished
@@ -113,7 +113,7 @@ def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: 
     skeleton = dataset.skeleton
     after, source = read_image(image_path(images, line["file"])), image_path(images, line["source"])
     size = (after.shape[1], after.shape[0])
-    before = read_image(source) if source.exists() else np.full_like(after, _PAPER[0])
+    before = read_image(source) if is_there(source) else np.full_like(after, _PAPER[0])
     known, window = person_window(person, size)
     covered = skeleton.flags(line["covered"])
     shift = np.array([window[1].start, window[0].start])

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import segmentation_mask
 from noda_synth.formats.files.atomic import read_json
-from noda_synth.imaging.images import BGRImage, image_path, image_size, read_image
+from noda_synth.imaging.images import BGRImage, check_file, image_path, image_size, read_image
 
 _MIN_AREA = 500
 _LISTS = ("images", "annotations", "categories")
@@ -144,7 +144,10 @@ class CocoObjects:
     def content(self) -> str:
         names = sorted({name for name, _, _, _ in self._instances})
         try:
-            images = ((name, image_path(self.folder, name).read_bytes()) for name in names)
+            paths = {name: image_path(self.folder, name) for name in names}
+            for path in paths.values():
+                check_file(path)
+            images = ((name, path.read_bytes()) for name, path in paths.items())
             return _hash(chain([("", self.file.read_bytes())], images))
         except (OSError, ItemError) as error:
             raise NodaError(f"--objects-images {self.folder}: an image of {self.file} is missing ({error})") from error

@@ -19,7 +19,7 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.figures.contact_sheet import fit_box, person_window
 from noda_synth.imaging.compositing import COVERING, overlap
-from noda_synth.imaging.images import BGRImage, image_path, read_image
+from noda_synth.imaging.images import BGRImage, image_path, is_there, read_image
 from noda_synth.methods import Sources
 from noda_synth.render.replay import overlay_of
 
@@ -126,7 +126,7 @@ def _mark(covered: bool, visible: int) -> int:
 def _original(name: str, context: ThumbnailContext) -> BGRImage | None:
     """The picture before, or None if it is not at hand."""
     for folder in (context.images, context.originals):
-        if folder is not None and (path := image_path(folder, name)).exists():
+        if folder is not None and is_there(path := image_path(folder, name)):
             return _read_again(path)
     return None
 

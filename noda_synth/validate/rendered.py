@@ -15,6 +15,7 @@ from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import read_json
 from noda_synth.formats.files.json_pieces import list_in
 from noda_synth.formats.mpii.records import read_records
+from noda_synth.imaging.images import is_there
 from noda_synth.render.manifest import MANIFEST, numbered_lines
 from noda_synth.validate.entries import Entry
 from noda_synth.validate.findings import Finding
@@ -32,7 +33,7 @@ def check_rendered(folder: Path, layout: Layout, dataset: Dataset, entries: Iter
     listed = _listed_images(layout, dataset)
     for line in lines.all:
         file = line["file"]
-        if not (layout.images / file).exists():
+        if not is_there(layout.images / file):
             yield Finding(
                 "no-copy", f"{MANIFEST} {line['id']}", f"{layout.images / file}: no such file", file, line["person"]
             )
