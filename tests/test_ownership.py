@@ -206,3 +206,14 @@ def test_files_are_told_by_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(NodaError, match="holds"):
         check_apart(tmp_path, [tmp_path / "images"])
     check_apart(tmp_path / "images_new", [tmp_path / "images"])
+
+
+def test_a_report_in_an_output_is_its_own(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done(*words("render", data, out))
+    done("report", out, "--images", data / "images", "--jobs", 1, "-q")
+    assert (out / "report.html").is_file()
+    done(*words("render", data, out, seed=1), "--overwrite")
+    done("report", out, "--images", data / "images", "--page", out / "more" / "page.html", "--jobs", 1, "-q")
+    (out / "more" / "page.html").write_text("mine now")
+    assert "page.html" in refused(*words("render", data, out, seed=2), "--overwrite")

@@ -55,10 +55,12 @@ def command(
       noda-synth report data/mpii_noda --page sample.html --number 500 --side 240
     """
     from noda_synth.report.write import ReportOptions, write_report
+    from noda_synth.runs.ownership import list_also
 
     page = page or folder / "report.html"
     options = ReportOptions(objects.sources(pool), images, number, seed, side)
     written = write_report(folder, page, options, workers=workers(jobs), quiet=quiet)
+    list_also(folder, page)
     if not quiet:
         click.echo(f"{written.renders:,} renders in {page} ({written.size / 1e6:.1f} MB)")
         for note in written.notes:

@@ -100,13 +100,13 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
         return Overlay(alpha, placement.left, placement.top)
 
     def colours(self, placement: Placement, overlay: Overlay, picture: BGRImage) -> BGRImage:
-        crop = self.pool.crop(placement.body)
+        colours = resize_crop(self.pool.crop(placement.body), (placement.width, placement.height))
         if self.settings.smooth == "matte":
-            radius = max(2, round(_FUSION_RADIUS * float(self.sizes[placement.body])))
-            crop = fused_colours(crop, self.pool.opacity(placement.body, placement.level), radius)
+            radius = max(2, round(_FUSION_RADIUS * float(self.sizes[placement.body]) * placement.scale))
+            colours = fused_colours(colours, overlay.alpha, radius)
         if placement.grey:
-            crop = np.asarray(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
-        return resize_crop(crop, (placement.width, placement.height))
+            colours = np.asarray(cv2.cvtColor(cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
+        return colours
 
     @cached_property
     def sizes(self) -> NDArray[np.float64]:

@@ -34,6 +34,16 @@ def write_file_list(folder: Path, hashes: Mapping[str, str] | None = None) -> No
     write_json_lines(folder / FILES, (_entry(folder, name, known) for name in names))
 
 
+def list_also(folder: Path, file: Path) -> None:
+    """Enter a file that was written into a finished output later, such as its report; nothing for any other file."""
+    if not (folder / FILES).is_file() or not file.resolve().is_relative_to(folder.resolve()):
+        return
+    name = file.resolve().relative_to(folder.resolve()).as_posix()
+    entries = [json.loads(line) for line in (folder / FILES).read_text(encoding="utf-8").splitlines()]
+    others = [entry for entry in entries if entry["name"] != name]
+    write_json_lines(folder / FILES, [*others, _entry(folder, name, {})])
+
+
 def _entry(folder: Path, name: str, known: Mapping[str, str]) -> dict[str, Any]:
     path = folder / name
     if path.is_symlink():
