@@ -22,7 +22,7 @@ _FEATHER = 6.0
 _SOLID, _BLEED = 235, 4
 _OPAQUE = 255
 # Radius in pixels that the blur of blur fusion has on its reduced copy.
-_REDUCED_RADIUS = 4
+_REDUCED_RADIUS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +101,8 @@ def fused_colours(colours: NDArray[np.uint8], alpha: NDArray[np.uint8], radius: 
 
     In the crop the rim shows body and old background mixed; pasted as it is, it would carry a seam of that background.
     After Forte, "Approximate Fast Foreground Colour Estimation" (ICIP 2021): both layers are blurred, on a reduced
-    copy, and then corrected so that together they give the picture. The original's second, narrow step is left out. Colours
-    change where alpha is neither 0 nor 255, and nowhere else.
+    copy, and then corrected so that together they give the picture. The original's second, narrow step is left out.
+    Colours change where alpha is neither 0 nor 255, and nowhere else.
 
     Args:
         colours: (h, w, 3) uint8.
