@@ -124,7 +124,8 @@ def test_presets_and_settings_are_those_of_render(drawn: Made, tmp_path: Path, o
     words = ["--preset", "best"] if "preset" in options else ["--mask", "box", "--smooth", "none", "--rescale", 1, 1]
     line = lines(drawn.render(tmp_path / "set", "--format", "png", "--limit", 1, *words))[0]
     person = next(p for p in people(drawn)[line["source"]] if p.person_id == line["person"])
-    result = occlude(Occluder(drawn.pool, **options), drawn, person, [])
+    rest = [p for p in people(drawn)[line["source"]] if p is not person]
+    result = occlude(Occluder(drawn.pool, **options), drawn, person, [other.joints for other in rest])
     np.testing.assert_array_equal(result.image[..., ::-1], read(tmp_path / "set" / "images" / line["file"]))
 
 

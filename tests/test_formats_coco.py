@@ -118,7 +118,8 @@ def test_keypoints_of_another_skeleton_are_refused_by_name(tmp_path: Path) -> No
 
 def test_a_validation_file_beside_it_is_read(tmp_path: Path) -> None:
     content = {"images": [IMAGE], "annotations": [annotation(1)], "categories": [coco_category(COCO)]}
-    train, valid = (write_json(tmp_path / name, content) for name in ("train.json", "val.json"))
+    train = write_json(tmp_path / "train.json", content)
+    valid = write_json(tmp_path / "val.json", {**content, "images": [{**IMAGE, "file_name": "other.jpg"}]})
     dataset = read_dataset(Layout(tmp_path, train, "coco", valid=valid))
     assert len(dataset.persons) == len(dataset.valid) == 1
 

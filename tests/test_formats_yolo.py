@@ -82,7 +82,7 @@ def test_validation_pictures_are_not_in_train(drawn: Made, tmp_path: Path) -> No
     both = valid[0]["image"]
     (data / "annot" / "train.json").write_text(json.dumps([*records(data), {**records(data)[0], "image": both}]))
     result = noda("convert", data, tmp_path / "yolo", "--to", "yolo")
-    assert f"1 pictures of the validation part are left out of the training part, {both} for one" in result.stderr
+    assert f"1 images stand in the training and in the validation part, {both} for one" in result.stderr
     names = [
         {file.relative_to(tmp_path / "yolo" / "images" / part).as_posix() for file in folder.rglob("*.jpg")}
         for part in ("train", "val")

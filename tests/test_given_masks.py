@@ -251,14 +251,14 @@ def test_best_takes_given_masks_where_there_are_some_and_says_so(data: Path, tmp
     made = Made(data, tmp_path / "pool.h5")
 
     def mask(*options: object) -> str:
-        out = made.render(tmp_path / f"out{len(options)}", "--limit", 2, *options)
+        out = made.render(tmp_path / "-".join(map(str, options)), "--limit", 2, *options)
         line = json.loads((out / "manifest.jsonl").read_text().splitlines()[0])
         settings = json.loads((out / "report.json").read_text())["settings"]["placement"]
         assert line["placement"]["level"] == settings["mask"]
         return str(settings["mask"])
 
-    assert mask("--preset", "best") == "given"
-    assert mask("--preset", "best", "--mask", "posecut") == "posecut"
+    assert mask("--preset", "best", "--place", "ring") == "given"
+    assert mask("--preset", "best", "--place", "ring", "--mask", "posecut") == "posecut"
     assert mask("--mask", "given", "--smooth", "feather", "--ratio", 1) == "given"
 
 

@@ -41,9 +41,13 @@ def nine(drawn: Made, tmp_path_factory: pytest.TempPathFactory) -> Made:
 def people(folder: Path, category: list[str], **changes: Any) -> Dataset:
     """Someone with the joints of a category, read back; every flag is 1."""
     keypoints = [value for joint in range(len(category)) for value in (10.0 * joint, 20.0, 1)]
+    seen = [10.0, 20.0, 2] * len(category)  # somebody else is visible, so 1 means occluded
     content = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 400, "height": 300}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "keypoints": keypoints, "iscrowd": 0}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "keypoints": keypoints, "iscrowd": 0},
+            {"id": 2, "image_id": 1, "category_id": 1, "keypoints": seen, "iscrowd": 0},
+        ],
         "categories": [{"id": 1, "name": "person", "keypoints": category}],
     }
     return read_dataset(Layout(folder, write_json(folder / "people.json", content), "coco", **changes))

@@ -90,6 +90,7 @@ def build_pool(
 
     where = {name: given[name] for name in DataOptions.__annotations__ if name in given}
     layout, dataset, inputs = open_dataset(data, **where)
+    inputs.pop("gt_valid", None)  # as in the command: it decides on nobody in the training part
     settings = PoolSettings(
         levels=tuple(level for level in LEVELS if level in levels),
         rules=BodyRules.everyone() if everyone else BodyRules(**of(BodyRules)),

@@ -16,6 +16,7 @@ from noda_synth.api.person import Key, key_text, person_of
 from noda_synth.data.dataset import OCCLUDED, Dataset, Images, People, Person
 from noda_synth.data.skeleton import Skeleton, load_skeleton, skeleton_file
 from noda_synth.errors import ItemError, NodaError
+from noda_synth.imaging.bars import reduce_picture
 from noda_synth.imaging.compositing import Overlay, overlap
 from noda_synth.methods import Sources, method_class
 from noda_synth.methods.base import Method
@@ -152,6 +153,8 @@ class Occluder:
         method, size = self._open(), (image.shape[1], image.shape[0])
         seen = self._people(others, person.image) if method.sees_others else ()
         subject = method.subject(person, self.skeleton, size, seen)
+        if not subject.reason:
+            method.look(subject, lambda: reduce_picture(to_bgr(image, self.channels)))
         placement, reason = (None, subject.reason) if subject.reason else method.draw(subject, rng)
         alpha = np.zeros(image.shape[:2], np.uint8)
         if placement is None:

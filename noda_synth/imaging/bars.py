@@ -18,9 +18,14 @@ _LEAST_BAR, _LEAST_LEFT = 0.02, 0.4
 def frame_of(picture: NDArray[np.uint8]) -> NDArray[np.int32]:
     """(4,) int32 left, top, right, bottom in pixels of a picture (h, w, 3) uint8 without its black bars."""
     height, width = picture.shape[:2]
+    return frame_of_reduced(reduce_picture(picture), (width, height))
+
+
+def reduce_picture(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (h, w, 3) uint8 at 1 / REDUCTION of its width and height, rounded up."""
+    height, width = picture.shape[:2]
     size = -(-width // REDUCTION), -(-height // REDUCTION)
-    reduced = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return frame_of_reduced(reduced, (width, height))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def frame_of_reduced(reduced: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.int32]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -138,10 +137,15 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
         """The person as this method sees them; its `reason` says why not."""
         return Subject(person, skeleton, size, others)
 
-    def look(self, subject: Any, path: Path) -> None:
-        """Take from the image file what the draw depends on; most methods draw from annotations alone.
+    def look(self, subject: Any, reduced: Callable[[], BGRImage]) -> None:
+        """Take from the picture what the draw depends on; most methods draw from annotations alone.
 
-        Raises ItemError.
+        Args:
+            subject: the person.
+            reduced: gives the picture, reduced by `imaging.bars.REDUCTION`; only called where it is needed.
+
+        Raises:
+            ItemError: the picture cannot be read.
         """
 
     @abstractmethod

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -16,7 +15,7 @@ from noda_synth.data.dataset import Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.imaging.bars import REDUCTION, frame_of_reduced
 from noda_synth.imaging.compositing import Overlay, fused_colours, resize_crop
-from noda_synth.imaging.images import BGRImage, read_reduced
+from noda_synth.imaging.images import BGRImage
 from noda_synth.imaging.tone import tone
 from noda_synth.methods.bodies import BodyMethod
 from noda_synth.methods.ground import GroundBodies, GroundTarget, draw_on_ground
@@ -57,18 +56,17 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
             return TargetPerson(person, skeleton, size, self.settings)
         return GroundTarget(person, skeleton, size, self.settings, others)
 
-    def look(self, subject: TargetPerson, path: Path) -> None:
+    def look(self, subject: TargetPerson, reduced: Callable[[], BGRImage]) -> None:
         """Tone and frame of the target's picture: from the pool, or for who is not in it from the reduced file."""
         if not isinstance(subject, GroundTarget):
             return
         if (row := self._row_of(subject.person)) is not None:
             subject.see(self.tones[row], self.frames[row])
             return
-        reduced = _reduced(path)
-        box = subject.box
+        picture, box = reduced(), subject.box
         rows = slice(box.top // REDUCTION, -(-(box.top + box.height) // REDUCTION))
         columns = slice(box.left // REDUCTION, -(-(box.left + box.width) // REDUCTION))
-        subject.see(tone(reduced[rows, columns]), frame_of_reduced(reduced, subject.size))
+        subject.see(tone(picture[rows, columns]), frame_of_reduced(picture, subject.size))
 
     def draw(self, subject: TargetPerson, rng: np.random.Generator) -> tuple[Placement | None, str]:
         return self.draw_beside(subject, rng, ())
@@ -129,9 +127,3 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
         pool, body = self.pool, placement.body
         joints = placement.to_picture(pool.joints[body], pool.size[body])
         return Person(pool.images[body], pool.persons[body], joints, pool.labelled[body], pool.visible[body])
-
-
-@lru_cache(maxsize=1)
-def _reduced(path: Path) -> BGRImage:
-    """The people of an image often come one after the other."""
-    return read_reduced(path, REDUCTION)

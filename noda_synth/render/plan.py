@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from math import floor
 from pathlib import Path
@@ -24,7 +24,8 @@ from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.geometry import far_outside_note
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
-from noda_synth.imaging.images import image_path, image_size
+from noda_synth.imaging.bars import REDUCTION
+from noda_synth.imaging.images import BGRImage, image_path, image_size, read_reduced
 from noda_synth.methods import Recipe, method_class
 from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.runs import jobs
@@ -146,11 +147,17 @@ class _Uses:
         path = image_path(run.layout.images, person.image)
         try:
             subject = method.subject(person, run.dataset.skeleton, image_size(path, settings.max_pixels), others)
-            method.look(subject, path)
+            method.look(subject, partial(_reduced, path))
         except ItemError:
             return None, "image cannot be read"
         rng = item_generator(settings.seed, "placement", f"{person.person_id}/{copy}/again")
         return method.draw_beside(subject, rng, spent)
+
+
+@lru_cache(maxsize=1)
+def _reduced(path: Path) -> BGRImage:
+    """The reduced picture, kept for the next person of it."""
+    return read_reduced(path, REDUCTION)
 
 
 def _place_people(
@@ -170,7 +177,7 @@ def _place_people(
             size = image_size(path, settings.max_pixels)
             subject = method.subject(person, skeleton, size, others)
             if not subject.reason:
-                method.look(subject, path)
+                method.look(subject, partial(_reduced, path))
         except ItemError as error:
             results.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
             continue
