@@ -12,7 +12,7 @@ measured on 1,429 pairs of annotated people of MPII, as were the height differen
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,7 +186,7 @@ def draw_on_ground(
                 jitter = float(np.exp(rng.normal(0.0, SIZE_JITTER)))
                 scale = target.stance[0] * (1 + drop / HORIZON) * jitter / bodies.stances[index, 0]
                 scale = min(scale, MAX_ENLARGE)
-                found = _stand(target, occluders, row, bodies.stances[index], drop, scale, settings, rng)
+                found = _stand(target, occluders, _Candidate(row, bodies.stances[index], drop, scale), settings, rng)
                 if found is not None:
                     placed = replace(found, level=level, rescale=jitter, ground=target.ground, drop=drop)
                     return target.shown(placed), ""
@@ -199,18 +199,25 @@ def _line(stance: NDArray[np.float64]) -> float:
     return float(np.fmax(feet, lowest))
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A body (row of the pool, stance in its crop) at a scale, its feet `drop` S below the target's line."""
+
+    row: int
+    stance: NDArray[np.float64]
+    drop: float
+    scale: float
+
+
 def _stand(
     target: GroundTarget,
     occluders: Occluders,
-    row: int,
-    stance: NDArray[np.float64],
-    drop: float,
-    scale: float,
+    body: _Candidate,
     settings: PlacementSettings,
     rng: np.random.Generator,
 ) -> Placement | None:
-    """The first of some positions beside the target at which a body keeps all rules; its feet lie `drop` S lower."""
-    pool = occluders.pool
+    """The first of some positions beside the target at which a body keeps all rules."""
+    pool, row, stance, drop, scale = occluders.pool, body.row, body.stance, body.drop, body.scale
     size = overlay_size(pool.size[row], scale)
     factor = np.array(size) / pool.size[row]
     ground = target.line + drop * target.stance[0]
