@@ -289,7 +289,7 @@ def test_head_boxes_of_a_list_come_from_the_truth_beside_it(tmp_path: Path) -> N
     result = convert(valid, tmp_path / "exact.mat", "--to", "gt-valid")
     assert result.exit_code == 0, result.output
     np.testing.assert_array_equal(loadmat(tmp_path / "exact.mat")["headboxes_src"], boxes)
-    assert "head boxes taken from this file" in result.output
+    assert "head boxes taken from this file" in result.stderr
     savemat(tmp_path / "annot/gt_valid.mat", {**arrays, "pos_gt_src": joints + 30})
     result = convert(valid, tmp_path / "estimated.mat", "--to", "gt-valid")
     assert "other people than valid.json: not used" in result.output

@@ -54,7 +54,7 @@ class NumberRange(click.FloatRange):
         return number
 
 
-class Quality(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on alone
+class Quality(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click alone
     """The quality of JPEGs: a whole number from 1 to 100, or "source"."""
 
     name = "1-100|source"
