@@ -292,7 +292,7 @@ def test_head_boxes_of_a_list_come_from_the_truth_beside_it(tmp_path: Path) -> N
     assert "head boxes taken from this file" in result.stderr
     savemat(tmp_path / "annot/gt_valid.mat", {**arrays, "pos_gt_src": joints + 30})
     result = convert(valid, tmp_path / "estimated.mat", "--to", "gt-valid")
-    assert "other people than valid.json: not used" in result.output
+    assert "other people than valid.json: not used" in result.stderr
     estimated = loadmat(tmp_path / "estimated.mat")["headboxes_src"]
     assert estimated.shape == (2, 2, 3), "each record keeps its row, also one without any joint"
     assert (estimated[:, :, 0] != boxes[:, :, 0]).any() and (estimated[0] == estimated[1])[:, 1].all()
