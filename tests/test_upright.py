@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from noda_synth.formats import as_annotated, find_layout, read_dataset
+from noda_synth.formats import find_layout, read_dataset
+from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.imaging.images import UprightPath, encode_as, exif_orientation, image_size, read_image
 from tests.command import noda
 from tests.conftest import Made

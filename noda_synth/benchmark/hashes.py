@@ -16,6 +16,7 @@ import numpy as np
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_json, write_json
 from noda_synth.formats.files.matlab import load_mat
+from noda_synth.runs.ownership import file_hash
 
 HASHES = "hashes.json"
 _LABELS, _BYTES = "labels", "bytes"
@@ -72,8 +73,7 @@ def differences(stated: Hashes, found: Hashes) -> dict[str, list[str]]:
 
 def _hash(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_hash(path)
     except OSError:
         return "cannot be read"
 

@@ -11,6 +11,7 @@ import click
 from noda_synth.cli.errors import FAILED_SOME, echo_problems, echo_some, echo_unchanged, exit_with, exits
 from noda_synth.cli.options import (
     DataOptions,
+    originals_option,
     path_option,
     resumable,
     seed_option,
@@ -27,13 +28,7 @@ from noda_synth.errors import NodaError
 @path_option("--annotations", help="The annotation file, if it lies elsewhere.")
 @path_option("--split", help="For the .mat: who is for validation.")
 @click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder.")
-@click.option(
-    "--originals",
-    type=click.Choice(["symlink", "hardlink", "copy", "none"]),
-    default="symlink",
-    show_default=True,
-    help="How the clean images get there.",
-)
+@originals_option("How the clean images get there.")
 @seed_option
 @click.option(
     "--tries", type=click.IntRange(64), default=32_000, show_default=True, help="Placements tried for each twin."

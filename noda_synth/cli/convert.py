@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import echo_some, exit_with, exits
-from noda_synth.cli.options import path_option, seed_option, skeleton_option
+from noda_synth.cli.options import originals_option, path_option, seed_option, skeleton_option
 from noda_synth.errors import NodaError, Problem
 
 TARGETS = ("mpii-json", "gt-valid", "coco", "yolo")
@@ -25,13 +25,7 @@ _SHOWN = 5
 @click.option("--all-train", is_flag=True, help="Hold out nobody.")
 @path_option("--visibility-from", metavar="MAT", help="The .mat for JSON records.")
 @path_option("--images", help="Images folder: COCO needs the sizes, YOLO-pose the pictures.")
-@click.option(
-    "--originals",
-    type=click.Choice(["symlink", "hardlink", "copy", "none"]),
-    default="symlink",
-    show_default=True,
-    help="How pictures get into images/ of YOLO-pose.",
-)
+@originals_option("How pictures get into images/ of YOLO-pose.")
 @skeleton_option()
 @click.option("--overwrite", is_flag=True, help="Replace files that exist. Those of INPUT are never replaced.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")

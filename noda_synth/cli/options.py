@@ -70,6 +70,12 @@ def path_option(*names: str, **kwargs: Any) -> Callable[[Command], Command]:
     return click.option(*names, type=click.Path(path_type=Path), **kwargs)
 
 
+def originals_option(help: str) -> Callable[[Command], Command]:
+    """--originals: the ways of `noda_synth.formats.files.links`, which is too heavy to be imported for a help text."""
+    ways = click.Choice(["symlink", "hardlink", "copy", "none"])
+    return click.option("--originals", type=ways, default="symlink", show_default=True, help=help)
+
+
 def skeleton_option() -> Callable[[Command], Command]:
     return click.option(
         "--skeleton",

@@ -20,6 +20,7 @@ from noda_synth.cli.options import (
     RunOptions,
     data_options,
     objects_options,
+    originals_option,
     path_option,
     resumable,
     run_options,
@@ -160,13 +161,7 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     show_default=True,
     help="Of the JPEGs, 1 to 100; source: each as its source was encoded, so that nothing changes beside the body.",
 )
-@click.option(
-    "--originals",
-    type=click.Choice(["symlink", "hardlink", "copy", "none"]),
-    default="symlink",
-    show_default=True,
-    help="How the original images get beside the copies.",
-)
+@originals_option("How the original images get beside the copies.")
 @click.option("--coco", is_flag=True, help="Write COCO files too: whole scenes, and one record per sample.")
 @click.option("--yolo", is_flag=True, help="Write YOLO-pose labels and data.yaml too, and the COCO files with them.")
 @click.option("--limit", type=click.IntRange(1), help="Render at most so many people, to have a look.")

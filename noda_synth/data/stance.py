@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from noda_synth.data.pose import HIPS, SHOULDERS, Pose
 
 ANKLES = ("left_ankle", "right_ankle")
-KNEES = ("left_knee", "right_knee")
 
 STANCE_FIELDS = ("size", "trunk_x", "trunk_y", "legs_x", "legs_y", "step", "feet", "lowest")
 """Columns of a stance as an array, see `Stance`."""

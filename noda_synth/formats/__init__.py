@@ -11,12 +11,10 @@ from noda_synth.formats.layout import Layout, find_layout
 from noda_synth.formats.mpii.gt_valid import write_gt_valid
 from noda_synth.formats.mpii.records import mpii_record, write_mpii_json
 from noda_synth.formats.mpii.split import hold_out
-from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.formats.read import read_dataset
 
 __all__ = [
     "Layout",
-    "as_annotated",
     "coco_annotation",
     "coco_category",
     "coco_image",

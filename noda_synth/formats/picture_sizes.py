@@ -1,7 +1,4 @@
-"""Whether annotations were made on the pictures that are there: by the sizes that a COCO file states.
-
-OpenCV is imported where pictures are looked at: to read annotations alone needs none.
-"""
+"""Whether annotations were made on the pictures that are there: by the sizes that a COCO file states."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from noda_synth.data.dataset import Dataset, Image, Images, People
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats.layout import Layout
+from noda_synth.imaging.images import UprightPath, exif_orientation, image_path, image_size
 
 _ON_ITS_SIDE = 5
 
@@ -29,8 +27,6 @@ def with_checked_sizes(dataset: Dataset, folder: Path, file: str) -> Dataset:
         folder: of its images.
         file: its name, for messages.
     """
-    from noda_synth.imaging.images import exif_orientation
-
     different = {image.name: sizes for image, *sizes in _sizes(dataset, folder) if sizes[0] != sizes[1]}
     turned = [name for name, (stated, found) in different.items() if _is_turned(folder / name, stated, found)]
     as_stored: list[str] = []
@@ -62,8 +58,6 @@ def with_checked_sizes(dataset: Dataset, folder: Path, file: str) -> Dataset:
 
 def as_annotated(layout: Layout, dataset: Dataset) -> Layout:
     """The layout with folders from which images are read as they were annotated: turned by EXIF, or not."""
-    from noda_synth.imaging.images import UprightPath
-
     if not (dataset.upright or dataset.valid_upright):
         return layout
     valid = layout.valid_images or layout.images
@@ -76,8 +70,6 @@ def as_annotated(layout: Layout, dataset: Dataset) -> Layout:
 
 def _sizes(dataset: Dataset, folder: Path) -> Iterator[tuple[Image, tuple[int, int], tuple[int, int]]]:
     """Images that somebody is on, with the size that is stated and that of the file as it is stored."""
-    from noda_synth.imaging.images import image_path, image_size
-
     with_people = dataset.persons.image_names
     for image in dataset.images.values():
         if image.size is None or image.name not in with_people:
@@ -90,8 +82,6 @@ def _sizes(dataset: Dataset, folder: Path) -> Iterator[tuple[Image, tuple[int, i
 
 
 def _is_turned(path: Path, stated: tuple[int, int], found: tuple[int, int]) -> bool:
-    from noda_synth.imaging.images import exif_orientation
-
     return stated == found[::-1] and exif_orientation(path) >= _ON_ITS_SIDE
 
 

@@ -22,7 +22,6 @@ from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_synth.formats.mpii.release import Release, read_release
 from noda_synth.formats.mpii.split import Split, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
-from noda_synth.formats.picture_sizes import with_checked_sizes
 from noda_synth.formats.yolo.read import read_yolo
 
 _LONGEST = 500
@@ -120,6 +119,9 @@ def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) 
 
 
 def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
+    # Here alone images are looked at: OpenCV is not imported for any other format.
+    from noda_synth.formats.picture_sizes import with_checked_sizes
+
     dataset = read_coco(layout.annotations, skeleton, insist_occluded=layout.insist_occluded)
     dataset = with_checked_sizes(dataset, layout.images, layout.annotations.name)
     if layout.valid is None:

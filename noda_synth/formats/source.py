@@ -9,9 +9,9 @@ from typing import TypedDict, Unpack
 from noda_synth.data.dataset import Dataset
 from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError
-from noda_synth.formats import as_annotated
 from noda_synth.formats.files.detect import detect
 from noda_synth.formats.layout import Layout, find_layout
+from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.formats.read import read_dataset
 from noda_synth.formats.yolo.data_file import labels_hash
 from noda_synth.imaging.images import links_out

@@ -11,12 +11,11 @@ import numpy as np
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import joint_box
 from noda_synth.data.pose import Pose
-from noda_synth.data.stance import stance_of, standing
+from noda_synth.data.stance import ANKLES, stance_of, standing
 from noda_synth.methods.ground import SHARES
 
 LEAST_PAIRS = 100
 """With fewer pairs the figures that are shipped are better."""
-_ANKLES = ("left_ankle", "right_ankle")
 
 
 def with_measured_drops(settings: Any, dataset: Dataset) -> Any:
@@ -47,7 +46,7 @@ def _drops(dataset: Dataset) -> Iterator[float]:
         if len(people) < 2:
             continue
         poses = [Pose(dataset.skeleton, p.joints, p.labelled, p.visible) for p in people]
-        poses = [pose for pose in poses if pose.has(*_ANKLES)]
+        poses = [pose for pose in poses if pose.has(*ANKLES)]
         stances = [stance_of(pose).as_array() for pose in poses]
         boxes = [joint_box(pose.joints[pose.labelled]) for pose in poses]
         stand = [bool(standing(stance[None])[0]) for stance in stances]

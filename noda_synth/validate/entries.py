@@ -9,8 +9,9 @@ from pathlib import Path
 
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.errors import NodaError
-from noda_synth.formats import Layout, as_annotated, read_dataset
+from noda_synth.formats import Layout, read_dataset
 from noda_synth.formats.mpii.records import read_persons
+from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.validate.findings import Finding
 
 TRAINING, VALIDATION = "training", "validation"

@@ -15,10 +15,11 @@ from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, head_size, joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import ItemError, NodaError
-from noda_synth.formats import Layout, as_annotated, find_layout, read_dataset
+from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import mpii_extension, noda_extension
 from noda_synth.formats.layout import sibling_skeleton, validation_alone
+from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.imaging import images as image_files
 from noda_train.arrays import Bools, Floats
 
