@@ -168,7 +168,7 @@ def losses(dataset: Dataset, to: str) -> tuple[str, ...]:
         lost.append("activities, video and frame times of the .mat")
     if to == "yolo":
         lost.append(
-            "outlines, areas and crowds" if dataset.source == "coco" else "centers and scales but in noda.jsonl"
+            "outlines, areas and crowds" if dataset.source == "coco" else "centers and scales, except in noda.jsonl"
         )
     elif dataset.source == "coco" and to != "coco":
         lost.append("person boxes, outlines and areas; crowds")
