@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_synth.formats.mpii.release import Release, read_release
 from noda_synth.formats.mpii.split import Split, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
+from noda_synth.formats.scales import check_scales
 from noda_synth.formats.yolo.read import read_yolo
 
 _LONGEST = 500
@@ -58,7 +59,20 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
         first = f" The first of {count} faults: {fault.item}: {fault.reason}." if fault else ""
         told = "".join(f" {problem.reason}." for problem in dataset.problems if not problem.failed)
         raise NodaError(f"nobody with a labelled joint to train with.{first}{told[:_LONGEST]}", layout.annotations)
-    return dataset
+    return dataset if dataset.source == "coco" else _with_doubts(dataset, layout)
+
+
+def _with_doubts(dataset: Dataset, layout: Layout) -> Dataset:
+    """A data set of MPII's, with a note for each part whose scales are not those of its people."""
+    parts = ((dataset.persons, layout.annotations), (dataset.valid, layout.valid or layout.annotations))
+    checked = (check_scales(people, dataset.skeleton, file.name) for people, file in parts)
+    notes = [note for note in checked if note]
+    if not notes:
+        return dataset
+    # They come first, as thousands of others may follow; but behind a leak.
+    ahead = sum(problem.stage == "leak" for problem in dataset.problems[:1])
+    rest = islice(dataset.problems, ahead, None)
+    return replace(dataset, problems=DiskList(chain(dataset.problems[:ahead], notes, rest)))
 
 
 def _from_json(layout: Layout) -> Dataset:

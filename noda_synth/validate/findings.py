@@ -115,6 +115,11 @@ KINDS = {
         ERROR, "people without center", "trainers cut their crop around it: take the middle of the joints"
     ),
     "scale-outlier": Kind(WARNING, "people whose scale does not fit their size", _LOOK),
+    "scale": Kind(
+        WARNING,
+        "lists whose scales are not those of their people",
+        "noda-synth convert --scale from-joints writes the lists anew; what render writes so has the scales, too",
+    ),
     "center-off": Kind(WARNING, "people with a center far off", _LOOK),
     "crops-differ": Kind(
         WARNING,

@@ -65,7 +65,7 @@ def validate(
     findings += [
         Finding(problem.stage, problem.item, problem.reason)
         for problem in dataset.problems
-        if problem.stage in ("ids", "outline", "upright", "v1")
+        if problem.stage in ("ids", "outline", "upright", "v1", "scale")
     ]
     entries = Entries(layout, dataset)
     for entry in entries:
