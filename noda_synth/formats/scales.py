@@ -46,10 +46,10 @@ def measured_scale(person: Person, skeleton: Skeleton) -> float:
 
 def check_scales(people: Sequence[Person], skeleton: Skeleton, file: str) -> Problem | None:
     """A note if the scales of a list are not those of its people."""
-    rows = np.unique(np.linspace(0, len(people) - 1, LOOKED_AT).astype(int)) if people else []
+    rows = np.unique(np.linspace(0, len(people) - 1, min(len(people), LOOKED_AT)).astype(int))
     pairs = [
         (person.scale, measured_scale(person, skeleton))
-        for person in (people[row] for row in rows)
+        for person in (people[int(row)] for row in rows)
         if person.scale is not None and person.labelled.sum() >= JOINTS
     ]
     if len(pairs) < PEOPLE:

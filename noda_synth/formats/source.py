@@ -11,6 +11,7 @@ from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.detect import detect
 from noda_synth.formats.layout import Layout, find_layout
+from noda_synth.formats.mpii.split import check_split
 from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.formats.read import read_dataset
 from noda_synth.formats.scales import with_measured_scales
@@ -61,6 +62,8 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     layout = replace(find_layout(folder, images, annotations), insist_occluded=insist)
     if skeleton is not None:
         layout = replace(layout, skeleton=skeleton_file(str(skeleton)))
+    if split is not None:
+        check_split(split)
     if split is not None and layout.valid != split and detect(split) == "mpii_json":
         # The list that splits is also the validation list that the written set carries along.
         layout = replace(layout, valid=split, gt_valid=None)
