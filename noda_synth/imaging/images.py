@@ -141,6 +141,10 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     return size[::-1] if isinstance(path, UprightPath) and exif_orientation(path) >= _ON_ITS_SIDE else size
 
 
+ON_ITS_SIDE = 5
+"""From this of EXIF's orientations on, width and height change places."""
+
+
 def exif_orientation(file: Path | BinaryIO) -> int:
     """EXIF's orientation, 1 to 8; 1 where there is none or where it cannot be read."""
     try:

@@ -36,6 +36,12 @@ KINDS = {
         "images turned by EXIF",
         "decode without turning (cv2.IMREAD_IGNORE_ORIENTATION), as noda-synth does, or the joints will not fit",
     ),
+    "annotated-upright": Kind(
+        ERROR,
+        "lists that fit their pictures as EXIF turns them",
+        "turn the pixels and drop the tag (mogrify -auto-orient, exiftran -ai): lists without sizes are taken to be of "
+        "pictures as they are stored",
+    ),
     "ids": Kind(
         WARNING,
         "files with ids that readers of COCO cannot take",
