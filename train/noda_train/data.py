@@ -98,6 +98,10 @@ class Samples:
             self.covered[index],
         )
 
+    def first(self, count: int) -> Samples:
+        """The first so many persons; 0 is all."""
+        return self.take(np.arange(min(count, len(self)))) if count else self
+
 
 @dataclass(frozen=True)
 class Parts:
