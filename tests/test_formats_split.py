@@ -12,6 +12,7 @@ import pytest
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout, hold_out, read_dataset
+from noda_synth.formats.source import open_dataset
 from tests.mpii_files import all_joints, image, record, rect, shifted, write_json, write_release
 
 
@@ -84,6 +85,54 @@ def test_an_hourglass_row_without_counterpart_is_reported(mat: Layout, tmp_path:
     assert len(dataset.valid) == 1
     (failed,) = [problem for problem in dataset.problems if problem.failed]
     assert failed.item == "valid.h5 row 1 (image b.jpg)"
+
+
+def hourglass(path: Path, numbers: list[int], parts: list[np.ndarray]) -> Path:
+    """A valid.h5 of people of b.jpg: their numbers and 1-based joints."""
+    with h5py.File(path, "w") as file:
+        file["imgname"], file["person"] = [b"b.jpg"] * len(numbers), numbers
+        file["part"] = np.array(parts, float)
+    return path
+
+
+@pytest.mark.parametrize("base", [1, 0])
+@pytest.mark.parametrize(
+    ("numbers", "moved"), [([2, 0], 0), ([0, 2], 2), ([1, 0], 1), ([7, 7], 2)], ids=["true", "turned", "one", "none"]
+)
+def test_an_hourglass_split_is_matched_by_its_joints(
+    mat: Layout, tmp_path: Path, numbers: list[int], moved: int, base: int
+) -> None:
+    parts = [np.floor(np.array(shifted(dx)) - 1 + base) for dx in (50, 0)]
+    dataset = read_dataset(mat, split=hourglass(tmp_path / "valid.h5", numbers, parts))
+    assert [person.person_id for person in dataset.valid] == ["b.jpg#2", "b.jpg#0"]
+    told = [problem.reason for problem in dataset.problems if problem.item == "valid.h5"]
+    assert told == ([f"{moved} of 2 rows give another person's number: matched by their joints"] if moved else [])
+
+
+def test_a_row_whose_joints_are_nobodys_fails_by_name(mat: Layout, tmp_path: Path) -> None:
+    parts = [np.array(shifted(50)), np.array(shifted(20))]
+    dataset = read_dataset(mat, split=hourglass(tmp_path / "valid.h5", [2, 0], parts))
+    (failed,) = [problem for problem in dataset.problems if problem.failed]
+    assert [person.person_id for person in dataset.valid] == ["b.jpg#2"]
+    assert failed.item == "valid.h5 row 1 (image b.jpg)" and "(part) are those of nobody there" in failed.reason
+    assert all(person.image != "b.jpg" for person in dataset.persons)
+
+
+def test_joints_that_are_missing_or_at_the_frame_agree(tmp_path: Path) -> None:
+    joints = {joint: place for joint, place in all_joints(0).items() if joint > 2} | {3: [0.4, 50.2]}
+    path = write_release(tmp_path / "mpii.mat", [image("a.jpg", [rect(all_joints(0))]), image("b.jpg", [rect(joints)])])
+    part = np.zeros((16, 2))
+    part[list(joints)] = np.floor(list(joints.values()))
+    layout = Layout(tmp_path, path, "mpii_mat", mat=path)
+    assert len(read_dataset(layout, split=hourglass(tmp_path / "valid.h5", [0], [part])).valid) == 1
+    part[5] = 0
+    with pytest.raises(NodaError, match=r"valid\.h5: its joints \(part\) are those of nobody"):
+        read_dataset(layout, split=hourglass(tmp_path / "other.h5", [0], [part]).rename(tmp_path / "valid.h5"))
+
+
+def test_a_split_that_is_missing_says_where_there_is_one(mat: Layout, tmp_path: Path) -> None:
+    with pytest.raises(NodaError, match=r"no_split\.json: there is no such split.*--holdout"):
+        open_dataset(None, annotations=mat.annotations, images=tmp_path, split=tmp_path / "no_split.json")
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])

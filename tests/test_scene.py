@@ -272,6 +272,15 @@ def test_several_copies_and_appended_ones_in_topdown(drawn_coco: Made, tmp_path:
     assert count["target"] == json.loads((appended / "report.json").read_text())["counts"]["copies"]
 
 
+def test_appended_copies_stand_in_one_list_too(drawn_coco: Made, tmp_path: Path) -> None:
+    out = drawn_coco.render(tmp_path / "set", "--copies", 2, "--append")
+    counts = json.loads((out / "report.json").read_text())["counts"]
+    coco = load(out / "annot" / "coco_train_topdown_all.json")
+    found = Counter(a["noda"]["role"] for a in coco.dataset["annotations"])
+    assert (found["person"], found["target"]) == (counts["people"], 2 * counts["covered_people"])
+    assert counts["copies"] == 2 * counts["covered_people"]
+
+
 @pytest.mark.parametrize("some", [3, 1000])
 def test_ids_may_be_text(drawn_coco: Made, tmp_path: Path, some: int) -> None:
     data = tmp_path / "data"

@@ -502,6 +502,17 @@ def test_rows_of_a_seed_start_from_the_weights_of_its_first_training(table: Path
     assert last[3] == "eval" and "--off-centre" in last and last[-1] == str(less.output / "tests" / "off")
 
 
+def test_copies_of_a_row_are_rendered_and_trained_on_in_turn(table: Path) -> None:
+    text = table.read_text()
+    table.write_text(text.replace('render = "--mask box"', 'render = "--mask box"\ncopies = 3', 1))
+    work = work_of(table)
+    (row,) = [row for row in work.spec.rows if row.render and "--copies" in row.render]
+    assert row.render[-2:] == ("--copies", "3") and "copies=in_turn" in row.settings
+    table.write_text(text + '[[row]]\nname = "clean once more"\ncopies = 3\n')
+    with pytest.raises(NodaError, match="row 'clean once more': copies = 3"):
+        work_of(table)
+
+
 def test_a_table_without_first_training_has_the_runs_that_it_had(table: Path) -> None:
     work = work_of(table)
     row = work.spec.rows[0]

@@ -87,3 +87,28 @@ def test_any_other_contradiction_fails_by_name(drawn_coco: Made, tmp_path: Path)
     assert path.name not in dataset.images and path.name not in dataset.persons.image_names
     (problem,) = [problem for problem in dataset.problems if problem.failed]
     assert problem.item == path.name and "360 x 300 annotated, 720 x 600 in the file" in problem.reason
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_list_without_sizes_is_weighed_by_its_joints(drawn: Made, tmp_path: Path, upright: bool) -> None:
+    """The training pictures lie on their side; the joints are those of a browser, or of the pictures as stored."""
+    data = shutil.copytree(drawn.data, tmp_path / "data", ignore=shutil.ignore_patterns("*.mat"))
+    path, left = data / "annot" / "train.json", 120
+    records = json.loads(path.read_text())
+    for name in {record["image"] for record in records}:
+        picture = np.pad(read_image(data / "images" / name), ((0, 0), (left, 0), (0, 0)))
+        store(data / "images" / name, picture, 6)
+    width = picture.shape[1]
+    for record in records:
+        for key in ("joints", "center"):
+            moved = np.add(record[key], (left, 0))
+            record[key] = (moved if upright else np.stack([moved[..., 1], width + 1 - moved[..., 0]], -1)).tolist()
+    path.write_text(json.dumps(records))
+    found = findings(data, "--headers")
+    if upright:
+        (finding,) = found["annotated-upright"]
+        assert finding["where"] == "train.json" and finding["what"].startswith("0 of 624 joints lie outside of 26 pic")
+        assert "turned-image" not in found
+    else:
+        assert "annotated-upright" not in found and len(found["turned-image"]) == 26
+        assert "0 lie outside as it is stored, " in found["turned-image"][0]["what"]

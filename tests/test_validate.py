@@ -86,13 +86,52 @@ def record(data: Path, row: int, name: str = "train.json") -> Record:
 def test_whole_sets_pass(drawn: Made, drawn_coco: Made, rendered: Path, tmp_path: Path) -> None:
     copies = drawn.render(tmp_path / "copies", "--copies", 2, "--coco")
     appended = drawn.render(tmp_path / "appended", "--append", "--originals", "copy")
-    coco = drawn_coco.render(tmp_path / "coco", "--copies", 2)
+    coco = drawn_coco.render(tmp_path / "coco", "--copies", 2, "--append")
     for made in (drawn.data, drawn_coco.data, rendered, copies, appended, coco):
         said = done("validate", made, "--jobs", 1, "--strict")
         assert said.endswith("0 errors, 0 warnings\n")
         assert said.count("\n") == 1
     mat = next(drawn.data.glob("*.mat"))
     assert "0 errors" in done("validate", mat, "--jobs", 1)
+
+
+def test_a_picture_of_which_only_the_scenes_know_is_no_stray(coco: Path, tmp_path: Path) -> None:
+    """People without keypoints are no samples, but stay in their scenes."""
+    change(coco / "person_keypoints.json", lambda content: [
+        annotation.update(keypoints=[0] * len(annotation["keypoints"]), num_keypoints=0)
+        for annotation in content["annotations"]
+        if annotation["image_id"] == content["images"][0]["id"]
+    ])  # fmt: skip
+    done("render", "--data", coco, "--method", "cutout", "--out", tmp_path / "set", "--jobs", 1, "-q")
+    assert findings(tmp_path / "set") == {}
+    scenes = tmp_path / "set" / "annot" / "coco_train_scene.json"
+    change(scenes, lambda content: content["images"].pop(0))
+    assert only(findings(tmp_path / "set"), "stray-image")
+
+
+@pytest.mark.parametrize("append", [[], ["--append", "--copies", 2]], ids=["replaced", "appended"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
+@pytest.mark.parametrize("form", ["mpii", "coco"])
+def test_who_is_on_an_unreadable_image_is_in_no_written_list(
+    drawn: Made, drawn_coco: Made, tmp_path: Path, form: str, damage: str, append: list[object]
+) -> None:
+    made, name = (drawn, "003.jpg") if form == "mpii" else (drawn_coco, f"{3:012d}.jpg")
+    source = shutil.copytree(made.data, tmp_path / "data")
+    path = source / "images" / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+    out = tmp_path / "set"
+    result = noda("render", "--data", source, "--method", "cutout", "--out", out, "--jobs", 1, "-v", *append)
+    assert result.exit_code == 1 and "so the written data set lacks it and the 2 people on it" in result.stderr
+    assert findings(out) == {}
+    lists = [path for path in (out / "annot").glob("*train*.json") if "scene" not in path.name]
+    assert len(lists) == (4 if append else 1)
+    assert all(f'"{name}"' not in path.read_text() for path in (out / "annot").glob("*train*.json"))
+    counts = json.loads((out / "report.json").read_text())["counts"]
+    assert (counts["images"], counts["people"]) == ((25, 37) if form == "mpii" else (13, 19))
+    assert not (out / "images" / name).exists()
 
 
 def test_any_number_of_workers_finds_the_same(data: Path) -> None:

@@ -14,6 +14,7 @@ from noda_synth.cli.options import (
     originals_option,
     path_option,
     resumable,
+    scale_option,
     seed_option,
     workers,
 )
@@ -28,6 +29,7 @@ from noda_synth.errors import NodaError
 @path_option("--annotations", help="The annotation file, if it lies elsewhere.")
 @path_option("--split", help="For the .mat: who is for validation.")
 @click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder.")
+@scale_option()
 @originals_option("How the clean images get there.")
 @seed_option
 @click.option(
@@ -48,6 +50,7 @@ def command(
     annotations: Path | None,
     split: Path | None,
     follow_links: bool,
+    scale: str,
     originals: str,
     seed: int,
     tries: int,
@@ -82,7 +85,7 @@ def command(
             raise NodaError("name the folder to write: noda-synth benchmark DATA OUT")
         _tell_differences(verify_stored(data), verbose)
         return
-    options = DataOptions(data, images, annotations, None, split, False, follow_links)
+    options = DataOptions(data, images, annotations, split=split, follow_links=follow_links, scale=scale)
     layout, dataset, inputs = options.open()
     run = BenchmarkRun(dataset, layout, out, Settings(seed, tries), inputs, originals, max_pixels, workers(jobs), quiet)
     if verify:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from noda_synth.cli.errors import echo_some, exit_with, exits
-from noda_synth.cli.options import originals_option, path_option, seed_option, skeleton_option
+from noda_synth.cli.options import originals_option, path_option, scale_option, seed_option, skeleton_option
 from noda_synth.errors import NodaError, Problem
 
 TARGETS = ("mpii-json", "gt-valid", "coco", "yolo")
@@ -27,6 +28,7 @@ _SHOWN = 5
 @path_option("--images", help="Images folder: COCO needs the sizes, YOLO-pose the pictures.")
 @originals_option("How pictures get into images/ of YOLO-pose.")
 @skeleton_option()
+@scale_option()
 @click.option("--overwrite", is_flag=True, help="Replace files that exist. Those of INPUT are never replaced.")
 @click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary, only failures.")
@@ -43,6 +45,7 @@ def command(
     images: Path | None,
     originals: str,
     skeleton: str | None,
+    scale: str,
     overwrite: bool,
     verbose: bool,
     quiet: bool,
@@ -70,6 +73,7 @@ def command(
     """
     from noda_synth.data.skeleton import skeleton_file
     from noda_synth.formats import convert as conversion
+    from noda_synth.formats.scales import with_measured_scales
 
     if sum((split is not None, holdout is not None, all_train)) > 1:
         raise NodaError("--split, --holdout and --all-train exclude each other; give one of them.")
@@ -83,6 +87,8 @@ def command(
         visibility_from=visibility_from,
         skeleton=None if skeleton is None else skeleton_file(skeleton),
     )
+    if scale == "from-joints":
+        read = replace(read, dataset=with_measured_scales(read.dataset))
     result = conversion.convert(read, output, target, images=images, originals=originals, overwrite=overwrite)
     if not quiet:
         for file, summary in result.written:

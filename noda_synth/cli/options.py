@@ -92,6 +92,16 @@ def v1_option() -> Callable[[Command], Command]:
     )
 
 
+def scale_option() -> Callable[[Command], Command]:
+    return click.option(
+        "--scale",
+        type=click.Choice(["stated", "from-joints"]),
+        default="stated",
+        show_default=True,
+        help="MPII's scale of everyone: that of the record, or measured from the joints.",
+    )
+
+
 def seed_option(command: Command) -> Command:
     return click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is drawn.")(command)
 
@@ -115,7 +125,7 @@ def _bundle(name: str, kind: type[Any], *options: Callable[[Any], Any]) -> Calla
 @dataclass(frozen=True)
 class DataOptions:
     """Which data set: --data, --images, --annotations, --skeleton, --split, --all-train, --follow-links,
-    --v1-occluded."""
+    --v1-occluded, --scale."""
 
     data: Path | None = None
     images: Path | None = None
@@ -125,6 +135,7 @@ class DataOptions:
     all_train: bool = False
     follow_links: bool = False
     v1_occluded: bool = False
+    scale: str = "stated"
 
     def open(self) -> tuple[Layout, Dataset, dict[str, str]]:
         """Where the files are, the data set, and the hashes of its annotation files. Raises NodaError."""
@@ -164,6 +175,7 @@ data_options = _bundle(
     click.option("--all-train", is_flag=True, help="For the .mat: everyone is for training."),
     click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder."),
     v1_option(),
+    scale_option(),
 )
 
 

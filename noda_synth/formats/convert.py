@@ -8,11 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import ByImage, Dataset, Image, Images
+from noda_synth.data.dataset import ByImage, Dataset, Image, Images, People
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.coco.people import write_coco_people
+from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.coco.write import write_coco
 from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
@@ -28,10 +29,11 @@ from noda_synth.formats.layout import (
     truth_beside,
 )
 from noda_synth.formats.mpii.gt_valid import belongs, read_gt_valid, write_gt_valid
-from noda_synth.formats.mpii.records import write_mpii_json
+from noda_synth.formats.mpii.records import read_persons, write_mpii_json
 from noda_synth.formats.mpii.split import hold_out
 from noda_synth.formats.mpii.visibility import is_known
 from noda_synth.formats.read import read_dataset, with_truth
+from noda_synth.formats.yolo.read import read_yolo
 from noda_synth.formats.yolo.write import Part, Picture, write_yolo
 from noda_synth.runs.ownership import check_apart
 
@@ -329,7 +331,17 @@ def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
 
 
 def _summary(file: Path, dataset: Dataset) -> str:
-    of_valid = file.name in ("valid.json", "gt_valid.mat", "person_keypoints_val.json") and dataset.valid
-    people = dataset.valid if of_valid else dataset.persons
+    """Whom a written file has; of a gt_valid.mat, which has no names, of its list."""
+    people = _written_people(file, dataset)
     known = sum(is_known(person) for person in people)
     return f"{len(people)} people on {len(people.image_names)} images; visibility known of {known}"
+
+
+def _written_people(file: Path, dataset: Dataset) -> People:
+    if file.suffix == ".mat":
+        return dataset.valid or dataset.persons
+    kind = detect(file)
+    if kind == "mpii_json":
+        return People(person for person in read_persons(file) if person)
+    written = read_yolo(file, dataset.skeleton) if kind == "yolo" else read_coco(file, dataset.skeleton)
+    return People(chain(written.persons, written.valid))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
     if rows is None or layout.valid is None:
         write_mpii_json(valid_json, dataset.valid)
         return _carry_truth(None, gt_valid, dataset.valid, [valid_json])
-    kept = (_with_visibility(record, row) for record, row in zip(read_records(layout.valid), rows, strict=True))
+    kept = (_as_read(record, row) for record, row in zip(read_records(layout.valid), rows, strict=True))
     write_json_list(valid_json, kept)
     return _carry_truth(layout.gt_valid, gt_valid, rows, [valid_json])
 
@@ -59,16 +59,24 @@ def _input_rows(layout: Layout, dataset: Dataset) -> Sequence[Person | None] | N
     people, rows = iter(dataset.valid), DiskList[Person | None]()
     for read in read_persons(layout.valid):
         person = next(people, None) if read else None
-        if read and (person is None or dict(read.record) != dict(person.record)):
+        if read and (person is None or _without_scale(read.record) != _without_scale(person.record)):
             return None
         rows.append(person)
     return rows if next(people, None) is None else None
 
 
-def _with_visibility(record: Any, person: Person | None) -> Any:
-    if person is None or not is_known(person):
+def _without_scale(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What identifies a record: its scale may have been measured anew."""
+    return {key: value for key, value in record.items() if key not in ("scale", "estimated")}
+
+
+def _as_read(record: Any, person: Person | None) -> Any:
+    """A record with what is known of its person, if it can be used."""
+    if person is None:
         return record
-    return {**record, "joints_visible": [int(value) for value in person.visible]}
+    if not is_known(person):
+        return person.record
+    return {**person.record, "joints_visible": [int(value) for value in person.visible]}
 
 
 def _carry_truth(

@@ -11,9 +11,7 @@ from noda_synth.data.dataset import Dataset, Image, Images, People
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats.layout import Layout
-from noda_synth.imaging.images import UprightPath, exif_orientation, image_path, image_size
-
-_ON_ITS_SIDE = 5
+from noda_synth.imaging.images import ON_ITS_SIDE, UprightPath, exif_orientation, image_path, image_size
 
 
 def with_checked_sizes(dataset: Dataset, folder: Path, file: str) -> Dataset:
@@ -32,7 +30,7 @@ def with_checked_sizes(dataset: Dataset, folder: Path, file: str) -> Dataset:
     as_stored: list[str] = []
     if turned:
         same = (image for image, stated, found in _sizes(dataset, folder) if stated == found and stated[0] != stated[1])
-        as_stored = [image.name for image in same if exif_orientation(folder / image.name) >= _ON_ITS_SIDE]
+        as_stored = [image.name for image in same if exif_orientation(folder / image.name) >= ON_ITS_SIDE]
     upright = len(turned) > len(as_stored)
     wrong = {name: f"{_text(one)} annotated, {_text(other)} in the file" for name, (one, other) in different.items()}
     notes = []
@@ -82,7 +80,7 @@ def _sizes(dataset: Dataset, folder: Path) -> Iterator[tuple[Image, tuple[int, i
 
 
 def _is_turned(path: Path, stated: tuple[int, int], found: tuple[int, int]) -> bool:
-    return stated == found[::-1] and exif_orientation(path) >= _ON_ITS_SIDE
+    return stated == found[::-1] and exif_orientation(path) >= ON_ITS_SIDE
 
 
 def _text(size: tuple[int, int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,9 @@ from noda_synth.formats.layout import Layout
 from noda_synth.formats.mpii.gt_valid import GtValid, read_gt_valid
 from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_synth.formats.mpii.release import Release, read_release
-from noda_synth.formats.mpii.split import Split, read_split
+from noda_synth.formats.mpii.split import Split, match_rows, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
+from noda_synth.formats.scales import check_scales
 from noda_synth.formats.yolo.read import read_yolo
 
 _LONGEST = 500
@@ -58,7 +59,20 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
         first = f" The first of {count} faults: {fault.item}: {fault.reason}." if fault else ""
         told = "".join(f" {problem.reason}." for problem in dataset.problems if not problem.failed)
         raise NodaError(f"nobody with a labelled joint to train with.{first}{told[:_LONGEST]}", layout.annotations)
-    return dataset
+    return dataset if dataset.source == "coco" else _with_doubts(dataset, layout)
+
+
+def _with_doubts(dataset: Dataset, layout: Layout) -> Dataset:
+    """A data set of MPII's, with a note for each part whose scales are not those of its people."""
+    parts = ((dataset.persons, layout.annotations), (dataset.valid, layout.valid or layout.annotations))
+    checked = (check_scales(people, dataset.skeleton, file.name) for people, file in parts)
+    notes = [note for note in checked if note]
+    if not notes:
+        return dataset
+    # They come first, as thousands of others may follow; but behind a leak.
+    ahead = sum(problem.stage == "leak" for problem in dataset.problems[:1])
+    rest = islice(dataset.problems, ahead, None)
+    return replace(dataset, problems=DiskList(chain(dataset.problems[:ahead], notes, rest)))
 
 
 def _from_json(layout: Layout) -> Dataset:
@@ -229,7 +243,7 @@ def _valid_of(release: Release, split: Split, file: Path, problems: DiskList[Pro
         example = sorted(split.images)[0]
         raise NodaError(f"none of its images is a training image of the .mat (the first is {example!r}).", file)
     if split.positions is not None:
-        return _by_position(split.positions, release, file, problems)
+        return _by_position(split, release, file, problems)
     return DiskList(person for person in release.persons if person.image in split.images)
 
 
@@ -244,18 +258,28 @@ def _with_ids(rows: Iterable[Person | None], matched: Iterable[Person | None]) -
         yield ids.with_id(with_visibility(named, known))
 
 
-def _by_position(
-    positions: Sequence[tuple[str, int]], release: Release, file: Path, problems: DiskList[Problem]
-) -> Sequence[Person | None]:
+def _by_position(split: Split, release: Release, file: Path, problems: DiskList[Problem]) -> Sequence[Person | None]:
+    """The people of an hourglass valid.h5 in its order: by its person numbers where its joints agree, else by these.
+
+    Raises:
+        NodaError: its joints are nobody's.
+    """
+    positions = split.positions or ()
     by_id = {person.person_id: index for index, person in enumerate(release.persons)}
-    found: DiskList[Person | None] = DiskList()
-    for row, (image, index) in enumerate(positions):
-        known = by_id.get(f"{image}#{index}")
-        found.append(None if known is None else release.persons[known])
-        if known is None:
+    named = [by_id.get(f"{image}#{index}", -1) for image, index in positions]
+    found = named if split.joints is None else match_rows(split, named, release.persons)
+    if split.joints is not None and max(found) < 0:
+        raise NodaError("its joints (part) are those of nobody on their images in the .mat: a split of others.", file)
+    for row, ((image, index), one) in enumerate(zip(positions, found, strict=True)):
+        if one < 0:
             reason = f"the .mat has no person {index} with joints there"
+            if split.joints is not None:
+                reason = f"its joints (part) are those of nobody there in the .mat, whose person {index} it names"
             problems.append(Problem("read", f"{file.name} row {row} (image {image})", reason))
-    return found
+    if moved := sum(one >= 0 and one != first for one, first in zip(found, named, strict=True)):
+        reason = f"{moved} of {len(found)} rows give another person's number: matched by their joints"
+        problems.append(Problem("read", file.name, reason, failed=False))
+    return DiskList(None if one < 0 else release.persons[one] for one in found)
 
 
 def with_truth(

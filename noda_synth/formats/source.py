@@ -11,8 +11,10 @@ from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.detect import detect
 from noda_synth.formats.layout import Layout, find_layout
+from noda_synth.formats.mpii.split import check_split
 from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.formats.read import read_dataset
+from noda_synth.formats.scales import with_measured_scales
 from noda_synth.formats.yolo.data_file import labels_hash
 from noda_synth.imaging.images import links_out
 from noda_synth.runs.ownership import file_hash
@@ -29,6 +31,7 @@ class DataOptions(TypedDict, total=False):
     split, all_train: for the original .mat: who is for validation, or that everyone is for training.
     follow_links: images may be symbolic links out of their folder.
     v1_occluded: v = 1 means occluded, also where no joint of the file has v = 2.
+    scale: "from-joints" measures everyone's scale instead of reading it; "stated" does not.
     """
 
     images: AnyPath | None
@@ -38,6 +41,7 @@ class DataOptions(TypedDict, total=False):
     all_train: bool
     follow_links: bool
     v1_occluded: bool
+    scale: str
 
 
 def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[Layout, Dataset, dict[str, str]]:
@@ -58,10 +62,15 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     layout = replace(find_layout(folder, images, annotations), insist_occluded=insist)
     if skeleton is not None:
         layout = replace(layout, skeleton=skeleton_file(str(skeleton)))
+    if split is not None:
+        check_split(split)
     if split is not None and layout.valid != split and detect(split) == "mpii_json":
         # The list that splits is also the validation list that the written set carries along.
         layout = replace(layout, valid=split, gt_valid=None)
     dataset = read_dataset(layout, split=split, all_train=all_train)
+    measured = _from_joints(options.get("scale", "stated"))
+    if measured:
+        dataset = with_measured_scales(dataset)
     layout = as_annotated(layout, dataset)
     if not options.get("follow_links", False):
         _check_links(layout, dataset)
@@ -77,7 +86,14 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     if layout.kind == "yolo":
         inputs["labels"] = labels_hash(layout.annotations)[:16]
     insisted = {"v1_occluded": "True"} if insist else {}
-    return layout, dataset, {**inputs, "all_train": str(all_train), **insisted}
+    scales = {"scale": "from-joints"} if measured else {}
+    return layout, dataset, {**inputs, "all_train": str(all_train), **insisted, **scales}
+
+
+def _from_joints(scale: str) -> bool:
+    if scale not in ("stated", "from-joints"):
+        raise NodaError(f"scale is {scale!r}; it is 'stated' or 'from-joints'")
+    return scale == "from-joints"
 
 
 def _path(value: object) -> Path | None:

@@ -48,7 +48,7 @@ _NOT_A_SEGMENT = frozenset((0xD8, 0xD9, 0xDA))
 _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _ORIENTATION = 0x0112
-_ON_ITS_SIDE = 5
+ON_ITS_SIDE = 5
 # Orientation -> quarter turns to the left, and whether to mirror then.
 _TURNS = {
     1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True),
@@ -138,7 +138,22 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
             head += stream.read()
         size = size or _size_of(head, stream, path)
     _check_size(size, path, max_pixels)
-    return size[::-1] if isinstance(path, UprightPath) and exif_orientation(path) >= _ON_ITS_SIDE else size
+    return size[::-1] if isinstance(path, UprightPath) and exif_orientation(path) >= ON_ITS_SIDE else size
+
+
+def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> None:
+    """Raises ItemError for a file that is no whole image by its header, or as a JPEG by its end. It is not decoded."""
+    image_size(path, max_pixels)
+    with _of_item(path), path.open("rb") as stream:
+        is_jpeg = stream.read(len(_JPEG_START)) == _JPEG_START
+        stream.seek(-len(_END_OF_IMAGE), io.SEEK_END)
+        ends = stream.read() == _END_OF_IMAGE
+    if is_jpeg and not ends:
+        read_checked(path, max_pixels)
+
+
+ON_ITS_SIDE = 5
+"""From this of EXIF's orientations on, width and height change places."""
 
 
 def exif_orientation(file: Path | BinaryIO) -> int:

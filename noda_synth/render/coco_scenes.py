@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -37,7 +37,7 @@ from noda_synth.methods.base import Method, Subject
 from noda_synth.methods.bodies import BodyMethod
 from noda_synth.pool.reader import Pool
 from noda_synth.render.occluded_copies import CopySpec, PlannedCopies
-from noda_synth.render.output import Copies
+from noda_synth.render.output import Copies, training_lists
 from noda_synth.render.plan import Plan
 from noda_synth.render.settings import RenderRun
 from noda_synth.runs import jobs
@@ -92,13 +92,14 @@ class _Task:
     groups: Sequence[_Group]
 
 
-def write_scenes(run: RenderRun, plan: Plan, done: Copies) -> Iterator[Problem]:
+def write_scenes(run: RenderRun, plan: Plan, done: Copies, unreadable: Collection[str]) -> Iterator[Problem]:
     """Write both COCO files into the annotations of the result.
 
     Args:
         run: what is rendered; its staging folder is held by the caller.
         plan: who gets covered, and how.
         done: the copies that were made.
+        unreadable: images that the written set lacks.
 
     Returns:
         Images that could not be described.
@@ -112,6 +113,8 @@ def write_scenes(run: RenderRun, plan: Plan, done: Copies) -> Iterator[Problem]:
 
     def groups() -> Iterator[_Group]:
         for number, image in enumerate(dataset.images.values()):
+            if image.name in unreadable:
+                continue
             people = ((row, dataset.persons[row]) for row in dataset.by_image.rows(number))
             made = tuple(spec for spec in specs.on(number) if (spec.row, spec.copy) in done)
             unique = tuple((row, person) for row, person in people if not person.duplicate)
@@ -140,22 +143,21 @@ def write_scenes(run: RenderRun, plan: Plan, done: Copies) -> Iterator[Problem]:
     write(SCENES, lambda: ((picture, picture["annotations"]) for picture in pictures()))
     covered = np.zeros(len(dataset.persons), np.bool_)
     covered[done.rows] = True
-    for copy in range(settings.copies):
-        number = f"_{copy + 1}" if settings.copies > 1 else ""
-        samples = partial(_samples, pictures, covered=covered, copy=copy, append=settings.append)
-        for name in {f"coco_train_topdown{number}.json", *(["coco_train_topdown.json"] if copy == 0 else [])}:
+    for end, copies in training_lists(settings).items():
+        samples = partial(_samples, pictures, covered=covered, copies=copies, append=settings.append)
+        for name in {f"coco_train_topdown{end}.json", *(["coco_train_topdown.json"] if copies == (0,) else [])}:
             write(name, samples)
     return outcomes.problems()
 
 
 def _samples(
-    pictures: Callable[[], Iterator[_Picture]], *, covered: NDArray[np.bool_], copy: int, append: bool
+    pictures: Callable[[], Iterator[_Picture]], *, covered: NDArray[np.bool_], copies: Collection[int], append: bool
 ) -> Iterator[tuple[_Picture, list[Any]]]:
     """Pictures with the annotations of their training samples: that of a covered person is on the copy alone."""
     for picture in pictures():
         if picture["copy"] is None:
             kept = [row is not None and (append or not covered[row]) for row in picture["rows"]]
-        elif picture["copy"] == copy:
+        elif picture["copy"] in copies:
             kept = [row == picture["target"] for row in picture["rows"]]
         else:
             continue

@@ -7,7 +7,7 @@ import os
 import shutil
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,7 @@ from noda_synth.formats.files.atomic import write_bytes, write_json_lines, write
 from noda_synth.formats.files.links import put_file, same_content
 from noda_synth.imaging.images import check_file, encode_as, image_path, is_turned, read_image
 from noda_synth.render.plan import Plan
-from noda_synth.render.settings import RenderRun
+from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.version import versions
 
 
@@ -144,33 +144,41 @@ def check_names(dataset: Dataset, layout: Layout) -> None:
             )
 
 
-def write_annotations(run: RenderRun, copies: Copies) -> list[Problem]:
-    """Write the training lists and carry the validation files along (MPII)."""
+def write_annotations(run: RenderRun, copies: Copies, unreadable: Collection[str]) -> list[Problem]:
+    """Write the training lists, without people on unreadable images, and carry the validation files along (MPII)."""
     dataset, settings, annot = run.dataset, run.settings, run.staging.result / "annot"
     annot.mkdir(exist_ok=True)
     if dataset.source != "coco":
-        for copy in range(settings.copies):
-            name = f"train_{copy + 1}.json" if settings.copies > 1 else "train.json"
-            records = training_records(dataset, copies.of(copy), settings.append)
-            write_json_list(annot / name, records)
+        for name, numbers in training_lists(settings).items():
+            chosen = [copies.of(number) for number in numbers]
+            write_json_list(annot / f"train{name}.json", training_records(dataset, chosen, settings.append, unreadable))
         if settings.copies > 1:
             shutil.copyfile(annot / "train_1.json", annot / "train.json")
     return write_validation(run.layout, run.dataset, annot)[1]
 
 
+def training_lists(settings: RenderSettings) -> dict[str, tuple[int, ...]]:
+    """The training lists by what their names end in, with the numbers of the copies that each has: one list for each
+    copy, and with `append` one of all copies."""
+    if settings.copies == 1:
+        return {"": (0,)}
+    every = {"_all": tuple(range(settings.copies))} if settings.append else {}
+    return {**{f"_{copy + 1}": (copy,) for copy in range(settings.copies)}, **every}
+
+
 def training_records(
-    dataset: Dataset, lines: Mapping[int, Mapping[str, Any]], append: bool
+    dataset: Dataset, copies: Sequence[Mapping[int, Mapping[str, Any]]], append: bool, unreadable: Collection[str]
 ) -> Iterator[dict[str, Any]]:
-    """The training list: everyone in the order of the input, the chosen ones pointing to their copies.
+    """A training list: everyone in the order of the input, the chosen ones pointing to their copies.
 
     With `append` everyone is listed unchanged, and the copies follow.
     """
     for row, person in enumerate(dataset.persons):
-        if row in lines and not append:
-            yield occluded_record(dataset, person, lines[row])
-        else:
+        if not append and row in copies[0]:
+            yield occluded_record(dataset, person, copies[0][row])
+        elif person.image not in unreadable:
             yield mpii_record(person)
-    if append:
+    for lines in copies if append else ():
         for row, line in lines.items():
             yield occluded_record(dataset, dataset.persons[row], line)
 
@@ -197,23 +205,29 @@ def write_manifest(path: Path, copies: Copies) -> None:
     write_json_lines(path, copies.lines)
 
 
-def report(run: RenderRun, plan: Plan, copies: Copies, problems: Sequence[Problem]) -> dict[str, Any]:
-    """report.json: what was asked for, what was done, who was passed over, and how visibility changed."""
+def report(
+    run: RenderRun, plan: Plan, copies: Copies, problems: Sequence[Problem], unreadable: Collection[str]
+) -> dict[str, Any]:
+    """report.json: what was asked for, what was done, who was passed over, and how visibility changed.
+
+    People on unreadable images are not in the written set, and not counted.
+    """
     dataset = run.dataset
     first = copies.of(0)
     covered = Counter(joint for line in copies.lines for joint in line["covered"])
-    before = ((person.labelled, person.visible) for person in dataset.persons)
+    kept = Images(image for image in dataset.images.values() if image.name not in unreadable)
+    before = ((person.labelled, person.visible) for _, person in _kept(dataset, kept))
     after = (
         (person.labelled, visible_after(dataset, person, first[row]) if row in first else person.visible)
-        for row, person in enumerate(dataset.persons)
+        for row, person in _kept(dataset, kept)
     )
     return {
         "settings": run.all_settings,
         "settings_hash": run.settings_hash,
         "versions": versions(),
         "counts": {
-            "images": len(dataset.images),
-            "people": len(dataset.samples),
+            "images": len(kept),
+            "people": sum(bool(person.labelled.any()) for _, person in _kept(dataset, kept)),
             "validation_people": len(dataset.valid),
             "wanted": plan.wanted,
             "covered_people": len(np.unique(copies.rows)),
@@ -228,6 +242,11 @@ def report(run: RenderRun, plan: Plan, copies: Copies, problems: Sequence[Proble
             "after": joint_states(count_states(after, dataset.skeleton)),
         },
     }
+
+
+def _kept(dataset: Dataset, images: Images) -> Iterator[tuple[int, Person]]:
+    """Rows and people on some of the images."""
+    return ((row, person) for row, person in enumerate(dataset.persons) if person.image in images)
 
 
 def joint_states(by_joint: Counts) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from noda_synth.data.dataset import Images
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import write_json, write_problems
@@ -19,6 +20,7 @@ from noda_synth.render.manifest import MANIFEST
 from noda_synth.render.occluded_copies import draw_copies, encode
 from noda_synth.render.plan import Plan, draw_plan
 from noda_synth.render.settings import RenderRun
+from noda_synth.render.unreadable import problems_of, unreadable_images
 from noda_synth.render.yolo_set import write_yolo_set
 from noda_synth.runs.staging import read_settings
 
@@ -75,15 +77,19 @@ def render(run: RenderRun) -> RenderReport | None:
 def _write(run: RenderRun, plan: Plan, copies: output.Copies, problems: DiskList[Problem]) -> dict[str, Any]:
     """Put the data set together around its copies. Adds to the problems, and returns the content of report.json."""
     result = run.staging.result
-    problems.extend(output.link_originals(run.dataset, run.layout, result, run.out, run.settings.originals))
-    problems.extend(output.write_annotations(run, copies))
+    unreadable = unreadable_images(run, plan, copies)
+    problems.extend(problems_of(run, unreadable))
+    readable = Images(image for image in run.dataset.images.values() if image.name not in unreadable)
+    dataset = replace(run.dataset, images=readable)
+    problems.extend(output.link_originals(dataset, run.layout, result, run.out, run.settings.originals))
+    problems.extend(output.write_annotations(run, copies, unreadable))
     if run.settings.coco or run.settings.yolo or run.dataset.source == "coco":
-        problems.extend(write_scenes(run, plan, copies))
+        problems.extend(write_scenes(run, plan, copies, unreadable))
     if run.settings.yolo:
         problems.extend(write_yolo_set(run))
     output.write_manifest(result / MANIFEST, copies)
     write_problems(result / "errors.jsonl", problems)
-    content = output.report(run, plan, copies, problems)
+    content = output.report(run, plan, copies, problems, unreadable)
     write_json(result / "report.json", content)
     return content
 

@@ -36,6 +36,12 @@ KINDS = {
         "images turned by EXIF",
         "decode without turning (cv2.IMREAD_IGNORE_ORIENTATION), as noda-synth does, or the joints will not fit",
     ),
+    "annotated-upright": Kind(
+        ERROR,
+        "lists that fit their pictures as EXIF turns them",
+        "turn the pixels and drop the tag (mogrify -auto-orient, exiftran -ai): lists without sizes are taken to be of "
+        "pictures as they are stored",
+    ),
     "ids": Kind(
         WARNING,
         "files with ids that readers of COCO cannot take",
@@ -115,6 +121,11 @@ KINDS = {
         ERROR, "people without center", "trainers cut their crop around it: take the middle of the joints"
     ),
     "scale-outlier": Kind(WARNING, "people whose scale does not fit their size", _LOOK),
+    "scale": Kind(
+        WARNING,
+        "lists whose scales are not those of their people",
+        "noda-synth convert --scale from-joints writes the lists anew; what render writes so has the scales, too",
+    ),
     "center-off": Kind(WARNING, "people with a center far off", _LOOK),
     "crops-differ": Kind(
         WARNING,

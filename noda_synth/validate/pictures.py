@@ -10,6 +10,7 @@ from pathlib import Path
 from noda_synth.errors import ItemError
 from noda_synth.imaging.images import (
     MAX_PIXELS,
+    ON_ITS_SIDE,
     UprightPath,
     exif_orientation,
     image_path,
@@ -38,11 +39,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """An image after its checks: the size by the header if there is one, and its faults as (kind of finding, text)."""
+    """An image after its checks: the size by the header if there is one, its faults as (kind of finding, text), and
+    whether it lies on its side by EXIF, its annotations stating no size."""
 
     picture: Picture
     size: tuple[int, int] | None
     faults: tuple[tuple[str, str], ...]
+    on_side: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def _check(picture: Picture, checks: ImageChecks) -> CheckedImage:
     if picture.size is not None and picture.size != size:
         stated = f"{picture.size[0]} x {picture.size[1]} annotated"
         faults.append(("size-differs", f"{stated}, {size[0]} x {size[1]} in the file"))
-    if not isinstance(path, UprightPath) and (turn := exif_orientation(path)) > 1:
+    turn = 1 if isinstance(path, UprightPath) else exif_orientation(path)
+    if turn > 1:
         faults.append(("turned-image", f"EXIF orientation {turn}"))
-    return CheckedImage(picture, size, tuple(faults))
+    return CheckedImage(picture, size, tuple(faults), picture.size is None and turn >= ON_ITS_SIDE)

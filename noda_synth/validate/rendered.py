@@ -16,6 +16,7 @@ from noda_synth.formats.files.atomic import read_json
 from noda_synth.formats.files.json_pieces import list_in
 from noda_synth.formats.mpii.records import read_records
 from noda_synth.imaging.images import is_there
+from noda_synth.render.coco_scenes import SCENES
 from noda_synth.render.manifest import MANIFEST, numbered_lines
 from noda_synth.validate.entries import Entry
 from noda_synth.validate.findings import Finding
@@ -98,11 +99,7 @@ def _listed_images(layout: Layout, dataset: Dataset) -> set[str]:
     for path in sorted(layout.annotations.parent.glob("train_*.json")):
         with suppress(NodaError):
             listed.update(str(record.get("image")) for record in read_records(path) if isinstance(record, dict))
-    for path in sorted(layout.annotations.parent.glob("coco_train_topdown_*.json")):
-        with suppress(NodaError):
-            images = list_in(path, "images")
-            listed.update(str(image.get("file_name")) for image in images if isinstance(image, dict))
-    return listed
+    return listed | _of_coco(layout, "coco_train_topdown_*.json")
 
 
 def _records(entries: Iterable[Entry], lines: _Lines, dataset: Dataset) -> Iterator[Finding]:
@@ -126,7 +123,19 @@ def _is_copy(entry: Entry, dataset: Dataset) -> bool:
     return "synth" in entry.person.record or (isinstance(noda, Mapping) and "source" in noda)
 
 
+def _of_coco(layout: Layout, pattern: str) -> set[str]:
+    """Names of the images of COCO files beside the training list; none of a file that cannot be read."""
+    names: set[str] = set()
+    for path in layout.annotations.parent.glob(pattern):
+        with suppress(NodaError):
+            images = list_in(path, "images")
+            names.update(str(image.get("file_name")) for image in images if isinstance(image, dict))
+    return names
+
+
 def _strays(layout: Layout, dataset: Dataset, lines: _Lines, listed: set[str]) -> Iterator[Finding]:
+    # Whom no training list has, since nobody on it has keypoints, the list of scenes has.
+    listed = listed | _of_coco(layout, SCENES)
     known = listed.union((line[key] for line in lines.all for key in ("file", "source")), dataset.valid.image_names)
     for folder, _, files in os.walk(layout.images):
         for file in sorted(files):

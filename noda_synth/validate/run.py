@@ -19,6 +19,7 @@ from noda_synth.validate.pictures import ImageChecks, Picture, Sizes, check_imag
 from noda_synth.validate.records import check_record
 from noda_synth.validate.rendered import check_rendered, without_left_out
 from noda_synth.validate.truth import check_truth
+from noda_synth.validate.turned import weigh_readings
 
 
 @dataclass(frozen=True)
@@ -65,24 +66,25 @@ def validate(
     findings += [
         Finding(problem.stage, problem.item, problem.reason)
         for problem in dataset.problems
-        if problem.stage in ("ids", "outline", "upright", "v1")
+        if problem.stage in ("ids", "outline", "upright", "v1", "scale")
     ]
     entries = Entries(layout, dataset)
     for entry in entries:
         findings += check_record(entry, dataset.skeleton, dataset.source)
     if layout.valid_images is None:  # with a folder of its own the same name is another image
         findings += _shared(dataset, entries)
-    sizes, seen, images = _check_pictures(layout, dataset, entries, checks, quiet)
-    findings += seen
+    sizes, seen, turned, images = _check_pictures(layout, dataset, entries, checks, quiet)
+    files = {TRAINING: layout.annotations.name, VALIDATION: (layout.valid or layout.annotations).name}
+    findings += weigh_readings(seen, entries, sizes, turned, files)
     findings += check_positions(entries, sizes, dataset.skeleton)
     findings += check_scales(entries, dataset.skeleton)
     findings += check_twice(entries)
-    findings += check_crops(entries, (layout.valid or layout.annotations).name)
+    findings += check_crops(entries, files[VALIDATION])
     if layout.kind == "mpii_json" and layout.valid is not None and layout.gt_valid is not None:
         findings += check_truth(layout.valid, layout.gt_valid)
     elif dataset.source != "coco" and (lacking := sum(person.head_box is None for person in dataset.valid)):
         what = f"no gt_valid.mat, and {lacking} of {len(dataset.valid)} people have no head box"
-        findings.append(Finding("no-truth", (layout.valid or layout.annotations).name, what))
+        findings.append(Finding("no-truth", files[VALIDATION], what))
     if (folder / MANIFEST).is_file():
         findings = without_left_out(folder, layout, findings)
         findings += check_rendered(folder, layout, dataset, entries)
@@ -110,16 +112,20 @@ def _valid_images(dataset: Dataset) -> Images:
 
 def _check_pictures(
     layout: Layout, dataset: Dataset, entries: Entries, checks: ImageChecks, quiet: bool
-) -> tuple[Sizes, list[Finding], int]:
-    """Sizes, findings about images, each with the first record that names it, and how many images there are."""
+) -> tuple[Sizes, list[Finding], set[tuple[str, str]], int]:
+    """Sizes, findings about images, each with the first record that names it, the images that lie on their side and
+    state no size, and how many images there are."""
     sizes: dict[tuple[str, str], tuple[int, int]] = {}
     faults: list[tuple[Picture, str, str]] = []
+    turned: set[tuple[str, str]] = set()
     count = len(dataset.images) + len(_valid_images(dataset))
     pictures = _pictures(layout, dataset)
     with Progress(count, "validate", "image", quiet=quiet) as progress:
         for image in check_images(pictures, checks, progress.add):
             if image.size is not None:
                 sizes[image.picture.part, image.picture.name] = image.size
+            if image.on_side:
+                turned.add((image.picture.part, image.picture.name))
             faults += [(image.picture, kind, what) for kind, what in image.faults]
     wanted = {(picture.part, picture.name) for picture, _, _ in faults}
     first: dict[tuple[str, str], str] = {}
@@ -131,7 +137,7 @@ def _check_pictures(
         named = first.get((picture.part, picture.name))
         where = f"{picture.name}{f' ({named})' if named else ''}"
         findings.append(Finding(kind, where, what, picture.name))
-    return sizes, findings, count
+    return sizes, findings, turned, count
 
 
 def _shared(dataset: Dataset, entries: Entries) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,7 +12,7 @@ import pytest
 
 from noda_synth.errors import NodaError
 from noda_synth.imaging import images
-from noda_train.data import read_image
+from noda_train.data import load, read_image
 
 
 @pytest.fixture
@@ -47,3 +49,14 @@ def test_what_is_no_image_is_named(tmp_path: Path, content: bytes | None) -> Non
         path.write_bytes(content)
     with pytest.raises(NodaError, match=r"a\.jpg"):
         read_image(path)
+
+
+@pytest.mark.parametrize(("factor", "doubts"), [(1.0, 0), (1.6, 1)])
+def test_crops_of_wrong_scales_are_doubted(drawn: Path, tmp_path: Path, factor: float, doubts: int) -> None:
+    data = shutil.copytree(drawn, tmp_path / "data")
+    path = data / "annot" / "train.json"
+    records = json.loads(path.read_text())
+    path.write_text(json.dumps([{**record, "scale": factor * record["scale"]} for record in records]))
+    parts = load(data)
+    assert len(parts.doubts) == doubts and set(parts.doubts) <= set(parts.problems)
+    assert all("train.json: the scales of" in doubt and "--scale from-joints" in doubt for doubt in parts.doubts)

@@ -17,14 +17,17 @@ import pytest
 import torch
 
 from noda_synth.errors import NodaError
-from noda_train import checkpoint, evaluate
+from noda_synth.render.with_defaults import render
+from noda_train import cache, checkpoint, evaluate
 from noda_train.data import load
 from noda_train.distributed import World, has_bf16
 from noda_train.fit import State, autocast, fit, learning_rate
 from noda_train.models import build
+from noda_train.pipeline import Pipeline
 from noda_train.predict import predict
 from noda_train.runs import load_run, newest_run
 from noda_train.settings import Settings
+from noda_train.turns import training_samples
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -65,6 +68,54 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(drawn: Path, quic
     expected = [json.loads(text) for text in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
     for key in ("epoch", "loss", "lr", "pckh@0.5"):
         assert [line[key] for line in lines] == [line[key] for line in expected]
+
+
+@pytest.fixture
+def three_copies(drawn: Path, tmp_path: Path) -> Path:
+    """The drawn set with three copies of everyone appended, as render leaves them."""
+    render(drawn, tmp_path / "set", method="cutout", copies=3, append=True, ratio=0.5, jobs=1, quiet=True)
+    return tmp_path / "set"
+
+
+def rows_of(pipeline: Pipeline, epoch: int) -> list[str]:
+    return sorted(pipeline.samples.paths[row].name for row in set(np.concatenate(pipeline.plan(epoch)[0]).tolist()))
+
+
+def pipeline_of(data: Path, settings: Settings) -> Pipeline:
+    samples, turns = training_samples(load(data), settings)
+    return Pipeline(samples, cache.crops_of(samples, settings), settings, CPU, turns)
+
+
+def test_copies_are_trained_on_in_turn_one_list_an_epoch(three_copies: Path, quick: Quick) -> None:
+    annot = three_copies / "annot"
+    lists = {path.stem: json.loads(path.read_text()) for path in annot.glob("train*.json")}
+    count, chosen = len(load(three_copies).train), len(lists["train_2"]) - 10
+    assert (count, len(lists["train_all"])) == (10 + chosen, 10 + 3 * chosen) and chosen == 5
+    in_turn = pipeline_of(three_copies, quick("copies=in_turn"))
+    assert in_turn.persons == count and len(in_turn.samples) == 10 + 3 * chosen
+    for epoch in range(5):
+        wanted = lists[f"train_{epoch % 3 + 1}"]
+        assert rows_of(in_turn, epoch) == sorted(record["image"] for record in wanted)
+    all_of_them = pipeline_of(three_copies, quick("copies=all"))
+    assert rows_of(all_of_them, 0) == sorted(record["image"] for record in lists["train_all"])
+    assert pipeline_of(three_copies, quick("copies=in_turn", "limit=4")).persons == 4
+    for one, other in zip(pipeline_of(three_copies, quick()).plan(1)[0], Pipeline.plan(in_turn, 1)[0], strict=True):
+        assert len(one) == len(other)
+
+
+def test_turns_go_on_where_a_run_was_stopped(three_copies: Path, quick: Quick, tmp_path: Path) -> None:
+    settings = quick("copies=in_turn", "epochs=3", "batch=5")
+    run_fit(three_copies, settings, tmp_path / "whole")
+    run_fit(three_copies, replace(settings, epochs=2), tmp_path / "broken")
+    run_fit(three_copies, settings, tmp_path / "broken", resume=True)
+    whole, broken = (checkpoint.load(tmp_path / name / "last.pt")["network"] for name in ("whole", "broken"))
+    assert same(whole, broken)
+
+
+@pytest.mark.parametrize(("copies", "way_out"), [("in_turn", "train_1.json"), ("all", "--copies K --append")])
+def test_lists_that_are_not_there_are_named(drawn: Path, quick: Quick, copies: str, way_out: str) -> None:
+    with pytest.raises(NodaError, match=way_out):
+        training_samples(load(drawn), quick(f"copies={copies}"))
 
 
 def test_a_checkpoint_is_whole_and_the_best_is_kept(

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, head_size, joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
-from noda_synth.errors import ItemError, NodaError
+from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import mpii_extension, noda_extension
 from noda_synth.formats.layout import sibling_skeleton, validation_alone
 from noda_synth.formats.picture_sizes import as_annotated
+from noda_synth.formats.scales import STAGE as SCALE
 from noda_synth.imaging import images as image_files
 from noda_train.arrays import Bools, Floats
 
@@ -97,16 +98,24 @@ class Samples:
             self.covered[index],
         )
 
+    def first(self, count: int) -> Samples:
+        """The first so many persons; 0 is all."""
+        return self.take(np.arange(min(count, len(self)))) if count else self
+
 
 @dataclass(frozen=True)
 class Parts:
-    """The two parts of a data set, its folder and files, and what is worth knowing about these."""
+    """The two parts of a data set, its folder and files, and what is worth knowing about these.
+
+    `doubts` are those of the `problems` that say that crops are wrong, as the scales are not people's sizes.
+    """
 
     data: Path
     layout: Layout
     train: Samples
     valid: Samples
     problems: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def load(data: Path, for_training: bool = True) -> Parts:
@@ -126,7 +135,8 @@ def load(data: Path, for_training: bool = True) -> Parts:
         layout,
         samples_of(layout.images, dataset.skeleton, dataset.samples),
         samples_of(layout.valid_images or layout.images, dataset.skeleton, valid),
-        _notes(dataset),
+        _notes(dataset.problems),
+        _notes(problem for problem in dataset.problems if problem.stage == SCALE),
     )
 
 
@@ -139,12 +149,13 @@ def _validation_part(data: Path, file: Path) -> Parts:
         replace(layout, valid=file),
         samples_of(layout.images, dataset.skeleton, ()),
         samples_of(layout.images, dataset.skeleton, valid),
-        _notes(dataset),
+        _notes(dataset.problems),
+        _notes(problem for problem in dataset.problems if problem.stage == SCALE),
     )
 
 
-def _notes(dataset: Dataset) -> tuple[str, ...]:
-    return tuple(f"{problem.item}: {problem.reason}" for problem in dataset.problems)
+def _notes(problems: Iterable[Problem]) -> tuple[str, ...]:
+    return tuple(f"{problem.item}: {problem.reason}" for problem in problems)
 
 
 def annotated(path: Path) -> Samples:

@@ -49,7 +49,7 @@ def evaluation_set(parts: Parts, settings: Settings) -> EvaluationSet:
     layout = parts.layout
     is_coco = layout.kind == "coco"
     if settings.validate_on == "train":
-        samples = limited(parts.train, settings)
+        samples = parts.train.first(settings.limit)
         file = layout.annotations if is_coco else None
         return EvaluationSet(samples, truth_of(samples, file), file)
     samples = parts.valid
@@ -71,11 +71,6 @@ def evaluation_set(parts: Parts, settings: Settings) -> EvaluationSet:
     if truth.visible is None:
         truth = replace(truth, visible=own.visible, why_not=f"{truth.why_not}, nor has valid.json")
     return EvaluationSet(samples, truth)
-
-
-def limited(samples: Samples, settings: Settings) -> Samples:
-    """The first persons only, where the settings limit them."""
-    return samples.take(np.arange(min(settings.limit, len(samples)))) if settings.limit else samples
 
 
 def score(

@@ -37,6 +37,7 @@ from noda_train.pipeline import Batch, Pipeline
 from noda_train.predict import own_crops
 from noda_train.settings import Settings
 from noda_train.targets import heatmap_loss
+from noda_train.turns import training_samples
 
 CHECK_EVERY = 50
 """Steps between checks that the loss is finite: each one waits for the device."""
@@ -67,7 +68,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
     torch.manual_seed(settings.seed)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    samples = evaluate.limited(parts.train, settings)
+    samples, turns = training_samples(parts, settings)
     validation = evaluate.evaluation_set(parts, settings) if settings.validate_every else None
     state = _new_state(settings, parts.train.skeleton, world)
     if resume:
@@ -79,10 +80,11 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
             state.average.load_state_dict(state.network.state_dict())
         if world.is_first:
             write_json(run / "settings.json", settings.as_dict())
-    pipeline = Pipeline(samples, _cut_crops(samples, settings, world), settings, world)
+    pipeline = Pipeline(samples, _cut_crops(samples, settings, world), settings, world, turns)
     crops = own_crops(validation.samples, settings, world) if validation else None
     network = _wrap(state.network, settings, world)
-    echo(f"{len(samples)} persons, {pipeline.steps} steps per epoch, {world.size} x {world.device}")
+    in_turn = f" of each of {len(turns)} lists in turn" if len(turns) > 1 else ""
+    echo(f"{pipeline.persons} persons{in_turn}, {pipeline.steps} steps per epoch, {world.size} x {world.device}")
     began, first = time.perf_counter(), state.epoch
     with Journal(run, state.epoch, world) as journal:
         for steps in pipeline.epochs(state.epoch, settings.epochs):
@@ -97,7 +99,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
                 "loss": loss,
                 "lr": state.optimiser.param_groups[0]["lr"],
                 "seconds": round(seconds, 2),
-                "samples_per_s": round(len(samples) / seconds, 1),
+                "samples_per_s": round(pipeline.persons / seconds, 1),
             }
             last = state.epoch == settings.epochs
             is_best = False

@@ -6,7 +6,7 @@ does not depend on workers or processes, and a resumed run sees what an uninterr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,15 @@ class _Decoded(Dataset[tuple[Tensor, Tensor]]):
 class Pipeline:
     """Batches of a training set for one process, epoch by epoch."""
 
-    def __init__(self, samples: Samples, crops: Path, settings: Settings, world: World) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        crops: Path,
+        settings: Settings,
+        world: World,
+        turns: Sequence[NDArray[np.int64]] = (),
+    ) -> None:
+        """`turns` are rows of the samples that take turns, one list an epoch; without, all are gone through."""
         parts = world.size * settings.accumulate
         if settings.batch % parts:
             raise NodaError(
@@ -65,13 +73,19 @@ class Pipeline:
         if settings.hidden_weight < 1:
             _check_covered(samples, settings)
         self.samples, self.settings, self.world = samples, settings, world
+        self.turns = turns or (np.arange(len(samples)),)
         self.reader = CropReader(crops)
         self.crop_maps = read_maps(crops)
 
     @property
+    def persons(self) -> int:
+        """Persons per epoch."""
+        return max(map(len, self.turns))
+
+    @property
     def steps(self) -> int:
         """Optimiser steps per epoch."""
-        return -(-len(self.samples) // self.settings.batch)
+        return -(-self.persons // self.settings.batch)
 
     def plan(self, epoch: int) -> tuple[list[NDArray[np.int64]], geometry.Augmentation]:
         """The persons of each batch, for all processes together, and a draw for every person.
@@ -79,9 +93,10 @@ class Pipeline:
         Each batch is filled up, the last one from the front, so that all processes take the same number of equal steps.
         """
         rng = np.random.default_rng([self.settings.seed, epoch])
-        permutation = rng.permutation(len(self.samples))
+        turn = self.turns[epoch % len(self.turns)]
+        permutation = turn[rng.permutation(len(turn))]
         parts = self.world.size * self.settings.accumulate
-        count = -(-len(permutation) // parts) * parts
+        count = -(-self.persons // parts) * parts
         rows = np.resize(permutation, count)
         batches = [rows[start : start + self.settings.batch] for start in range(0, count, self.settings.batch)]
         return batches, geometry.draw(len(self.samples), self.settings, rng)

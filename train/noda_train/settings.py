@@ -23,6 +23,7 @@ CHOICES = {
     "decode": ("quarter", "dark"),
     "precision": ("bf16", "fp32"),
     "validate_on": ("valid", "train"),
+    "copies": ("first", "in_turn", "all"),
 }
 
 
@@ -52,6 +53,7 @@ class Settings:
     flip_test: bool
     decode: str
     shift: float = 0.0  # of the crop, along x and y: its side x shift x N(0, 1) drawn within -1..1
+    copies: str = "first"  # of those that the set has of each person: of one list, of one an epoch, or all in one list
     hidden_weight: float = 1.0  # of joints that the render covered, in the loss; 0 leaves them out
     seed: int = 0
     precision: str = "bf16"  # where the device has it, else fp32; the loss is float32 in any case

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError
-from noda_train import cache, evaluate, geometry
+from noda_train import cache, geometry
 from noda_train.arrays import Floats
 from noda_train.data import Samples, load
 from noda_train.distributed import World, choose_device
@@ -97,7 +97,7 @@ def plain_heatmaps(
 def bench(data: Path, settings: Settings, persons: int, repeats: int, training: bool = True) -> dict[str, Any]:
     """All measurements; seconds per sample as medians over `repeats`, taken in turns."""
     parts = load(data)
-    samples = evaluate.limited(parts.train, settings)
+    samples = parts.train.first(settings.limit)
     samples = samples.take(np.arange(min(persons, len(samples))))
     device = choose_device(settings.device)
     result: dict[str, Any] = {

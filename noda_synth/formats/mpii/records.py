@@ -97,8 +97,8 @@ def _as_numbers(flags: Any) -> Any:
 
 
 def _single(scale: Any) -> Any:
-    """The scale of a pair of equal ones, as MMPose 0.x has it."""
-    return scale[0] if isinstance(scale, list) and len(scale) == 2 and scale[0] == scale[1] else scale
+    """The larger of a pair of scales, across and down, as MMPose 0.x has it: that of the height, not cut by a frame."""
+    return max(numbers(scale, (2,), "scale")) if isinstance(scale, list) else scale
 
 
 class PersonIds:

@@ -6,15 +6,18 @@ valid.h5 (image name and person number), or a list of image names as text or JSO
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noda_synth.data.dataset import Dataset, Image, Images, People, Person
 from noda_synth.data.disk_list import DiskList
+from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.atomic import read_bytes
 from noda_synth.formats.files.detect import KINDS, detect
@@ -22,6 +25,8 @@ from noda_synth.formats.files.json_pieces import open_json
 from noda_synth.formats.mpii.records import read_persons
 
 _START_BYTES = 1 << 12
+_CUT_PX = 2.0
+"""A joint that was cut to whole pixels, 1-based or 0-based, lies less than this from the exact one."""
 # An hourglass valid.h5 of MPII has 2,958 rows of 128 bytes.
 _MAX_ROWS, _MAX_BYTES = 1_000_000, 1 << 28
 
@@ -34,23 +39,36 @@ class Split:
         images: all validation images.
         rows: the validation people where the file is a valid.json, None for a row that cannot be used.
         positions: their (image, 0-based index in `annorect`) where it is an hourglass valid.h5.
+        joints: (N, 16, 2) float64 of those, 1-based and cut to whole pixels, 0 where missing; None if it has none.
         problems: rows that cannot be used.
     """
 
     images: frozenset[str]
     rows: Sequence[Person | None] | None = None
     positions: tuple[tuple[str, int], ...] | None = None
+    joints: NDArray[np.float64] | None = None
     problems: Sequence[Problem] = ()
 
 
 def read_split(path: Path) -> Split:
     """Read a split file of any kind, told by content. NodaError if it is none or names nobody."""
+    check_split(path)
     start = read_bytes(path, 8)
     if start.startswith(b"MATLAB"):
         raise NodaError("a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.", path)
     if start == b"\x89HDF\r\n\x1a\n":
         return _from_h5(path)
     return _from_text(path)
+
+
+def check_split(path: Path) -> None:
+    """NodaError with the way out where there is no such file."""
+    if not path.is_file():
+        raise NodaError(
+            "there is no such split. MPII's own comes with HRNet's annotations (valid.json) and with hourglass's "
+            "(valid.h5); `noda-synth convert MAT FOLDER --holdout 0.1` draws one, by video.",
+            path,
+        )
 
 
 def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
@@ -81,6 +99,42 @@ def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
         persons=People(person for person in dataset.persons if person.image not in held),
         valid=People(person for person in dataset.persons if person.image in held),
     )
+
+
+def match_rows(split: Split, named: Sequence[int], persons: Sequence[Person]) -> list[int]:
+    """Index in `persons` of each row of a split that has joints, -1 for those whose joints are nobody's.
+
+    Args:
+        named: the index that the row's person number leads to, -1 for none; it counts where the joints agree.
+        persons: everyone; by joints alone nobody is found who has a row already.
+    """
+    assert split.positions is not None and split.joints is not None
+    rows = zip(named, split.joints, strict=True)
+    found = [one if one >= 0 and _is_of(joints, persons[one]) else -1 for one, joints in rows]
+    if min(found) >= 0:
+        return found
+    taken, by_image = set(found), defaultdict[str, list[int]](list)
+    for index, person in enumerate(persons):
+        by_image[person.image].append(index)
+    for row, (image, _) in enumerate(split.positions):
+        if found[row] < 0:
+            left = (one for one in by_image.get(image, ()) if one not in taken)
+            found[row] = next((one for one in left if _is_of(split.joints[row], persons[one])), -1)
+            taken.add(found[row])
+    return found
+
+
+def _is_of(joints: NDArray[np.float64], person: Person) -> bool:
+    """Whether joints (16, 2), 1-based and 0 where missing, are a person's, cut to whole pixels.
+
+    Those at the frame may be missing, as they are cut to 0.
+    """
+    known = (joints > 0).all(axis=1)
+    exact = person.joints + 1
+    with np.errstate(invalid="ignore"):
+        at_frame = (exact < _CUT_PX).any(axis=1)
+        near = np.abs(joints - exact).max(axis=1) < _CUT_PX
+    return bool(known.any() and (known == person.labelled)[~at_frame].all() and near[known & person.labelled].all())
 
 
 def _groups(images: Mapping[str, Image]) -> list[list[str]]:
@@ -132,16 +186,21 @@ def _from_h5(path: Path) -> Split:
 
     try:
         with h5py.File(path, "r") as file:
-            arrays = [checked_array(file, name, _MAX_BYTES) for name in ("imgname", "person")]
+            keys = ("imgname", "person", *(["part"] if "part" in file else []))
+            arrays = [checked_array(file, name, _MAX_BYTES) for name in keys]
             if any(len(array) > _MAX_ROWS for array in arrays):
                 raise ValueError(f"it claims more than {_MAX_ROWS} rows")
-            names, persons = (np.asarray(array[()]) for array in arrays)
+            names, persons, *parts = (np.asarray(array[()]) for array in arrays)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise NodaError(f"not an hourglass valid.h5 with imgname and person ({error}).", path) from None
     if len(names) != len(persons) or not len(names):
         raise NodaError(f"{len(names)} image names, but {len(persons)} person numbers.", path)
+    joints = parts[0].astype(np.float64) if parts and parts[0].dtype.kind in "iuf" else None
+    if parts and (joints is None or joints.shape != (len(names), len(MPII), 2)):
+        found = f"{parts[0].dtype} {parts[0].shape}"
+        raise NodaError(f"part holds {found}, where numbers {(len(names), len(MPII), 2)} are expected.", path)
     positions = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
-    return Split(frozenset(image for image, _ in positions), positions=positions)
+    return Split(frozenset(image for image, _ in positions), positions=positions, joints=joints)
 
 
 def _h5_name(value: Any) -> str:

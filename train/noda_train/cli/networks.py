@@ -214,6 +214,8 @@ def _network_and_data(choice: Choice, data: Path | None, world: World, echo: Ech
 
 def _persons(network: Trained, parts: Parts, echo: Echo) -> evaluation.EvaluationSet:
     """Who is evaluated; where the network finds other joints than the set marks, by the names that both have."""
+    for doubt in parts.doubts:
+        echo(f"note: {doubt}")
     persons = evaluation.evaluation_set(parts, network.settings)
     marked = persons.samples.skeleton
     if network.skeleton.joints == marked.joints:

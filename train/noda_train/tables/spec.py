@@ -4,6 +4,8 @@ The file's keys are those of `_KEYS`, its rows those of `_ROW`; every other tabl
 keys replace the file's own; it may have rows of its own (`[[quick.row]]`). What a section sets for the training wins
 over the rows, but not over its own.
 
+`copies` of a row are rendered of each person, and trained on in turn, one an epoch.
+
 `first` are settings of a training on the original set that comes before a row's own, which then starts from its
 weights: rows of the same seed share it. `tests` are further test sets: a name, and the options of `noda-train eval`
 that choose it, such as `--off-centre 0.1` or `--data data/coco --set validate_on=train` (a set of one part).
@@ -34,7 +36,7 @@ _KEYS: Mapping[str, type] = {
 }  # fmt: skip
 _ROW: Mapping[str, type] = {
     "name": str, "render": str, "preset": str, "set": dict, "against": str, "labels": list, "paper": str,
-    "first": dict, "seeds": int,
+    "first": dict, "seeds": int, "copies": int,
 }  # fmt: skip
 _CELL = re.compile(r"\d+\.\d( ?\([+-]\d+\.\d\))? \([+-]?\d+(\.\d+)?, [+-]?\d+(\.\d+)?\)")
 
@@ -208,6 +210,12 @@ def _row(
     if record.get("seeds", 1) < 1:
         raise NodaError(f"{where}: seeds = {record['seeds']}: 1 or more")
     render, skipped = _render(where, record, values, sources)
+    if "copies" in record:
+        if render is None or record["copies"] < 1:
+            raise NodaError(f"{where}: copies = {record['copies']}: 1 or more, of a row with `render`")
+        render = (*render, "--copies", str(record["copies"]))
+        if record["copies"] > 1:
+            settings = {"copies": "in_turn", **settings}
     return Row(
         record["name"], render, preset, tuple(f"{key}={_text(value)}" for key, value in settings.items()), against,
         labels or ("",) * len(values.get("labels", ())), _paper(where, record.get("paper", "")), skipped,
