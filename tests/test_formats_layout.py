@@ -156,7 +156,7 @@ def test_kinds(tmp_path: Path) -> None:
         (b'"text"', "not a list of records"),
         (b"[" * 100_000, "not valid JSON"),
         (b"MATLAB 5.0 MAT-file, cut short", "not a whole .mat file"),
-        (b"MATLAB 7.3 MAT-file, Platform", "version 7.3"),
+        (b"MATLAB 7.3 MAT-file, Platform", "not a whole HDF5 file"),
         (b"\x89HDF\r\n\x1a\n cut short", "not a whole HDF5 file"),
     ],
 )

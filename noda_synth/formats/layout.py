@@ -13,13 +13,10 @@ from noda_synth.formats.yolo.data_file import image_folders
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
 _ANNOTATION_FOLDERS = ("annot", "annotations")
 _MAT_FOLDERS = ("", *_ANNOTATION_FOLDERS, "mpii_human_pose_v1_u12_2", "mpii_human_pose_v1_u12_1")
-_TRAIN_NAMES = (
-    "annot/train.json",
-    "annot/mpii_train.json",
-    "annotations/mpii_train.json",
-    "annotations/train.json",
-    "train.json",
-    "mpii_train.json",
+# HRNet's and MMPose's names of the training list, then of the list of both parts, then that of pytorch-pose.
+_TRAIN_FILES = (("train.json", "mpii_train.json"), ("trainval.json", "mpii_trainval.json"), ("mpii_annotations.json",))
+_TRAIN_NAMES = tuple(
+    f"{folder}{name}" for names in _TRAIN_FILES for folder in ("annot/", "annotations/", "") for name in names
 )
 _VALID_NAMES = ("valid.json", "mpii_val.json")
 _GT_NAMES = ("gt_valid.mat", "mpii_gt_val.mat")
@@ -48,7 +45,7 @@ class Layout:
     Attributes:
         images: the folder that image names are relative to.
         annotations: the file of the training part.
-        kind: what `annotations` is: "mpii_json", "mpii_mat", "coco" or "yolo".
+        kind: what `annotations` is: "mpii_json", "cpm_json", "mpii_mat", "coco" or "yolo".
         mat: the original MPII .mat, which knows visibility and head boxes, or None.
         valid: the file of the validation part (valid.json, or a COCO file), or None.
         gt_valid: the evaluation truth (gt_valid.mat), or None.
@@ -95,19 +92,20 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
     if kind == "yolo":
         train, valid_images = image_folders(file)
         return Layout(train, file, kind, valid_images=valid_images, skeleton=sibling_skeleton(file))
-    if kind not in ("mpii_json", "mpii_mat", "coco"):
+    if kind not in ("mpii_json", "cpm_json", "mpii_mat", "coco"):
         raise NodaError(f"{KINDS[kind]}, which names no people to train with.\n{WAY_OUT}", file)
     folder = file.parent
     mat = file if kind == "mpii_mat" else None
-    if kind == "mpii_json":
+    if kind in ("mpii_json", "cpm_json"):
         mat = _find_mat([folder, folder.parent] if annotations or data is None else [data / f for f in _MAT_FOLDERS])
     beside = [folder] + [folder / name for name in _ANNOTATION_FOLDERS if kind == "mpii_mat"]
+    valid = _coco_valid(file) if kind == "coco" else _first(_join(beside, _VALID_NAMES), but=file)
     return Layout(
         images=likely_images(data, file),
         annotations=file,
         kind=kind,
         mat=mat,
-        valid=_coco_valid(file) if kind == "coco" else _first(_join(beside, _VALID_NAMES), but=file),
+        valid=None if kind == "cpm_json" else valid,  # it says itself who is for validation
         gt_valid=None if kind == "coco" else _first(_join(beside, _GT_NAMES)),
         skeleton=sibling_skeleton(file),
     )

@@ -21,6 +21,9 @@ from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import open_json
 from noda_synth.formats.mpii.records import read_persons
 
+TEST_PART = Path("test")
+"""A split that is no file: the test part of a .mat that holds its joints, too."""
+
 _START_BYTES = 1 << 12
 # An hourglass valid.h5 of MPII has 2,958 rows of 128 bytes.
 _MAX_ROWS, _MAX_BYTES = 1_000_000, 1 << 28
@@ -41,6 +44,11 @@ class Split:
     rows: Sequence[Person | None] | None = None
     positions: tuple[tuple[str, int], ...] | None = None
     problems: Sequence[Problem] = ()
+
+
+def is_test_part(split: Path | None) -> bool:
+    """Whether a split means the test part of the .mat, and no file of that name."""
+    return split == TEST_PART and not TEST_PART.exists()
 
 
 def read_split(path: Path) -> Split:
