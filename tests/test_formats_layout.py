@@ -122,7 +122,7 @@ def test_nothing_found_says_where_it_looked_and_every_way_out(tmp_path: Path) ->
         message = str(caught.value)
         for word in (str(data), "--data", "--images", "--annotations", "http://human-pose.mpi-inf.mpg.de", "demo-data"):
             assert word in message
-    with pytest.raises(NodaError, match=r"annot/train\.json"):
+    with pytest.raises(NodaError, match=r"in annot/.* for:\n  train\.json"):
         find_layout(tmp_path)
 
 

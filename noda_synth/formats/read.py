@@ -16,7 +16,8 @@ from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import PersonRegistry
-from noda_synth.formats.layout import Layout
+from noda_synth.formats.layout import ANNOTATION_FOLDERS, Layout
+from noda_synth.formats.missing import LISTS
 from noda_synth.formats.mpii.cpm import read_cpm
 from noda_synth.formats.mpii.gt_valid import GtValid, belongs, read_gt_valid
 from noda_synth.formats.mpii.records import PersonIds, read_persons
@@ -111,9 +112,12 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
         raise NodaError(
             "the original .mat does not say who is for training and who for validation.\n"
             "Name a valid.json, an hourglass valid.h5 or a list of image names with --split FILE "
-            "(or put valid.json into annot/ beside it), or take everyone for training with --all-train.",
+            "(or put valid.json into annot/ beside it), or take everyone for training with --all-train.\n"
+            f"{_draw_one(layout.annotations)}\n{LISTS}",
             layout.annotations,
         )
+    if split_file is not None and not is_test_part(split_file) and not split_file.exists():
+        raise NodaError(f"no such file, which --split names.\n{_draw_one(layout.annotations)}\n{LISTS}", split_file)
     release = read_release(layout.annotations)
     problems, builder = DiskList(release.problems), DatasetBuilder(layout, release.images)
     if is_test_part(split_file):
@@ -132,6 +136,11 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
         valid = with_truth(valid, layout.gt_valid, split_file, problems)
     builder.add_training(person for person in release.persons if person.image not in split.images)
     return builder.build(valid, problems, "mpii_mat")
+
+
+def _draw_one(mat: Path) -> str:
+    folder = mat.parent if mat.parent.name in ANNOTATION_FOLDERS else mat.parent / ANNOTATION_FOLDERS[0]
+    return f"Or draw a split by video: noda-synth convert {mat} {folder} --holdout 0.1"
 
 
 def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:

@@ -77,8 +77,9 @@ def _parse(record: Any) -> tuple[Person, bool]:
     if not np.isin(flags, (VISIBLE, OCCLUDED, _NOT_LABELLED)).all():
         raise ItemError("joint_self: other flags than 0, 1 and 2")
     labelled = (flags != _NOT_LABELLED) & (table[:, :2] != 0).any(axis=1)
-    center = numbers(record["objpos"], (2,), "objpos").tolist()
-    scale = float(numbers(record["scale_provided"], (), "scale_provided"))
+    # Where the .mat has none, null or [] stands there.
+    center = numbers(record["objpos"], (2,), "objpos").tolist() if record["objpos"] else None
+    scale = float(numbers(record["scale_provided"] or 0, (), "scale_provided"))
     part = float(numbers(record["isValidation"], (), "isValidation"))
     person = parse_record(file_record(image, table[:, :2], labelled, center, scale if scale > 0 else None, None))
     index = record.get("people_index")  # from 1
