@@ -149,7 +149,7 @@ def test_kinds(tmp_path: Path) -> None:
     [
         (b"", "the file is empty"),
         (b'[{"image": "a.jpg", "joi', "not valid JSON .* line 1, column"),
-        (b"\xff\xd8\xff\xe0 a picture", "neither a .mat or HDF5 file nor JSON"),
+        (b"\xfe\xd8\xff\xe0 no text", "neither a .mat or HDF5 file nor JSON"),
         (b"{}", "a JSON object, but not COCO keypoints"),
         (b"[]", "an empty list"),
         (b"[1, 2]", "a list, but not of records"),

@@ -187,7 +187,9 @@ class ObjectsOptions:
 objects_options = _bundle(
     "objects",
     ObjectsOptions,
-    path_option("--objects", help="For --method objects: a folder of PNG cut-outs, or a COCO instances file."),
+    path_option(
+        "--objects", help="For --method objects: a folder of PNG cut-outs or Pascal VOC's, or a COCO instances file."
+    ),
     path_option("--objects-images", help="The images of that COCO file."),
 )
 

@@ -11,6 +11,7 @@ from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_bytes
 from noda_synth.formats.files.json_pieces import JsonPieces, open_json
 from noda_synth.formats.files.matlab import is_hdf5_mat, variables
+from noda_synth.formats.files.strangers import READ, stranger, stranger_in_json
 
 KINDS = {
     "mpii_mat": "the original MPII .mat",
@@ -42,6 +43,8 @@ def detect(path: Path) -> str:
         return _detect_mat(path)
     if _YOLO_KEY.search(read_bytes(path, _START_BYTES)):
         return "yolo"
+    if what := stranger(path):
+        raise NodaError(f"{what}; {READ}.", path)
     with open_json(path) as file:
         return _detect_json(file, path)
 
@@ -65,13 +68,15 @@ def not_coco(path: Path) -> NodaError:
 def _detect_json(file: JsonPieces, path: Path) -> str:
     """A list with a record is MPII's, an object with one of COCO's lists is COCO's; its reader looks for the others."""
     if file.kind == "{":
+        keys = set()
         for key, value in file.items():
+            keys.add(key)
             if key in COCO_LISTS and isinstance(value, Iterator):
                 return "coco"
             if key == CPM_ROOT and isinstance(value, Iterator) and _is_cpm(next(value, None)):
                 return "cpm_json"
         file.end()
-        raise not_coco(path)
+        raise NodaError(f"{what}; {READ}.", path) if (what := stranger_in_json(keys)) else not_coco(path)
     if file.kind != "[":
         file.value()
         file.end()
@@ -79,6 +84,8 @@ def _detect_json(file: JsonPieces, path: Path) -> str:
     count = 0
     for record in file.elements():
         if isinstance(record, dict):
+            if "joints" not in record and (what := stranger_in_json(record)):
+                raise NodaError(f"{what}; {READ}.", path)
             return "cpm_json" if _is_cpm(record) else "mpii_json"
         count += 1
     file.end()

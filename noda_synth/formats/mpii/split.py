@@ -19,6 +19,7 @@ from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.atomic import read_bytes
 from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import open_json
+from noda_synth.formats.files.strangers import IMAGE_NAMES, stranger
 from noda_synth.formats.mpii.records import read_persons
 
 TEST_PART = Path("test")
@@ -101,6 +102,8 @@ def _groups(images: Mapping[str, Image]) -> list[list[str]]:
 
 def _from_text(path: Path) -> Split:
     if read_bytes(path, _START_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"[", b"{"):
+        if (what := stranger(path)) not in ("", IMAGE_NAMES):
+            raise NodaError(f"{what}; a valid.json, valid.h5 or a list of image names is expected.", path)
         with path.open(encoding="utf-8", errors="replace") as file:
             return _names(file, path)
     with open_json(path) as content:
