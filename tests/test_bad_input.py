@@ -125,8 +125,8 @@ def test_a_bad_image_costs_only_itself(
 def test_with_no_image_left_nothing_is_written(data: Path, drawn: Made, tmp_path: Path) -> None:
     for path in (data / "images").rglob("*.jpg"):
         path.unlink()
-    assert "image cannot be read" in refused(*build(data, tmp_path / "pool.h5"))
-    assert "image cannot be read" in refused(*render(data, drawn, tmp_path / "set"))
+    assert "not one of the 9 images" in refused(*build(data, tmp_path / "pool.h5"))
+    assert "not one of the 9 images" in refused(*render(data, drawn, tmp_path / "set"))
     assert not (tmp_path / "pool.h5").exists()
     assert not (tmp_path / "set").exists()
 

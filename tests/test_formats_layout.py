@@ -122,7 +122,7 @@ def test_nothing_found_says_where_it_looked_and_every_way_out(tmp_path: Path) ->
         message = str(caught.value)
         for word in (str(data), "--data", "--images", "--annotations", "http://human-pose.mpi-inf.mpg.de", "demo-data"):
             assert word in message
-    with pytest.raises(NodaError, match=r"annot/train\.json"):
+    with pytest.raises(NodaError, match=r"in annot/.* for:\n  train\.json"):
         find_layout(tmp_path)
 
 
@@ -149,14 +149,14 @@ def test_kinds(tmp_path: Path) -> None:
     [
         (b"", "the file is empty"),
         (b'[{"image": "a.jpg", "joi', "not valid JSON .* line 1, column"),
-        (b"\xff\xd8\xff\xe0 a picture", "neither a .mat or HDF5 file nor JSON"),
+        (b"\xfe\xd8\xff\xe0 no text", "neither a .mat or HDF5 file nor JSON"),
         (b"{}", "a JSON object, but not COCO keypoints"),
         (b"[]", "an empty list"),
         (b"[1, 2]", "a list, but not of records"),
         (b'"text"', "not a list of records"),
         (b"[" * 100_000, "not valid JSON"),
         (b"MATLAB 5.0 MAT-file, cut short", "not a whole .mat file"),
-        (b"MATLAB 7.3 MAT-file, Platform", "version 7.3"),
+        (b"MATLAB 7.3 MAT-file, Platform", "not a whole HDF5 file"),
         (b"\x89HDF\r\n\x1a\n cut short", "not a whole HDF5 file"),
     ],
 )

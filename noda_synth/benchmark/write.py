@@ -20,6 +20,7 @@ from noda_synth.data.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_json, write_json_lines, write_problems
+from noda_synth.formats.missing import not_one_there
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.render.output import link_originals
 from noda_synth.runs.staging import Staging, read_settings, remove
@@ -64,6 +65,8 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
         problems += [*dataset.problems, *faults]
         bodies = bodies_of(dataset, sizes)
         if not bodies:
+            if why := not_one_there(layout.images, dataset.persons.image_names):
+                raise NodaError(why)
             raise NodaError(f"{layout.annotations}: nobody in the training part is whole, free and large enough")
         lines = decide_all(run, valid_sizes, bodies, staging)
         twins = [line for line in lines if "reason" not in line]

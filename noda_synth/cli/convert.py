@@ -57,7 +57,8 @@ def command(
     (yolo). Visibility goes along.
 
     The .mat does not say who is for validation. --split names a valid.json, an hourglass valid.h5 or a list of image
-    names; without it, a valid.json beside the .mat or in annot/ is taken; --holdout draws; --all-train does without.
+    names, or is the word test for its own test part, where that has joints; without it, a valid.json beside the .mat or
+    in annot/ is taken; --holdout draws; --all-train does without.
     Of a COCO file without validation part --holdout makes two.
 
     \b

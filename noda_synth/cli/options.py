@@ -171,7 +171,10 @@ data_options = _bundle(
     path_option("--images", help="The images folder, if it lies elsewhere."),
     path_option("--annotations", help="The annotation file, if it lies elsewhere: MPII JSON or .mat, or COCO."),
     skeleton_option(),
-    path_option("--split", help="For the .mat: who is for validation (valid.json, valid.h5, list of image names)."),
+    path_option(
+        "--split",
+        help="For the .mat: who is for validation (valid.json, valid.h5, list of names), or test: its test part.",
+    ),
     click.option("--all-train", is_flag=True, help="For the .mat: everyone is for training."),
     click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder."),
     v1_option(),
@@ -196,7 +199,9 @@ class ObjectsOptions:
 objects_options = _bundle(
     "objects",
     ObjectsOptions,
-    path_option("--objects", help="For --method objects: a folder of PNG cut-outs, or a COCO instances file."),
+    path_option(
+        "--objects", help="For --method objects: a folder of PNG cut-outs or Pascal VOC's, or a COCO instances file."
+    ),
     path_option("--objects-images", help="The images of that COCO file."),
 )
 

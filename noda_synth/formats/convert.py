@@ -90,7 +90,8 @@ def read_source(
     dataset = read_dataset(layout, split=split, all_train=all_train or holdout is not None)
     if holdout is not None:
         if dataset.valid:
-            raise NodaError(f"{path} has a validation part already ({layout.valid}): --holdout would draw another.")
+            held = layout.valid or layout.annotations
+            raise NodaError(f"{path} has a validation part already ({held}): --holdout would draw another.")
         dataset = hold_out(dataset, holdout, seed)
     if all_train or holdout is not None or split not in (None, layout.valid):
         layout = replace(layout, valid=split if split and is_kind(split, "mpii_json") else None, gt_valid=None)
@@ -200,7 +201,7 @@ def _single_file(path: Path) -> Layout:
 
 
 def _with_mat(layout: Layout, mat: Path) -> Layout:
-    if layout.kind != "mpii_json":
+    if layout.kind not in ("mpii_json", "cpm_json"):
         raise NodaError(f"--visibility-from is for MPII JSON; this is {KINDS[layout.kind]}.", layout.annotations)
     if detect(mat) != "mpii_mat":
         raise NodaError(f"{KINDS[detect(mat)]}; visibility is taken from {KINDS['mpii_mat']}.", mat)

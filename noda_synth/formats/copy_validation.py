@@ -12,7 +12,7 @@ from noda_synth.errors import Problem
 from noda_synth.formats.coco.people import write_coco_people
 from noda_synth.formats.files.atomic import copy_file, write_json_list
 from noda_synth.formats.layout import SKELETON_NAME, Layout
-from noda_synth.formats.mpii.gt_valid import add_visibility, anyone_known, read_gt_valid, write_gt_valid
+from noda_synth.formats.mpii.gt_valid import anyone_known, copy_truth, read_gt_valid, write_gt_valid
 from noda_synth.formats.mpii.records import read_persons, read_records, write_mpii_json
 from noda_synth.formats.mpii.visibility import is_known
 
@@ -95,9 +95,9 @@ def _carry_truth(
     truth = read_gt_valid(source)
     problems: list[Problem] = []
     if truth.visible is not None or len(truth) != len(rows) or not anyone_known(people):
-        copy_file(source, path)
+        copy_truth(source, path)
     else:
-        add_visibility(source, path, rows)
+        copy_truth(source, path, rows)
     if len(truth) != len(rows):
         reason = f"has {len(truth)} rows, but valid.json {len(rows)}: copied as it is"
         problems.append(Problem("write", source.name, reason, failed=False))

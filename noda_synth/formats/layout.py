@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
+from noda_synth.formats.missing import LISTS, unpacked_or_elsewhere
 from noda_synth.formats.yolo.data_file import image_folders
 
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
-_ANNOTATION_FOLDERS = ("annot", "annotations")
-_MAT_FOLDERS = ("", *_ANNOTATION_FOLDERS, "mpii_human_pose_v1_u12_2", "mpii_human_pose_v1_u12_1")
-_TRAIN_NAMES = (
-    "annot/train.json",
-    "annot/mpii_train.json",
-    "annotations/mpii_train.json",
-    "annotations/train.json",
-    "train.json",
-    "mpii_train.json",
+ANNOTATION_FOLDERS = ("annot", "annotations")
+_MAT_FOLDERS = ("", *ANNOTATION_FOLDERS, "mpii_human_pose_v1_u12_2", "mpii_human_pose_v1_u12_1")
+# HRNet's and MMPose's names of the training list, then of the list of both parts, then that of pytorch-pose.
+_TRAIN_FILES = (("train.json", "mpii_train.json"), ("trainval.json", "mpii_trainval.json"), ("mpii_annotations.json",))
+_TRAIN_NAMES = tuple(
+    f"{folder}{name}" for names in _TRAIN_FILES for folder in ("annot/", "annotations/", "") for name in names
 )
 _VALID_NAMES = ("valid.json", "mpii_val.json")
 _GT_NAMES = ("gt_valid.mat", "mpii_gt_val.mat")
@@ -32,6 +31,7 @@ _COCO_PATTERNS = (
     "crowdpose_train.json",
 )  # fmt: skip
 _YOLO_NAME = "data.yaml"
+_TRAINABLE, _MOST_FILES = ("mpii_json", "cpm_json", "mpii_mat", "coco"), 20
 SKELETON_NAME = "skeleton.toml"
 """A data set's own skeleton file, beside its annotations."""
 WAY_OUT = (
@@ -48,7 +48,7 @@ class Layout:
     Attributes:
         images: the folder that image names are relative to.
         annotations: the file of the training part.
-        kind: what `annotations` is: "mpii_json", "mpii_mat", "coco" or "yolo".
+        kind: what `annotations` is: "mpii_json", "cpm_json", "mpii_mat", "coco" or "yolo".
         mat: the original MPII .mat, which knows visibility and head boxes, or None.
         valid: the file of the validation part (valid.json, or a COCO file), or None.
         gt_valid: the evaluation truth (gt_valid.mat), or None.
@@ -79,7 +79,8 @@ def find_layout(data: Path | None, images: Path | None = None, annotations: Path
     if not found.is_dir():
         looked = [found] if images else [root / "images" for root in _roots(data, parts.annotations)]
         listed = "\n".join(f"  {folder}" for folder in looked)
-        raise NodaError(f"No images folder for {parts.annotations}. Looked for:\n{listed}\n{WAY_OUT}")
+        fits = unpacked_or_elsewhere([found] if images else _roots(data, parts.annotations)) or WAY_OUT
+        raise NodaError(f"No images folder for {parts.annotations}. Looked for:\n{listed}\n{fits}")
     return replace(parts, images=found, valid_images=None if images and parts.kind != "yolo" else parts.valid_images)
 
 
@@ -92,14 +93,16 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
     if kind == "yolo":
         train, valid_images = image_folders(file)
         return Layout(train, file, kind, valid_images=valid_images, skeleton=sibling_skeleton(file))
-    if kind not in ("mpii_json", "mpii_mat", "coco"):
+    if kind not in _TRAINABLE:
         raise NodaError(f"{KINDS[kind]}, which names no people to train with.\n{WAY_OUT}", file)
     folder = file.parent
     mat = file if kind == "mpii_mat" else None
-    if kind == "mpii_json":
+    if kind in ("mpii_json", "cpm_json"):
         mat = _find_mat([folder, folder.parent] if annotations or data is None else [data / f for f in _MAT_FOLDERS])
-    beside = [folder] + [folder / name for name in _ANNOTATION_FOLDERS if kind == "mpii_mat"]
+    beside = [folder] + [folder / name for name in ANNOTATION_FOLDERS if kind == "mpii_mat"]
     valid = _coco_valid(file) if kind == "coco" else _first(_join(beside, _VALID_NAMES), but=file)
+    if kind == "cpm_json":
+        valid = None  # it says itself who is for validation
     images = likely_images(data, file)
     valid_images = likely_images(data, valid) if valid else images
     return Layout(
@@ -127,7 +130,7 @@ def validation_alone(data: Path) -> Path | None:
     train = _first(data / name for name in _TRAIN_NAMES)
     if (train is not None and not _is_empty_list(train)) or _find_mat(data / folder for folder in _MAT_FOLDERS):
         return None
-    lone = _first(_join([data, *(data / name for name in _ANNOTATION_FOLDERS)], _VALID_NAMES))
+    lone = _first(_join([data, *(data / name for name in ANNOTATION_FOLDERS)], _VALID_NAMES))
     coco = _first(path for pattern in _COCO_PATTERNS for path in sorted(data.glob(pattern)))
     if coco is None:
         return lone
@@ -164,11 +167,21 @@ def _find_annotation_file(data: Path) -> Path:
     if found is None:
         if reason := _other_folder(data):
             raise NodaError(reason)
-        looked = "\n".join(
-            f"  {data / name}" for name in (*_TRAIN_NAMES, *_COCO_PATTERNS, MAT_NAME, f"annot/{MAT_NAME}", _YOLO_NAME)
+        names = (*chain(*_TRAIN_FILES), *(name for name in _COCO_PATTERNS if "/" not in name), MAT_NAME, _YOLO_NAME)
+        looked = ", ".join(names)
+        raise NodaError(
+            f"No annotations in {data}. Looked there, in annot/ and in annotations/ for:\n  {looked}\n"
+            f"{_others_in(data) or f'{WAY_OUT}{chr(10)}{LISTS}'}"
         )
-        raise NodaError(f"No annotations in {data}. Looked for:\n{looked}\n{WAY_OUT}")
     return found
+
+
+def _others_in(data: Path) -> str:
+    """Annotation files under other names, with the option that names them; an empty string where there are none."""
+    folders = [data, *(data / name for name in ANNOTATION_FOLDERS)]
+    files = chain.from_iterable(sorted(folder.glob("*.json")) for folder in folders)
+    kinds = ((file, kind) for file in islice(files, _MOST_FILES) for kind in _TRAINABLE if is_kind(file, kind))
+    return "\n".join(f"{file} is {KINDS[kind]}: --annotations {file}" for file, kind in kinds)
 
 
 def _other_folder(data: Path) -> str:
@@ -180,7 +193,7 @@ def _other_folder(data: Path) -> str:
         )
     if (data / "settings.json").is_file() and (data / "shards").is_dir():
         return f"{data} is an unfinished run; the same command again, or `noda-synth merge` for its parts, ends it."
-    lone = _first(_join([data / name for name in _ANNOTATION_FOLDERS], _VALID_NAMES))
+    lone = _first(_join([data / name for name in ANNOTATION_FOLDERS], _VALID_NAMES))
     return f"{data} has no training part; name the file of its validation part instead: {lone}" if lone else ""
 
 

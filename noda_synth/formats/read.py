@@ -16,11 +16,13 @@ from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import PersonRegistry
-from noda_synth.formats.layout import Layout
-from noda_synth.formats.mpii.gt_valid import GtValid, read_gt_valid
+from noda_synth.formats.layout import ANNOTATION_FOLDERS, Layout
+from noda_synth.formats.missing import LISTS
+from noda_synth.formats.mpii.cpm import read_cpm
+from noda_synth.formats.mpii.gt_valid import GtValid, belongs, read_gt_valid
 from noda_synth.formats.mpii.records import PersonIds, read_persons
-from noda_synth.formats.mpii.release import Release, read_release
-from noda_synth.formats.mpii.split import Split, match_rows, read_split
+from noda_synth.formats.mpii.release import Release, note_on_test_part, read_release
+from noda_synth.formats.mpii.split import Split, is_test_part, match_rows, read_split
 from noda_synth.formats.mpii.visibility import is_known, match, states_visibility, with_visibility
 from noda_synth.formats.scales import check_scales
 from noda_synth.formats.yolo.read import read_yolo
@@ -35,7 +37,8 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
     Args:
         layout: its files, from `find_layout`.
         split: who is for validation, for the original .mat, which does not say: a valid.json, an hourglass valid.h5,
-            or a list of image names. Without it `layout.valid` is used.
+            or a list of image names, also of its test part; or "test", which means all of that. Without it
+            `layout.valid` is used.
         all_train: everyone of the .mat is for training.
 
     Raises:
@@ -48,6 +51,8 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
         dataset = _from_coco(layout, skeleton)
     elif layout.kind == "yolo":
         dataset = read_yolo(layout.annotations, skeleton)
+    elif layout.kind == "cpm_json":
+        dataset = _with_skeleton(skeleton, _from_cpm(layout), layout)
     elif layout.kind == "mpii_json":
         dataset = _with_skeleton(skeleton, _from_json(layout), layout)
     else:
@@ -90,10 +95,29 @@ def _from_json(layout: Layout) -> Dataset:
         valid = DiskList(person and ids.with_id(person) for person in read_persons(layout.valid, problems))
     if release is not None:
         builder.add_training(people)
-        pairs = zip(valid, _match_rows(valid, release), strict=True)
+        pairs = zip(valid, _match_rows(valid, release.everyone), strict=True)
         valid = DiskList(row and with_visibility(row, known) for row, known in pairs)
     if layout.gt_valid is not None and layout.valid is not None:
         valid = with_truth(valid, layout.gt_valid, layout.valid, problems)
+    return builder.build(valid, problems, "mpii_json")
+
+
+def _from_cpm(layout: Layout) -> Dataset:
+    """Of a file that says itself who is for validation; gt_valid.mat beside it has head boxes where its rows fit."""
+    ids, problems = PersonIds(), DiskList[Problem]()
+    train, held = (DiskList(map(ids.with_id, part)) for part in read_cpm(layout.annotations, problems))
+    release = read_release(layout.mat) if layout.mat else None
+    if release is not None:
+        train, held = (DiskList(_with_known_visibility(part, release, layout, problems)) for part in (train, held))
+    builder = DatasetBuilder(layout, release.images if release else {}, {same_name(person.image) for person in held})
+    builder.add_training(train)
+    valid: Sequence[Person | None] = held
+    if layout.gt_valid is not None:
+        if belongs(read_gt_valid(layout.gt_valid), held):
+            valid = with_truth(held, layout.gt_valid, layout.annotations, problems)
+        else:
+            reason = f"is of other people than those for validation in {layout.annotations.name}: not used"
+            problems.append(Problem("read", layout.gt_valid.name, reason, failed=False))
     return builder.build(valid, problems, "mpii_json")
 
 
@@ -102,21 +126,35 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
         raise NodaError(
             "the original .mat does not say who is for training and who for validation.\n"
             "Name a valid.json, an hourglass valid.h5 or a list of image names with --split FILE "
-            "(or put valid.json into annot/ beside it), or take everyone for training with --all-train.",
+            "(or put valid.json into annot/ beside it), or take everyone for training with --all-train.\n"
+            f"{_draw_one(layout.annotations)}\n{LISTS}",
             layout.annotations,
         )
+    if split_file is not None and not is_test_part(split_file) and not split_file.exists():
+        raise NodaError(f"no such file, which --split names.\n{_draw_one(layout.annotations)}\n{LISTS}", split_file)
     release = read_release(layout.annotations)
     problems, builder = DiskList(release.problems), DatasetBuilder(layout, release.images)
+    if is_test_part(split_file):
+        builder.add_training(release.persons)
+        return builder.build(_test_part(release, layout.annotations, problems), problems, "mpii_mat")
     if split_file is None:
         builder.add_training(release.persons)
+        problems.extend(note_on_test_part(release, layout.annotations.name))
         return builder.build((), problems, "mpii_mat")
     split = read_split(split_file)
+    if release.test and split.images.isdisjoint(release.test.images):
+        problems.extend(note_on_test_part(release, layout.annotations.name))
     problems.extend(split.problems)
     valid = _valid_of(release, split, split_file, problems)
     if split_file == layout.valid and layout.gt_valid is not None and split.rows is not None:
         valid = with_truth(valid, layout.gt_valid, split_file, problems)
     builder.add_training(person for person in release.persons if person.image not in split.images)
     return builder.build(valid, problems, "mpii_mat")
+
+
+def _draw_one(mat: Path) -> str:
+    folder = mat.parent if mat.parent.name in ANNOTATION_FOLDERS else mat.parent / ANNOTATION_FOLDERS[0]
+    return f"Or draw a split by video: noda-synth convert {mat} {folder} --holdout 0.1"
 
 
 def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:
@@ -215,8 +253,8 @@ def _with_known_visibility(
 ) -> Iterator[Person]:
     """The people with what the .mat knows of them, and a note on how many it does not know."""
     lost = 0
-    for person, known in zip(people, match(people, release.persons), strict=True):
-        lost += known is None and not states_visibility(person)
+    for person, known in zip(people, match(people, release.everyone), strict=True):
+        lost += known is None and not (states_visibility(person) or is_known(person))
         yield with_visibility(person, known)
     if lost and layout.mat is not None:
         reason = f"{lost} of {len(people)} records have no counterpart in {layout.mat.name}"
@@ -224,27 +262,36 @@ def _with_known_visibility(
         problems.append(Problem("read", layout.annotations.name, note, failed=False))
 
 
-def _match_rows(rows: Sequence[Person | None], release: Release) -> Iterator[Person | None]:
+def _match_rows(rows: Sequence[Person | None], known: Sequence[Person]) -> Iterator[Person | None]:
     """For each row its counterpart in the .mat; None for a row that could not be used."""
-    found = iter(match(DiskList(row for row in rows if row is not None), release.persons))
+    found = iter(match(DiskList(row for row in rows if row is not None), known))
     return (None if row is None else next(found) for row in rows)
+
+
+def _test_part(release: Release, file: Path, problems: DiskList[Problem]) -> Sequence[Person]:
+    """The people of the test part, and what is wrong with others of it into `problems`."""
+    if release.test is None or not release.test.persons:
+        raise NodaError("none of its test images has joints: --split test takes nobody.", file)
+    problems.extend(release.test.problems)
+    return release.test.persons
 
 
 def _valid_of(release: Release, split: Split, file: Path, problems: DiskList[Problem]) -> Sequence[Person | None]:
     """The validation people of the .mat, in the order of the split where it has one."""
+    everyone = release.everyone
     if split.rows is not None:
-        matched = DiskList(_match_rows(split.rows, release))
+        matched = DiskList(_match_rows(split.rows, everyone))
         lost = sum(known is None and row is not None for row, known in zip(split.rows, matched, strict=True))
         reason = f"{lost} of {len(split.rows)} records have no counterpart in the .mat: their visibility stays unknown"
         if lost:
             problems.append(Problem("read", file.name, reason, failed=False))
         return DiskList(_with_ids(split.rows, matched))
-    if not split.images & set(release.images):
+    if split.images.isdisjoint(release.images) and split.images.isdisjoint(person.image for person in everyone):
         example = sorted(split.images)[0]
-        raise NodaError(f"none of its images is a training image of the .mat (the first is {example!r}).", file)
+        raise NodaError(f"none of its images is one of the .mat with joints (the first is {example!r}).", file)
     if split.positions is not None:
-        return _by_position(split, release, file, problems)
-    return DiskList(person for person in release.persons if person.image in split.images)
+        return _by_position(split, everyone, file, problems)
+    return DiskList(person for person in everyone if person.image in split.images)
 
 
 def _with_ids(rows: Iterable[Person | None], matched: Iterable[Person | None]) -> Iterator[Person | None]:
@@ -258,16 +305,18 @@ def _with_ids(rows: Iterable[Person | None], matched: Iterable[Person | None]) -
         yield ids.with_id(with_visibility(named, known))
 
 
-def _by_position(split: Split, release: Release, file: Path, problems: DiskList[Problem]) -> Sequence[Person | None]:
+def _by_position(
+    split: Split, everyone: Sequence[Person], file: Path, problems: DiskList[Problem]
+) -> Sequence[Person | None]:
     """The people of an hourglass valid.h5 in its order: by its person numbers where its joints agree, else by these.
 
     Raises:
         NodaError: its joints are nobody's.
     """
     positions = split.positions or ()
-    by_id = {person.person_id: index for index, person in enumerate(release.persons)}
+    by_id = {person.person_id: index for index, person in enumerate(everyone)}
     named = [by_id.get(f"{image}#{index}", -1) for image, index in positions]
-    found = named if split.joints is None else match_rows(split, named, release.persons)
+    found = named if split.joints is None else match_rows(split, named, everyone)
     if split.joints is not None and max(found) < 0:
         raise NodaError("its joints (part) are those of nobody on their images in the .mat: a split of others.", file)
     for row, ((image, index), one) in enumerate(zip(positions, found, strict=True)):
@@ -279,7 +328,7 @@ def _by_position(split: Split, release: Release, file: Path, problems: DiskList[
     if moved := sum(one >= 0 and one != first for one, first in zip(found, named, strict=True)):
         reason = f"{moved} of {len(found)} rows give another person's number: matched by their joints"
         problems.append(Problem("read", file.name, reason, failed=False))
-    return DiskList(None if one < 0 else release.persons[one] for one in found)
+    return DiskList(None if one < 0 else everyone[one] for one in found)
 
 
 def with_truth(

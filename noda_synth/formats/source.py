@@ -9,9 +9,9 @@ from typing import TypedDict, Unpack
 from noda_synth.data.dataset import Dataset
 from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.detect import detect
+from noda_synth.formats.files.detect import is_kind
 from noda_synth.formats.layout import Layout, find_layout
-from noda_synth.formats.mpii.split import check_split
+from noda_synth.formats.mpii.split import check_split, is_test_part
 from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.formats.read import read_dataset
 from noda_synth.formats.scales import with_measured_scales
@@ -28,7 +28,8 @@ class DataOptions(TypedDict, total=False):
 
     images, annotations: where they lie, if not in the folder of the data set.
     skeleton: a TOML file or a shipped name; told by the joints' names if left out.
-    split, all_train: for the original .mat: who is for validation, or that everyone is for training.
+    split, all_train: for the original .mat: who is for validation (a file, or "test" for its own test part), or that
+        everyone is for training.
     follow_links: images may be symbolic links out of their folder.
     v1_occluded: v = 1 means occluded, also where no joint of the file has v = 2.
     scale: "from-joints" measures everyone's scale instead of reading it; "stated" does not.
@@ -62,9 +63,10 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     layout = replace(find_layout(folder, images, annotations), insist_occluded=insist)
     if skeleton is not None:
         layout = replace(layout, skeleton=skeleton_file(str(skeleton)))
-    if split is not None:
-        check_split(split)
-    if split is not None and layout.valid != split and detect(split) == "mpii_json":
+    split_file = None if is_test_part(split) else split
+    if split_file is not None:
+        check_split(split_file)
+    if split_file is not None and layout.valid != split and is_kind(split_file, "mpii_json"):
         # The list that splits is also the validation list that the written set carries along.
         layout = replace(layout, valid=split, gt_valid=None)
     dataset = read_dataset(layout, split=split, all_train=all_train)
@@ -79,15 +81,18 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
         "mat": layout.mat,
         "valid": layout.valid,
         "gt_valid": layout.gt_valid,
-        "split": split,
+        "split": split_file,
         "skeleton": layout.skeleton,
     }
     inputs = {role: file_hash(file)[:16] for role, file in files.items() if file}
     if layout.kind == "yolo":
         inputs["labels"] = labels_hash(layout.annotations)[:16]
-    insisted = {"v1_occluded": "True"} if insist else {}
-    scales = {"scale": "from-joints"} if measured else {}
-    return layout, dataset, {**inputs, "all_train": str(all_train), **insisted, **scales}
+    chosen = {"v1_occluded": "True"} if insist else {}
+    if measured:
+        chosen["scale"] = "from-joints"
+    if split is not None and split_file is None:
+        chosen["split"] = str(split)
+    return layout, dataset, {**inputs, "all_train": str(all_train), **chosen}
 
 
 def _from_joints(scale: str) -> bool:

@@ -36,7 +36,7 @@ class Sources:
 
     Attributes:
         pool: the pool of bodies.
-        objects: a folder of RGBA cut-outs, or a COCO instances file.
+        objects: a folder of RGBA cut-outs or in VOC's layout, or a COCO instances file.
         objects_images: the images of that file.
     """
 

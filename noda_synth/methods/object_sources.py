@@ -1,9 +1,8 @@
-"""Cut-out objects to paste: a folder of PNGs with transparency, or the instances of a COCO file."""
+"""Cut-out objects to paste: a folder of PNGs with transparency, one in VOC's layout, or a COCO file's instances."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +15,8 @@ from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import segmentation_mask
 from noda_synth.formats.files.atomic import read_json
 from noda_synth.imaging.images import BGRImage, check_file, image_path, image_size, read_image
+from noda_synth.methods.file_hash import hash_of
+from noda_synth.methods.voc_objects import MASKS, PICTURES, VocObjects
 
 _MIN_AREA = 500
 _LISTS = ("images", "annotations", "categories")
@@ -47,10 +48,12 @@ def open_objects(path: Path, images: Path | None) -> ObjectSource:
     Raises:
         NodaError: there are none, with the way out.
     """
+    if (path / MASKS).is_dir() and (path / PICTURES).is_dir():
+        return VocObjects(path, _MIN_AREA)
     if path.is_dir():
         return ObjectFolder(path)
     if not path.is_file():
-        raise NodaError(f"no objects at {path}; name a folder of PNG cut-outs, or a COCO instances file")
+        raise NodaError(f"no objects at {path}; name a folder of PNG cut-outs or of VOC, or a COCO instances file")
     if images is None:
         raise NodaError(f"--objects {path} is a file of annotations; say where its images are with --objects-images")
     return CocoObjects(path, images)
@@ -70,7 +73,7 @@ class ObjectFolder:
         self.person = np.zeros(len(self.names), np.bool_)
 
     def content(self) -> str:
-        return _hash((name, (self.folder / name).read_bytes()) for name in self.names)
+        return hash_of((name, (self.folder / name).read_bytes()) for name in self.names)
 
     def cut(self, number: int) -> tuple[BGRImage, NDArray[np.uint8]]:
         path = self.folder / self.names[number]
@@ -148,7 +151,7 @@ class CocoObjects:
             for path in paths.values():
                 check_file(path)
             images = ((name, path.read_bytes()) for name, path in paths.items())
-            return _hash(chain([("", self.file.read_bytes())], images))
+            return hash_of(chain([("", self.file.read_bytes())], images))
         except (OSError, ItemError) as error:
             raise NodaError(f"--objects-images {self.folder}: an image of {self.file} is missing ({error})") from error
 
@@ -159,11 +162,3 @@ class CocoObjects:
             raise ItemError(f"{self.folder / name} is not of the size that {self.file} states")
         window = slice(top, top + height), slice(left, left + width)
         return image[window], segmentation_mask(segmentation, size)[window].astype(np.uint8) * np.uint8(255)
-
-
-def _hash(files: Iterable[tuple[str, bytes]]) -> str:
-    """SHA-256 over names and bytes."""
-    digest = hashlib.sha256()
-    for name, data in files:
-        digest.update(f"{name}\0".encode() + hashlib.sha256(data).digest())
-    return digest.hexdigest()

@@ -16,6 +16,7 @@ from noda_synth.data.geometry import far_outside_note, inside, joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.formats.missing import not_one_there
 from noda_synth.imaging.bars import frame_of
 from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.masks import GIVEN, LEVELS, Mask, MaskSettings, View, mask_functions, no_given_mask
@@ -35,6 +36,7 @@ from noda_synth.version import __version__
 
 # Images per shard: small enough to spread a small data set over the workers, large enough to cost nothing.
 _SHARD_IMAGES = 16
+_UNREADABLE = "image cannot be read"
 
 
 @dataclass(frozen=True)
@@ -179,9 +181,12 @@ def build_pool(
         if execution.part:
             return report
         if not report.bodies:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
             staging.drop()
-            raise NodaError(f"nobody can be cut out ({reasons}); the rules are options, --everyone drops them")
+            if why := not_one_there(images, dataset.persons.image_names):
+                raise NodaError(why)
+            reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
+            by_rules = "; the rules are options, --everyone drops them" if set(report.left_out) - {_UNREADABLE} else ""
+            raise NodaError(f"nobody can be cut out ({reasons}){by_rules}")
         whole = staging.folder / "pool.h5"
         merge_parts(outcomes.data(), whole, attributes)
         staging.finish(whole)
@@ -247,7 +252,7 @@ class _Cutter:
             self._cut_image(image_path(self._task.images, name), people, found)
         except ItemError as error:
             self.problems.append(Problem("build-pool", name, str(error)))
-            self.left_out["image cannot be read"] += len(people)
+            self.left_out[_UNREADABLE] += len(people)
 
     def _cut_image(self, path: Path, people: tuple[Person, ...], found: Found | None) -> None:
         """The image is decoded once, and only if somebody passes. Raises ItemError."""

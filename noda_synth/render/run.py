@@ -13,6 +13,7 @@ from noda_synth.data.dataset import Images
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import write_json, write_problems
+from noda_synth.formats.missing import not_one_there
 from noda_synth.imaging.images import decode_checked, image_path, image_size, read_checked
 from noda_synth.render import output
 from noda_synth.render.coco_scenes import write_scenes
@@ -63,6 +64,8 @@ def render(run: RenderRun) -> RenderReport | None:
         copies = output.collect(outcomes.data(), staging.result / "images")
         if plan.wanted and not copies.lines:
             staging.drop()
+            if why := not_one_there(run.layout.images, run.dataset.persons.image_names):
+                raise NodaError(why)
             reasons = ", ".join(f"{count} {reason}" for reason, count in plan.passed_over.items()) or "no people"
             raise NodaError(f"nobody could be covered ({reasons})")
         problems = DiskList(chain(run.dataset.problems, problems))

@@ -26,6 +26,7 @@ KINDS = {
     # files
     "unusable-record": Kind(ERROR, "records that cannot be read", "correct or remove the record"),
     "unusable-file": Kind(ERROR, "files that cannot be read", "write or fetch the file again, or remove it"),
+    "no-images": Kind(ERROR, "parts of which not one image is found", "--images names another folder"),
     "missing-image": Kind(ERROR, "missing images", _FETCH),
     "damaged-image": Kind(ERROR, "images that cannot be decoded", _FETCH),
     "size-differs": Kind(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from noda_synth.data.dataset import Dataset, Image, Images, same_name
 from noda_synth.formats import Layout
+from noda_synth.formats.missing import not_one_there
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.runs.progress import Progress
 from noda_synth.validate.crops import check_crops
@@ -99,11 +100,20 @@ def validate(
     return Validation(tuple(findings), checked)
 
 
-def _pictures(layout: Layout, dataset: Dataset) -> Iterator[Picture]:
-    for image in dataset.images.values():
+def _pictures(layout: Layout, dataset: Dataset, but: Collection[str]) -> Iterator[Picture]:
+    """The pictures of both parts, less some parts."""
+    for image in dataset.images.values() if TRAINING not in but else ():
         yield Picture(TRAINING, image.name, layout.images, image.size)
-    for name in _valid_images(dataset):
+    for name in _valid_images(dataset) if VALIDATION not in but else ():
         yield Picture(VALIDATION, name, layout.valid_images or layout.images, None)
+
+
+def _parts_without_any(layout: Layout, dataset: Dataset) -> dict[str, Finding]:
+    """Parts of which not one image is there: one finding each, where one an image would hide the reason."""
+    folders = {TRAINING: layout.images, VALIDATION: layout.valid_images or layout.images}
+    names = {TRAINING: dataset.images, VALIDATION: dataset.valid.image_names}
+    reasons = {part: not_one_there(folder, names[part]) for part, folder in folders.items()}
+    return {part: Finding("no-images", f"the {part} part", why) for part, why in reasons.items() if why}
 
 
 def _valid_images(dataset: Dataset) -> Images:
@@ -119,7 +129,8 @@ def _check_pictures(
     faults: list[tuple[Picture, str, str]] = []
     turned: set[tuple[str, str]] = set()
     count = len(dataset.images) + len(_valid_images(dataset))
-    pictures = _pictures(layout, dataset)
+    lacking = _parts_without_any(layout, dataset)
+    pictures = _pictures(layout, dataset, lacking)
     with Progress(count, "validate", "image", quiet=quiet) as progress:
         for image in check_images(pictures, checks, progress.add):
             if image.size is not None:
@@ -132,7 +143,7 @@ def _check_pictures(
     for entry in entries if wanted else ():
         if (key := (entry.part, entry.person.image)) in wanted:
             first.setdefault(key, entry.where)
-    findings = []
+    findings = list(lacking.values())
     for picture, kind, what in faults:
         named = first.get((picture.part, picture.name))
         where = f"{picture.name}{f' ({named})' if named else ''}"

@@ -21,6 +21,8 @@ def image_name(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ItemError("has no image name")
     if not stays_inside(value):
+        if stays_inside(value.replace("\\", "/")):
+            raise ItemError(f"its image name {value!r} has backslashes, which only Windows takes: write / for them")
         raise ItemError(f"its image name {value!r} leads out of the images folder")
     return value
 

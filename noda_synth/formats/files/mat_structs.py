@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -110,7 +110,11 @@ class Matrix:
         return bytes(self._source.data[start:end]).decode("latin1")
 
     def structs(self) -> list[Mapping[str, Matrix]]:
-        """The elements of a struct array; [] for anything else."""
+        """The elements of a struct array, or of a cell array of single structs, as which scipy saves lists of them,
+        with {} for a cell of another kind; [] for anything else."""
+        if self._kind == _CELL:
+            cells = [next(iter(cell.structs()), {}) for cell in self._cells()]
+            return cells if any(cells) else []
         if self._kind != _STRUCT:
             return []
         lengths, offset = self._source.numbers(self._body)
@@ -127,6 +131,13 @@ class Matrix:
                 offset = fields[name].following
             found.append(fields)
         return found
+
+    def _cells(self) -> Iterator[Matrix]:
+        offset = self._body
+        for _ in range(self.size):
+            cell = Matrix(self._source, offset)
+            yield cell
+            offset = cell.following
 
     def number(self) -> float | None:
         """Its first number, also where it is written as characters; None where there is none."""

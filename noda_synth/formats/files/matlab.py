@@ -13,6 +13,7 @@ from typing import Any
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
 from noda_synth.formats.files.mat_structs import check_sizes
+from noda_synth.formats.files.strangers import stranger
 
 MAX_BYTES = 1 << 29
 """What a .mat that scipy reads may unpack to, 512 MB: a gt_valid.mat of 1.6 million persons."""
@@ -29,8 +30,12 @@ def variables(path: Path) -> set[str]:
 
 
 def load_mat(path: Path) -> dict[str, Any]:
-    """The variables of a .mat file by name, as scipy gives them. NodaError if it is damaged or of version 7.3."""
+    """The variables of a .mat file by name, as scipy gives them; of version 7.3, which is HDF5, only arrays of numbers.
+    NodaError if it is damaged."""
     from scipy.io import loadmat
+
+    if is_hdf5_mat(path):
+        return _load_hdf5(path)
 
     def checked(stream: BytesIO) -> dict[str, Any]:
         check_sizes(stream.getvalue(), path, MAX_BYTES)
@@ -38,6 +43,12 @@ def load_mat(path: Path) -> dict[str, Any]:
 
     loaded: dict[str, Any] = _guarded(checked, path)
     return {name: value for name, value in loaded.items() if not name.startswith("__")}
+
+
+def is_hdf5_mat(path: Path) -> bool:
+    """Whether a .mat is of version 7.3. MATLAB puts its own header before HDF5's; files that others write so have
+    HDF5's alone."""
+    return read_bytes(path, 10).startswith((b"MATLAB 7.3", b"\x89HDF\r\n"))
 
 
 def save_mat(path: Path, values: Mapping[str, Any]) -> None:
@@ -53,14 +64,28 @@ def save_mat(path: Path, values: Mapping[str, Any]) -> None:
 
 def _guarded(read: Any, path: Path) -> Any:
     data = read_bytes(path)
-    # MATLAB puts its own header before HDF5's; files that others write so have HDF5's alone.
-    if data.startswith((b"MATLAB 7.3", b"\x89HDF\r\n")):
-        raise NodaError("a .mat of version 7.3, which is not read. Save it in MATLAB with -v7.", path)
     try:
         return read(BytesIO(data))
     except NodaError:
         raise
     except Exception as error:  # scipy answers damage with errors of a dozen kinds, zlib's and struct's among them
+        if what := stranger(path):
+            raise NodaError(f"no .mat file, but {what}.", path) from None
         raise NodaError(
             f"not a whole .mat file ({error}). If it was cut short, fetch or write it again.", path
         ) from None
+
+
+def _load_hdf5(path: Path) -> dict[str, Any]:
+    """The arrays of numbers, axes as MATLAB has them; HDF5 shows them turned round."""
+    import h5py
+
+    from noda_synth.formats.files.hdf5 import checked_array
+
+    try:
+        with h5py.File(path, "r") as file:
+            arrays = [name for name in file if isinstance(file.get(name), h5py.Dataset)]
+            found = {name: checked_array(file, name, MAX_BYTES) for name in arrays}
+            return {name: array[()].T for name, array in found.items() if array.dtype.kind in "biuf"}
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise NodaError(f"not a whole .mat file of version 7.3 ({error}).", path) from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,8 @@ from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Person
 from noda_synth.data.geometry import HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.files.matlab import load_mat, save_mat
+from noda_synth.formats.files.atomic import copy_file
+from noda_synth.formats.files.matlab import is_hdf5_mat, load_mat, save_mat
 from noda_synth.formats.mpii.records import ESTIMATED_SCALE_FROM_HEAD, mpii_record, one_based
 from noda_synth.formats.mpii.visibility import is_known
 
@@ -64,6 +64,8 @@ def read_gt_valid(path: Path) -> GtValid:
         "jnt_visible": (len(MPII), rows),
     }
     for name, shape in shapes.items():
+        if name in content and (*content[name].shape, 1) == shape:  # MATLAB drops a last axis of one
+            content[name] = content[name][..., np.newaxis]
         if name in content and (content[name].shape != shape or content[name].dtype.kind not in "biuf"):
             found = f"{content[name].dtype} {content[name].shape}"
             raise NodaError(f"{name} holds {found}, where numbers {shape} are expected.", path)
@@ -111,10 +113,8 @@ def write_gt_valid(path: Path, persons: Sequence[Person]) -> list[Problem]:
         boxes[row] = one_based(_head_box(person)).reshape(2, 2)
         estimated += person.head_box is None and bool(person.labelled.any())
     joints[missing > 0] = 0.0
-    names = np.empty((1, len(MPII)), object)
-    names[0, :] = _JOINT_NAMES
     values = {
-        "dataset_joints": names,
+        "dataset_joints": _joint_names(),
         "jnt_missing": missing.T,
         "pos_gt_src": joints.transpose(1, 2, 0),
         "headboxes_src": boxes.transpose(1, 2, 0),
@@ -127,10 +127,22 @@ def write_gt_valid(path: Path, persons: Sequence[Person]) -> list[Problem]:
     return [Problem("write", path.name, reason, failed=False)] if estimated else []
 
 
-def add_visibility(source: Path, path: Path, persons: Sequence[Person | None]) -> None:
-    """Write `source` again with `jnt_visible`, everything else as it is; unknown for rows that are None."""
-    content: dict[str, Any] = load_mat(source)
-    save_mat(path, {**content, "jnt_visible": visible_rows(persons)})
+def copy_truth(source: Path, path: Path, persons: Sequence[Person | None] | None = None) -> None:
+    """Write `source` again: a copy to the byte, or if the persons of its rows are given with `jnt_visible` and all else
+    as it is; unknown for rows that are None. MATLAB's version 7.3, which loaders by scipy cannot read, becomes 5."""
+    newer = is_hdf5_mat(source)
+    if persons is None and not newer:
+        copy_file(source, path)
+        return
+    names = {"dataset_joints": _joint_names()} if newer else {}  # text, of which version 7.3 keeps references only
+    added = {} if persons is None else {"jnt_visible": visible_rows(persons)}
+    save_mat(path, {**names, **load_mat(source), **added})
+
+
+def _joint_names() -> NDArray[np.object_]:
+    names = np.empty((1, len(MPII)), object)
+    names[0, :] = _JOINT_NAMES
+    return names
 
 
 def visible_rows(persons: Iterable[Person | None]) -> NDArray[np.uint8] | NDArray[np.int8]:

@@ -5,8 +5,9 @@ Its people come in the order of the file, with the joints, center and scale of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,37 +23,72 @@ from noda_synth.formats.mpii.records import file_record
 
 Struct = Mapping[str, Matrix]
 
+_POSETRACK = frozenset({"is_labeled", "imgnum"})
+"""Fields of PoseTrack17's annolist that MPII's has not."""
+
 
 @dataclass(frozen=True)
 class Release:
-    """The content of the .mat.
+    """One part of the .mat.
 
     Attributes:
-        images: the images of MPII's training part (the only ones with joints) by name, with their video.
+        images: its images by name, with their video.
         persons: everyone on them with at least one joint; `person_id` is "image#r", r the 0-based index in `annorect`.
         problems: records that could not be used, and what was left out.
+        test: of the training part, what the file has besides: the images of MPII's test part, whose joints are public
+            in some files only.
     """
 
     images: dict[str, Image]
     persons: Sequence[Person]
     problems: Sequence[Problem]
+    test: Release | None = None
+
+    @property
+    def everyone(self) -> Sequence[Person]:
+        """The people of both parts."""
+        test = self.test.persons if self.test else ()
+        return DiskList(chain(self.persons, test)) if test else self.persons
 
 
 def read_release(path: Path) -> Release:
-    """Read the original .mat. NodaError if the file as a whole is unusable; bad records become problems."""
-    variable = read_variable(path, "RELEASE")
-    release = next(iter(variable.structs()), {}) if variable else {}
+    """Read the original .mat, also as scipy saves it again: with cells for struct arrays, or without RELEASE around.
+
+    Raises:
+        NodaError: the file as a whole is unusable. Bad records become problems.
+    """
+    release = _content(path)
     entries = _elements(release, "annolist")
     if not entries:
         raise NodaError("no RELEASE.annolist in this .mat; it is not MPII's original annotation file.", path)
+    if not _POSETRACK.isdisjoint(entries[0]):
+        raise NodaError("PoseTrack's annolist, whose joints are not MPII's; its JSON files are COCO keypoints.", path)
     in_training = _flags(release, "img_train", len(entries))
+    train, test = (
+        _read_part(path, (entry for entry, flag in zip(entries, in_training, strict=True) if flag is part))
+        for part in (True, False)
+    )
+    return replace(train, test=test)
+
+
+def note_on_test_part(release: Release, file: str) -> Iterator[Problem]:
+    """A note on the test part that is left out, where there is one."""
+    if release.test is None or not release.test.images:
+        return
+    people, why = release.test.persons, "the file has no joints of theirs"
+    if people:
+        count = len({person.image for person in people})
+        why = f"{count} of them have {len(people)} people with joints, which --split test takes for validation"
+    reason = f"{len(release.test.images)} images of the test set left out: {why}"
+    yield Problem("read", file, reason, failed=False)
+
+
+def _read_part(path: Path, entries: Iterable[Struct]) -> Release:
     images: dict[str, Image] = {}
     persons: DiskList[Person] = DiskList()
     problems: DiskList[Problem] = DiskList()
     without_joints = estimated = 0
-    for entry, train in zip(entries, in_training, strict=True):
-        if not train:
-            continue
+    for entry in entries:
         file = _text(_only(entry, "image"), "name")
         try:
             name = image_name(file)
@@ -72,17 +108,20 @@ def read_release(path: Path) -> Release:
                 continue
             estimated += "estimated" in person.record
             persons.append(person)
-    problems.extend(_notes(path, len(entries) - sum(in_training), without_joints, estimated))
-    return Release(images, persons, problems)
-
-
-def _notes(path: Path, test_images: int, without_joints: int, estimated: int) -> Iterator[Problem]:
     notes = (
-        (test_images, "images of the test set left out: their joints are not public"),
         (without_joints, "people without any joint left out"),
         (estimated, "people without scale or center: estimated from head box and joints, see `estimated`"),
     )
-    return (Problem("read", path.name, f"{count} {what}", failed=False) for count, what in notes if count)
+    problems.extend(Problem("read", path.name, f"{count} {what}", failed=False) for count, what in notes if count)
+    return Release(images, persons, problems)
+
+
+def _content(path: Path) -> Struct:
+    """RELEASE, or the variables of a file that has its fields one by one."""
+    if variable := read_variable(path, "RELEASE"):
+        return next(iter(variable.structs()), {})
+    found = ((name, read_variable(path, name)) for name in ("annolist", "img_train"))
+    return {name: value for name, value in found if value}
 
 
 def _flags(release: Struct, name: str, count: int) -> list[bool]:

@@ -22,7 +22,11 @@ from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.atomic import read_bytes
 from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import open_json
+from noda_synth.formats.files.strangers import IMAGE_NAMES, stranger
 from noda_synth.formats.mpii.records import read_persons
+
+TEST_PART = Path("test")
+"""A split that is no file: the test part of a .mat that holds its joints, too."""
 
 _START_BYTES = 1 << 12
 _CUT_PX = 2.0
@@ -48,6 +52,11 @@ class Split:
     positions: tuple[tuple[str, int], ...] | None = None
     joints: NDArray[np.float64] | None = None
     problems: Sequence[Problem] = ()
+
+
+def is_test_part(split: Path | None) -> bool:
+    """Whether a split means the test part of the .mat, and no file of that name."""
+    return split == TEST_PART and not TEST_PART.exists()
 
 
 def read_split(path: Path) -> Split:
@@ -147,6 +156,8 @@ def _groups(images: Mapping[str, Image]) -> list[list[str]]:
 
 def _from_text(path: Path) -> Split:
     if read_bytes(path, _START_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"[", b"{"):
+        if (what := stranger(path)) not in ("", IMAGE_NAMES):
+            raise NodaError(f"{what}; a valid.json, valid.h5 or a list of image names is expected.", path)
         with path.open(encoding="utf-8", errors="replace") as file:
             return _names(file, path)
     with open_json(path) as content:

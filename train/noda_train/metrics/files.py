@@ -13,6 +13,7 @@ from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_bytes
 from noda_synth.formats.files.hdf5 import checked_array
 from noda_synth.formats.files.matlab import load_mat
+from noda_synth.formats.files.strangers import stranger
 from noda_train.arrays import Floats
 
 
@@ -34,7 +35,8 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     except NodaError as error:
         if read_bytes(path, 6) == b"MATLAB":
             raise
-        raise NodaError(f"{path}: neither an HDF5 nor a MATLAB file that can be read") from error
+        what = stranger(path) or "neither an HDF5 nor a MATLAB file that can be read"
+        raise NodaError(f"{path}: {what}") from error
     return {name: np.asarray(content[name]) for name in names if name in content}
 
 

@@ -24,6 +24,7 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.geometry import HEAD_SIZE_PER_DIAGONAL, HEAD_SIZE_PER_SEGMENT
 from noda_synth.data.skeleton import MPII, Skeleton
 from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.files.detect import is_kind
 from noda_synth.formats.layout import people_beside, truth_beside
 from noda_synth.formats.mpii.gt_valid import GtValid, belongs, read_gt_valid
 from noda_synth.formats.mpii.records import PersonIds, read_persons
@@ -237,6 +238,8 @@ def read_visibility(path: Path) -> NDArray[np.int8]:
         if known is None:
             raise NodaError(f"{path}: no record has joints_visible; `noda-synth convert` adds it from the .mat")
         return known
+    if is_kind(path, "gt_valid") and (flags := read_gt_valid(path).visible) is not None:
+        return flags
     arrays = read_arrays(path, "visible", "jnt_visible")
     if "visible" in arrays:
         return arrays["visible"].astype(np.int8)
