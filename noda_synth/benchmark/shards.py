@@ -18,10 +18,10 @@ from noda_synth.benchmark.paint import TwinSpec, paint_twin
 from noda_synth.benchmark.protocol import SEVERITIES, SEVERITY_ORDER, Settings
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, Problem
+from noda_synth.errors import ItemError, Problem, of_item
 from noda_synth.formats import Layout
 from noda_synth.formats.coco.ids import MadeIds, named_after
-from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.formats.files.atomic import write_atomically, write_item
 from noda_synth.imaging.images import MAX_PIXELS, decode_checked, image_path, read_checked, read_image
 from noda_synth.imaging.jpeg import SOURCE_QUALITY, encode_as
 from noda_synth.runs import jobs
@@ -204,15 +204,15 @@ def _paint_twins(
     problems, mended = [], 0
     for spec in specs:
         try:
-            path_of_valid = image_path(valid_images, spec.line["source"])
-            data = read_checked(path_of_valid, max_pixels)
-            picture = decode_checked(data, path_of_valid)
-            source = read_image(image_path(images, spec.occluder.image), max_pixels)
-            mended += paint_twin(picture, source, spec, skeleton)
+            with of_item():
+                path_of_valid = image_path(valid_images, spec.line["source"])
+                data = read_checked(path_of_valid, max_pixels)
+                picture = decode_checked(data, path_of_valid)
+                source = read_image(image_path(images, spec.occluder.image), max_pixels)
+                points = paint_twin(picture, source, spec, skeleton)
+                encoded = encode_as(picture, data, SOURCE_QUALITY)
+            write_item(path / spec.line["severity"] / "images" / spec.line["file"], encoded)
+            mended += points
         except ItemError as error:
             problems.append(Problem("benchmark", spec.line["id"], str(error)))
-            continue
-        file = path / spec.line["severity"] / "images" / spec.line["file"]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encode_as(picture, data, SOURCE_QUALITY))
     return Outcome(problems, counts={"mended": mended})

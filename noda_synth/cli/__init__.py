@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -55,7 +56,13 @@ class LazyGroup(click.Group):
         return exits(super().invoke)(ctx)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """On Windows say how to run it: locks of files, and reads at an offset, are those of Linux and macOS."""
+        """On Windows say how to run it: locks of files, and reads at an offset, are those of Linux and macOS.
+
+        What an output cannot show, because of its encoding or for a name that is no text, is escaped there.
+        """
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         if os.name == "nt":
             click.echo("Error: noda-synth runs on Linux and macOS; on Windows install and run it in WSL.", err=True)
             sys.exit(UNUSABLE)

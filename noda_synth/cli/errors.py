@@ -25,7 +25,7 @@ def exits(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except NodaError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo("\n".join(map(_printable, f"Error: {error}".split("\n"))), err=True)
             sys.exit(UNUSABLE)
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
@@ -40,7 +40,7 @@ def exit_with(problems: Sequence[Problem]) -> None:
         sys.exit(FAILED_SOME)
 
 
-def echo_problems(problems: Sequence[Problem], verbose: bool, where: Path) -> None:
+def echo_problems(problems: Sequence[Problem], verbose: bool = True, where: Path | None = None) -> None:
     """Name the first problems (all if verbose) on stderr, and the file that has them all."""
     shown = problems if verbose else problems[:5]
     lines = [f"{'failed' if problem.failed else 'note'}: {problem.item}: {problem.reason}" for problem in shown]
@@ -50,11 +50,16 @@ def echo_problems(problems: Sequence[Problem], verbose: bool, where: Path) -> No
 def echo_some(lines: Sequence[str], count: int, hint: str = "-v names all", *, err: bool = False) -> None:
     """Print the lines, which are the first of so many, and how many more there are."""
     for line in lines:
-        # Half a surrogate pair in a name cannot be printed.
-        click.echo(line.encode("utf-8", "backslashreplace").decode(), err=err)
+        click.echo(_printable(line), err=err)
     if count > len(lines):
         indent = " " * (len(lines[0]) - len(lines[0].lstrip())) if lines else ""
         click.echo(f"{indent}... and {count - len(lines)} more; {hint}", err=err)
+
+
+def _printable(line: str) -> str:
+    """A line in which names show what else a terminal would act upon, or could not show: line ends, escape sequences,
+    half a surrogate pair."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in line)
 
 
 def echo_unchanged(out: Path, quiet: bool) -> None:

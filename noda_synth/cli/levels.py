@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_problems, exit_with, exits
 from noda_synth.cli.options import path_option
 
 
@@ -31,6 +31,10 @@ def command(pool: Path, out: Path, number: int, side: int, wanted: tuple[str, ..
     from noda_synth.figures.style import figure_format
     from noda_synth.formats.files.atomic import write_bytes
 
-    figure, shown = levels_figure(pool, number=number, side=side, wanted=wanted, file_format=figure_format(out))
+    figure, shown, problems = levels_figure(
+        pool, number=number, side=side, wanted=wanted, file_format=figure_format(out)
+    )
     write_bytes(out, figure)
     click.echo(f"{shown} people of {pool} in {out}")
+    echo_problems(problems)
+    exit_with(problems)

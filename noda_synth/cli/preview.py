@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from noda_synth.cli.errors import exits
+from noda_synth.cli.errors import echo_problems, exit_with, exits
 from noda_synth.cli.options import path_option, seed_option
 
 
@@ -36,4 +36,7 @@ def command(
     """
     from noda_synth.figures.contact_sheet import preview
 
-    click.echo(f"{preview(source, out, number=number, side=side, columns=columns, wanted=wanted, seed=seed)} in {out}")
+    shown, problems = preview(source, out, number=number, side=side, columns=columns, wanted=wanted, seed=seed)
+    click.echo(f"{shown} in {out}")
+    echo_problems(problems)
+    exit_with(problems)

@@ -110,9 +110,11 @@ def skeleton_of(content: Mapping[str, Any], where: str) -> Skeleton:
 
 def load_skeleton(path: Path) -> Skeleton:
     """Read a skeleton file. Raises NodaError that names the file, the key and the way out."""
+    if path.exists() and not path.is_file():
+        raise NodaError(f"{path} is no file; docs/skeletons.md shows a skeleton file")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"no TOML: {error}"
         raise NodaError(f"{path} cannot be read as a skeleton file ({reason}); docs/skeletons.md shows one") from error
     return skeleton_of(content, str(path))

@@ -29,6 +29,7 @@ from noda_synth.formats import (
     write_gt_valid,
     write_mpii_json,
 )
+from noda_synth.formats.files.atomic import parsed
 from noda_synth.runs.jobs import run_ordered
 from noda_synth.runs.ownership import FILES, check_removable, write_file_list
 from noda_synth.runs.staging import check_output, remove
@@ -137,7 +138,7 @@ def write_demo(
 def _made_with(out: Path) -> dict[str, Any] | None:
     """The settings of the demo data set that is there, or None if there is none."""
     try:
-        settings: dict[str, Any] = json.loads((out / MARK).read_text())
+        settings: dict[str, Any] = parsed((out / MARK).read_text())
     except (OSError, ValueError):
         return None
     return settings

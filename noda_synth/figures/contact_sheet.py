@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import inside, joint_box, usable_joints
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, NodaError
+from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.figures.style import drawable
 from noda_synth.formats.files.atomic import write_bytes
 from noda_synth.imaging.images import BGRImage, encode_jpeg, encode_png, image_path, is_there, read_image
@@ -23,6 +24,10 @@ from noda_synth.pool.reader import Pool
 from noda_synth.render.manifest import CoveredPeople, manifest_lines
 from noda_synth.runs.staging import unfinished
 
+Drawing = TypeVar("Drawing")
+
+# A joint of a body lies within so many sides of its crop.
+_FAR = 100
 _PAPER = (245, 245, 245)
 _INK = (40, 40, 40)
 _ENCODERS = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg}
@@ -33,8 +38,8 @@ BONE_COLOUR = (250, 250, 250)
 
 def preview(
     source: Path, out: Path, *, number: int, side: int, columns: int | None, wanted: Sequence[str], seed: int
-) -> str:
-    """Write a contact sheet of a pool or of a rendered data set to `out`; returns what it shows.
+) -> tuple[str, list[Problem]]:
+    """Write a contact sheet of a pool or of a rendered data set to `out`; returns what it shows, and what cannot be.
 
     Args:
         source: a pool, or the folder of a written data set.
@@ -46,24 +51,42 @@ def preview(
         seed: of the draw.
 
     Raises:
-        NodaError: the source is neither, an id is not in it, or `out` has another suffix.
+        NodaError: the source is neither, an id is not in it, nothing of it can be shown, or `out` has another suffix.
     """
     if (encoder := _ENCODERS.get(out.suffix.lower())) is None:
         raise NodaError(f"{out}: a contact sheet is written as .png or .jpg; end the name with one of them")
     rng = np.random.default_rng(seed)
     if source.is_dir():
-        tiles, labels = _render_tiles(source, number, side, wanted, rng)
-        what, columns = f"{len(tiles)} render{'s' * (len(tiles) != 1)} of {source}", columns or 2
+        shown, problems = drawn(_render_tiles(source, number, side, wanted, rng), source)
+        what, columns = f"{len(shown)} render{'s' * (len(shown) != 1)} of {source}", columns or 2
     elif not source.exists():
         raise NodaError(f"{source}: neither a pool nor a data set is there{unfinished(source)}")
     else:
         pool = Pool(source)
         rows = _choose(pool.persons, len(pool), number, wanted, rng, source)
-        tiles = [body_tile(pool, row, side) for row in rows]
-        labels = [f"{pool.persons[row]}  {', '.join(('crop', *pool.levels))}" for row in rows]
-        what, columns = f"{len(tiles)} {'body' if len(tiles) == 1 else 'bodies'} of {source}", columns or 3
+        shown, problems = drawn(((pool.persons[row], partial(_labelled_tile, pool, row, side)) for row in rows), source)
+        what, columns = f"{len(shown)} {'body' if len(shown) == 1 else 'bodies'} of {source}", columns or 3
+    tiles, labels = [tile for tile, _ in shown], [label for _, label in shown]
     write_bytes(out, encoder(sheet(tiles, labels, min(columns, len(tiles)))))
-    return what
+    return what, problems
+
+
+def drawn(items: Iterable[tuple[str, Callable[[], Drawing]]], source: Path) -> tuple[list[Drawing], list[Problem]]:
+    """What can be drawn of items, which are a name and what draws it, and what cannot be.
+
+    Raises:
+        NodaError: nothing can.
+    """
+    shown, problems = list[Drawing](), list[Problem]()
+    for name, draw in items:
+        try:
+            with of_item():
+                shown.append(draw())
+        except (ItemError, NodaError) as error:
+            problems.append(Problem("draw", name, str(error)))
+    if not shown:
+        raise NodaError(f"{source}: {problems[0].item} cannot be shown, nor anything else: {problems[0].reason}")
+    return shown, problems
 
 
 def _choose(
@@ -85,19 +108,22 @@ def _choose(
 
 def _render_tiles(
     folder: Path, number: int, side: int, wanted: Sequence[str], rng: np.random.Generator
-) -> tuple[list[BGRImage], list[str]]:
+) -> Iterator[tuple[str, Callable[[], tuple[BGRImage, str]]]]:
+    """Ids of the renders, and what draws each, with its label."""
     lines, people = manifest_lines(folder), CoveredPeople(folder)
     by_file = {line["file"]: line["id"] for line in lines if line["file"] in wanted}
     wanted = [by_file.get(name, name) for name in wanted]
-    tiles, labels = [], []
     for row in _choose((line["id"] for line in lines), len(lines), number, wanted, rng, folder):
-        line = lines[row]
-        try:
-            tiles.append(render_tile(folder / "images", line, people.of(line), people.dataset, side))
-        except (ItemError, KeyError) as error:
-            raise NodaError(f"{folder}: {line['id']} cannot be shown: {error}") from error
-        labels.append(f"{line['id']}  covered: {', '.join(line['covered']) or 'no joint'}")
-    return tiles, labels
+        yield lines[row]["id"], partial(_labelled_render, folder / "images", lines[row], people, side)
+
+
+def _labelled_render(images: Path, line: Mapping[str, Any], people: CoveredPeople, side: int) -> tuple[BGRImage, str]:
+    try:
+        person = people.of(line)
+    except KeyError as error:
+        raise ItemError(f"person {error} is not in the annotations") from error
+    tile = render_tile(images, line, person, people.dataset, side)
+    return tile, f"{line['id']}  covered: {', '.join(line['covered']) or 'no joint'}"
 
 
 def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: Dataset, side: int) -> BGRImage:
@@ -135,9 +161,19 @@ def person_window(person: Person, size: tuple[int, int]) -> tuple[NDArray[np.boo
     )
 
 
+def _labelled_tile(pool: Pool, row: int, side: int) -> tuple[BGRImage, str]:
+    return body_tile(pool, row, side), f"{pool.persons[row]}  {', '.join(('crop', *pool.levels))}"
+
+
 def body_tile(pool: Pool, row: int, side: int) -> BGRImage:
-    """The crop and its masks side by side, as in the paper's Fig. 3: one square of `side` pixels each."""
+    """The crop and its masks side by side, as in the paper's Fig. 3: one square of `side` pixels each.
+
+    Raises:
+        ItemError: a labelled joint lies nowhere near the crop.
+    """
     crop = pool.crop(row)
+    if not (np.abs(pool.joints[row][pool.labelled[row]]) < _FAR * max(crop.shape)).all():  # nor is NaN
+        raise ItemError("a labelled joint is NaN, infinite, or far from the crop; build the pool again")
     joints = _fitted(pool.joints[row], crop, side)
     pictures = [draw_joints(fit(crop, side), joints, pool.labelled[row], pool.visible[row], pool.skeleton)]
     for level in pool.levels:

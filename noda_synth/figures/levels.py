@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.errors import NodaError
+from noda_synth.errors import NodaError, Problem
+from noda_synth.figures.contact_sheet import drawn
 from noda_synth.figures.image_grid import GridLayout, image_grid
 from noda_synth.figures.style import encode, house_style
 from noda_synth.pool.reader import Pool
@@ -20,7 +22,7 @@ _BACKGROUND = 232
 
 def levels_figure(
     path: Path, *, number: int, side: int, wanted: Sequence[str], file_format: str = "png"
-) -> tuple[bytes, int]:
+) -> tuple[bytes, int, list[Problem]]:
     """A figure with a row for each body: the crop, and the crop cut out at each level of the pool.
 
     Args:
@@ -31,10 +33,10 @@ def levels_figure(
         file_format: `png`, `pdf` or `svg`.
 
     Returns:
-        The figure's bytes, and the number of bodies shown.
+        The figure's bytes, the number of bodies shown, and those that cannot be.
 
     Raises:
-        NodaError: a wanted body is not in the pool, the pool is empty, or Matplotlib is missing.
+        NodaError: a wanted body is not in the pool, none can be shown, or Matplotlib is missing.
     """
     pool = Pool(path)
     rows_by_id = {name: pool.row_of(name) for name in wanted}
@@ -43,7 +45,8 @@ def levels_figure(
     rows = [row for row in rows_by_id.values() if row is not None] or best_bodies(pool, number)
     if not rows:
         raise NodaError(f"{path} is empty: there is nothing to show")
-    return _draw(pool, rows, side, file_format), len(rows)
+    shown, problems = drawn(((pool.persons[row], partial(_pictures, pool, row)) for row in rows), path)
+    return _draw(pool.levels, shown, side, file_format), len(shown), problems
 
 
 def best_bodies(pool: Pool, number: int) -> list[int]:
@@ -57,13 +60,14 @@ def best_bodies(pool: Pool, number: int) -> list[int]:
 
 
 @house_style()
-def _draw(pool: Pool, rows: Sequence[int], side: int, file_format: str) -> bytes:
-    width = round(side * float((pool.size[rows, 0] / pool.size[rows, 1]).clip(0.5, 1.0).max()))
-    captions = ["Crop", *(CAPTIONS.get(level, level) for level in pool.levels)]
-    layout = GridLayout((width, side), len(rows), caption=max(18, min(46, width // 5)), margin=12)
+def _draw(levels: Sequence[str], bodies: Sequence[list[NDArray[np.uint8]]], side: int, file_format: str) -> bytes:
+    widest = max(crop.shape[1] / crop.shape[0] for crop, *_ in bodies)
+    width = round(side * min(max(widest, 0.5), 1.0))
+    captions = ["Crop", *(CAPTIONS.get(level, level) for level in levels)]
+    layout = GridLayout((width, side), len(bodies), caption=max(18, min(46, width // 5)), margin=12)
     figure, grid = image_grid(captions, layout)
-    for line, row in zip(grid, rows, strict=True):
-        for axes, picture in zip(line, _pictures(pool, row), strict=True):
+    for line, pictures in zip(grid, bodies, strict=True):
+        for axes, picture in zip(line, pictures, strict=True):
             height, across = picture.shape[:2]
             factor = min(width / across, side / height)
             x, y = (width - across * factor) / 2 - 0.5, (side - height * factor) / 2 - 0.5

@@ -13,7 +13,6 @@ import stat
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -24,7 +23,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from noda_synth.data.dataset import stays_inside
-from noda_synth.errors import ItemError
+from noda_synth.errors import ItemError, of_item
 
 BGRImage = NDArray[np.uint8]
 """(H, W, 3) uint8, blue-green-red as OpenCV has it."""
@@ -100,22 +99,9 @@ def _resolved(path: Path) -> Path:
         return path  # nothing is found there
 
 
-@contextmanager
-def _of_item(path: Path) -> Iterator[None]:
-    """The one place that turns what the system says of one image into the error of that image."""
-    try:
-        yield
-    except OSError as error:
-        raise ItemError(f"{path}: {_why(error)}") from error
-    except ValueError as error:  # a NUL or half a surrogate pair, which no name of a file can hold
-        raise ItemError(f"{path}: no file can have this name ({error})") from error
-    except MemoryError as error:
-        raise ItemError(f"{path}: it does not fit into the memory") from error
-
-
 def check_file(path: Path) -> os.stat_result:
     """The state of a regular file. Raises ItemError for all else: a FIFO is not waited for, no device is opened."""
-    with _of_item(path):
+    with of_item(path):
         state = path.stat()
     if not stat.S_ISREG(state.st_mode):
         raise ItemError(f"{path}: no regular file ({_kind(state.st_mode)}); put the image there")
@@ -129,12 +115,11 @@ def _kind(mode: int) -> str:
 
 def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """(width, height) in pixels from the header alone, turned by EXIF only for an UprightPath. Raises ItemError."""
-    state = check_file(path)
-    with _of_item(path), path.open("rb") as stream:
+    _check_bytes(check_file(path).st_size, path, max_pixels)
+    with of_item(path), path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
         size = plain_size(head)
         if size is None and head.startswith(_JPEG_START):
-            _check_bytes(state.st_size, path, max_pixels)
             head += stream.read()
         size = size or _size_of(head, stream, path)
     _check_size(size, path, max_pixels)
@@ -188,7 +173,7 @@ def read_reduced(path: Path, reduction: Literal[2, 4, 8], max_pixels: int = MAX_
 def read_checked(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     """The bytes of an image file that is safe to decode. Raises ItemError as `read_image` does."""
     _check_bytes(check_file(path).st_size, path, max_pixels)
-    with _of_item(path):
+    with of_item(path):
         data = path.read_bytes()
     _check_size(_size_of(data, io.BytesIO(data), path), path, max_pixels)
     if data.startswith(_JPEG_START) and not _is_whole_jpeg(data):
@@ -343,7 +328,3 @@ def _check_bytes(count: int, path: Path, max_pixels: int) -> None:
     """Before anything is read: so many bytes no image of `max_pixels` has."""
     if count > max_pixels * _PIXEL_BYTES + _OTHER_BYTES:
         raise ItemError(f"{path}: {count} bytes, more than an image of --max-pixels {max_pixels} has; it is not read")
-
-
-def _why(error: OSError) -> str:
-    return "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))

@@ -15,7 +15,7 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.geometry import far_outside_note, inside, joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.formats.missing import not_one_there
 from noda_synth.imaging.bars import frame_of
 from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
@@ -249,7 +249,8 @@ class _Cutter:
     def cut_image(self, name: str, people: tuple[Person, ...], found: Found | None) -> None:
         """Cut the people of one image out who pass the rules, with what was found of masks for the level `given`."""
         try:
-            self._cut_image(image_path(self._task.images, name), people, found)
+            with of_item():
+                self._cut_image(image_path(self._task.images, name), people, found)
         except ItemError as error:
             self.problems.append(Problem("build-pool", name, str(error)))
             self.left_out[_UNREADABLE] += len(people)

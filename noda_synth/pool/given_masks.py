@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.geometry import inside
 from noda_synth.data.pose import Pose
 from noda_synth.errors import ItemError, NodaError, Problem
-from noda_synth.formats.files.checks import identity
+from noda_synth.formats.files.checks import identity, record_object
 from noda_synth.formats.files.json_pieces import open_json
 from noda_synth.imaging.compositing import COVERING, alpha_at
 from noda_synth.masks import GivenMask
@@ -96,8 +97,7 @@ class ResultsFile:
             file.end()
 
     def _add(self, entry: object) -> None:
-        if not isinstance(entry, dict):
-            raise ItemError("not an object")
+        entry = record_object(entry)
         if not entry.get("segmentation"):
             raise ItemError("has no segmentation")
         self._rows.setdefault(str(identity(entry, "image_id")), array("Q")).append(len(self._entries))
@@ -165,7 +165,7 @@ class MaskFolder:
 
     def _file(self, name: str) -> Path | None:
         path = self._path / f"{name}.png"
-        return path if stays_inside(f"{name}.png") and path.is_file() else None
+        return path if stays_inside(f"{name}.png") and os.path.isfile(path) else None  # noqa: PTH113  # Path raises for a name that no file can have
 
 
 def open_masks(path: Path | None) -> MaskSource:

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from noda_synth.data.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, skeleton_of
+from noda_synth.formats.files.atomic import parsed
 
 FORMAT, FORMAT_VERSION = "noda-synth pool", 2
 STATUS_OK, STATUS_FALLBACK = 0, 1
@@ -43,7 +44,7 @@ def pool_attributes(skeleton: Skeleton, levels: Iterable[str], settings: str, ve
 def skeleton_in(attributes: Mapping[str, Any]) -> Skeleton:
     """Raises KeyError, ValueError or NodaError for attributes that state none."""
     if "skeleton_definition" in attributes:
-        return skeleton_of(json.loads(attributes["skeleton_definition"]), "skeleton_definition")
+        return skeleton_of(parsed(attributes["skeleton_definition"]), "skeleton_definition")
     return SKELETONS[attributes["skeleton"]]
 
 

@@ -7,7 +7,6 @@ values.
 from __future__ import annotations
 
 import errno
-import json
 import math
 import operator
 import os
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from noda_synth.data.stance import STANCE_FIELDS
 from noda_synth.errors import ItemError, NodaError
+from noda_synth.formats.files.atomic import parsed
 from noda_synth.formats.files.hdf5 import checked_array
 from noda_synth.imaging.compositing import COVERING
 from noda_synth.imaging.images import MAX_PIXELS, BGRImage, decode_image, decode_mask, plain_size
@@ -73,8 +73,8 @@ class Pool:
             )
         try:
             self.skeleton = skeleton_in(attributes)
-            self.levels: list[str] = json.loads(attributes["levels"])
-            self.settings: dict[str, Any] = json.loads(attributes["settings"])
+            self.levels: list[str] = parsed(attributes["levels"])
+            self.settings: dict[str, Any] = parsed(attributes["settings"])
             self.content = str(attributes["content"])
             columns = {name: checked_array(self._file, f"bodies/{name}", max_bytes=None) for name in COLUMNS}
             self._offsets = {name: checked_array(self._file, f"{name}/offsets")[()] for name in self._blob_groups}
@@ -111,7 +111,7 @@ class Pool:
         return {person: row for row, person in enumerate(self.persons)}
 
     def check_content(self) -> None:
-        """Compare all that is in the pool with its attribute `content`. Raises DamagedPool."""
+        """Compare all that is in the pool with its attribute `content`, and look at its numbers. Raises DamagedPool."""
         attributes = {key: value for key, value in self._file.attrs.items() if key != "content"}
         attributes["format_version"] = int(attributes["format_version"])
         try:
@@ -121,6 +121,12 @@ class Pool:
             raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
         if content != self.content:
             raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
+        for row, (joints, labelled) in enumerate(zip(self.joints, self.labelled, strict=True)):
+            if not np.isfinite(joints[labelled]).all():
+                what = f"a joint of body {self.persons[row]} is NaN or infinite"
+                raise DamagedPool(f"{self.path} is damaged ({what}); {_REMOVE}")
+        if not all(np.isfinite(values).all() for values in (self.box, self.factor)):
+            raise DamagedPool(f"{self.path} is damaged (a box or factor is NaN or infinite); {_REMOVE}")
 
     def check_unchanged(self) -> None:
         """Raises DamagedPool if the file was written to since it was opened; that another takes its name is no harm."""

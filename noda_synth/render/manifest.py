@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout, read_dataset
+from noda_synth.formats.files.atomic import check_regular, parsed
 from noda_synth.formats.files.checks import noda_extension
 from noda_synth.runs.staging import unfinished
 
@@ -31,6 +31,7 @@ def manifest_lines(folder: Path) -> DiskList[dict[str, Any]]:
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Line numbers from 1 with the lines; None for a line that cannot be used. NodaError without a file."""
+    check_regular(path)
     try:
         with path.open(encoding="utf-8") as file:
             for number, text in enumerate(file, 1):
@@ -50,8 +51,8 @@ def _why(error: OSError | UnicodeDecodeError) -> str:
 
 def _usable(text: str) -> dict[str, Any] | None:
     try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
+        line = parsed(text)
+    except ValueError:
         return None
     usable = (
         isinstance(line, dict)

@@ -18,8 +18,9 @@ import numpy as np
 
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, Problem
+from noda_synth.errors import ItemError, Problem, of_item
 from noda_synth.formats.coco.ids import MadeIds, first_free, named_after
+from noda_synth.formats.files.atomic import write_item
 from noda_synth.imaging.compositing import Overlay, paste
 from noda_synth.imaging.images import BGRImage, decode_checked, encode_png, image_path, read_checked
 from noda_synth.imaging.jpeg import encode_as
@@ -186,7 +187,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
     problems: list[Problem] = []
     for name, group in task.groups:
         try:
-            with clock.running("read"):
+            with of_item(), clock.running("read"):
                 path_of_source = image_path(task.images, name)
                 source = read_checked(path_of_source, settings.max_pixels)
                 image = decode_checked(source, path_of_source)
@@ -195,20 +196,18 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
             continue
         for spec in group:
             try:
-                with clock.running("paste"):
+                with of_item(), clock.running("paste"):
                     # The last copy may have the decoded image itself.
                     picture = image if spec is group[-1] else image.copy()
                     overlay = compose(picture, method, spec.placement)
+                with of_item(), clock.running("encode"):
+                    data = encode(picture, source, settings.format, settings.quality)
+                if not path.is_dir():  # gone with the staging folder, if this worker has outlived its run
+                    raise FileNotFoundError(path)
+                write_item(path / "images" / spec.name, data)
             except ItemError as error:
                 problems.append(Problem("render", spec.name, str(error)))
                 continue
-            with clock.running("encode"):
-                data = encode(picture, source, settings.format, settings.quality)
-            file = path / "images" / spec.name
-            if not path.is_dir():  # gone with the staging folder, if this worker has outlived its run
-                raise FileNotFoundError(path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
             subject = Subject(spec.person, task.skeleton, (picture.shape[1], picture.shape[0]))
             covered = [task.skeleton.joints[joint] for joint in np.flatnonzero(subject.under(overlay))]
             lines.append({**_manifest_line(spec, covered, method, settings), **provenance})

@@ -23,7 +23,7 @@ from noda_synth.data.dataset import Person
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.geometry import far_outside_note
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, Problem
+from noda_synth.errors import ItemError, Problem, of_item
 from noda_synth.imaging.bars import REDUCTION
 from noda_synth.imaging.images import BGRImage, image_path, image_size, read_reduced
 from noda_synth.methods import Recipe, method_class
@@ -146,8 +146,9 @@ class _Uses:
         person, method = run.dataset.persons[row], run.recipe.open()
         path = image_path(run.layout.images, person.image)
         try:
-            subject = method.subject(person, run.dataset.skeleton, image_size(path, settings.max_pixels), others)
-            method.look(subject, partial(_reduced, path))
+            with of_item():
+                subject = method.subject(person, run.dataset.skeleton, image_size(path, settings.max_pixels), others)
+                method.look(subject, partial(_reduced, path))
         except ItemError:
             return None, "image cannot be read"
         rng = item_generator(settings.seed, "placement", f"{person.person_id}/{copy}/again")
@@ -173,11 +174,12 @@ def _place_people(
     results: list[tuple[Planned | None, str, Problem | None]] = []
     for row, person, others in people:
         try:
-            path = image_path(images, person.image)
-            size = image_size(path, settings.max_pixels)
-            subject = method.subject(person, skeleton, size, others)
-            if not subject.reason:
-                method.look(subject, partial(_reduced, path))
+            with of_item():
+                path = image_path(images, person.image)
+                size = image_size(path, settings.max_pixels)
+                subject = method.subject(person, skeleton, size, others)
+                if not subject.reason:
+                    method.look(subject, partial(_reduced, path))
         except ItemError as error:
             results.append((None, "image cannot be read", Problem("render", person.person_id, str(error))))
             continue

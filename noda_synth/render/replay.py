@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import cv2
 
 from noda_synth.errors import ItemError, NodaError
-from noda_synth.formats.files.atomic import write_bytes
+from noda_synth.formats.files.atomic import check_regular, parsed, write_bytes
 from noda_synth.imaging.compositing import Overlay
 from noda_synth.imaging.images import decode_checked, image_path, read_checked
 from noda_synth.methods import METHODS, Recipe, Sources, method_class
@@ -25,11 +24,12 @@ def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
     """The line of an image, by its id or its file name, of a manifest or the set that it is in. Raises NodaError."""
     if manifest.is_dir():
         manifest /= MANIFEST
+    check_regular(manifest)
     try:
         with manifest.open() as file:
             for number, text in enumerate(file, 1):
                 try:
-                    line: dict[str, Any] = json.loads(text)
+                    line: dict[str, Any] = parsed(text)
                     matches = wanted in (line.get("id"), line.get("file"))
                 except (ValueError, AttributeError):
                     raise NodaError(f"{manifest}, line {number}: no line of the manifest.jsonl of a set") from None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from noda_synth.data.dataset import OCCLUDED, Person
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.figures.contact_sheet import fit_box, person_window
 from noda_synth.imaging.compositing import COVERING, overlap
 from noda_synth.imaging.images import BGRImage, image_path, is_there, read_image
@@ -71,10 +71,11 @@ def make_entries(items: Sequence[GalleryItem], *, context: ThumbnailContext) -> 
     for item in items:
         entry: dict[str, Any] = {"line": {key: value for key, value in item.line.items() if key not in _COMMON}}
         try:
-            entry |= make_entry(item, context)
+            with of_item():
+                entry |= make_entry(item, context)
         except (ItemError, NodaError) as error:
             entry["error"] = str(error)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             entry["error"] = f"its line in the manifest is not as render wrote it ({error!r})"
         if "error" in entry:
             problems.append(Problem("report", item.line["id"], entry["error"]))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.files.atomic import read_json, write_text
+from noda_synth.formats.files.atomic import parsed, read_json, write_text
 from noda_synth.methods import Sources
 from noda_synth.pool.reader import Pool
 from noda_synth.render.manifest import CoveredPeople, manifest_lines
@@ -231,7 +231,7 @@ def _occluders(occluder: Mapping[str, Any]) -> list[str]:
 def _recorded_problems(path: Path) -> list[dict[str, Any]]:
     """The lines of errors.jsonl, if there is one."""
     try:
-        problems = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+        problems = [parsed(text) for text in path.read_text().splitlines()] if path.exists() else []
     except (OSError, ValueError) as error:
         return [{"item": str(path), "reason": f"cannot be read: {error}"}]
     return [problem for problem in problems if isinstance(problem, dict)]

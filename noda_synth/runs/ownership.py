@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.atomic import write_json_lines
+from noda_synth.formats.files.atomic import parsed, write_json_lines
 
 FILES = "files.jsonl"
 _EXEMPT = (FILES, "run_log.json")
@@ -69,7 +69,7 @@ def check_removable(folder: Path, name: Path | None = None) -> None:
     name = name or folder
     try:
         with (folder / FILES).open(encoding="utf-8") as lines:
-            listed = {entry["name"]: entry for entry in map(json.loads, lines)}
+            listed = {entry["name"]: entry for entry in map(parsed, lines)}
     except FileNotFoundError:
         raise NodaError(
             f"{name} has no list of the files that noda-synth wrote there ({FILES}), as older versions left it; "

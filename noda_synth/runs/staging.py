@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError, Problem
-from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.formats.files.atomic import parsed, write_atomically
 from noda_synth.runs.ownership import check_removable, file_hash, write_file_list
 
 _ORPHAN_SECONDS, _PATIENCE_SECONDS = 30, 2
@@ -133,7 +133,7 @@ class Part:
 def read_settings(report: Path) -> dict[str, Any] | None:
     """What a report in an output (`report.json`, `benchmark.json`) says under "settings"; None if there is none."""
     try:
-        settings: dict[str, Any] = json.loads(report.read_text())["settings"]
+        settings: dict[str, Any] = parsed(report.read_text())["settings"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return settings
@@ -213,7 +213,7 @@ class Staging:
         Its files lie where the worker put them or, once they were collected, under the same name in the result.
         """
         try:
-            note = json.loads(self._note(shard).read_text())
+            note = parsed(self._note(shard).read_text())
             for name, expected in note["files"].items():
                 file = self.data(shard) / name
                 if file_hash(file if file.exists() else self.result / name) != expected:
@@ -350,7 +350,7 @@ def unfinished(out: Path) -> str:
 
 def _begun_with(folder: Path) -> dict[str, Any] | None:
     try:
-        settings: dict[str, Any] = json.loads((folder / "settings.json").read_text())
+        settings: dict[str, Any] = parsed((folder / "settings.json").read_text())
     except FileNotFoundError:
         return None
     except ValueError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,9 @@ import pytest
 from noda_synth.errors import NodaError
 from noda_synth.imaging import images
 from noda_train.data import load, read_image
+from noda_train.metrics.files import read_attributes, read_ids
+from noda_train.outputs import Prediction, write_predictions
+from noda_train.predict import exact_crops
 
 
 @pytest.fixture
@@ -60,3 +65,19 @@ def test_crops_of_wrong_scales_are_doubted(drawn: Path, tmp_path: Path, factor: 
     parts = load(data)
     assert len(parts.doubts) == doubts and set(parts.doubts) <= set(parts.problems)
     assert all("train.json: the scales of" in doubt and "--scale from-joints" in doubt for doubt in parts.doubts)
+
+
+def test_all_images_that_cannot_be_read_are_named(drawn: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(drawn, tmp_path / "data")
+    samples = load(folder).valid
+    os.mkfifo(tmp_path / "fifo.jpg")
+    paths = [tmp_path / "fifo.jpg", tmp_path / f"{'x' * 300}.jpg", *samples.paths[2:]]
+    with pytest.raises(NodaError, match=r"2 images cannot be used:(.|\n)*a FIFO(.|\n)*File name too long"):
+        exact_crops(replace(samples, paths=tuple(paths)), 64)
+
+
+def test_ids_that_are_no_utf_8_come_back(tmp_path: Path) -> None:
+    ids = ("plain", "half\ud800", "new\nline", "Ünï")
+    write_predictions(tmp_path / "p.h5", Prediction(np.zeros((4, 16, 2)), np.zeros((4, 16))), ids, {"data": "a\udcff"})
+    assert read_ids(tmp_path / "p.h5") == ids
+    assert read_attributes(tmp_path / "p.h5")["data"] == "a?"

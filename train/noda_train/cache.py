@@ -14,6 +14,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from tqdm import tqdm
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import atomic_path
-from noda_synth.imaging.images import UprightPath
+from noda_synth.imaging.images import MAX_PIXELS, UprightPath, plain_size
 from noda_train.arrays import Floats
-from noda_train.data import Samples, read_image
+from noda_train.data import Samples, read_image, unusable
 from noda_train.settings import Settings
 
 VERSION = 1
@@ -76,7 +77,8 @@ class CropReader:
 
     def _decode(self, row: int) -> NDArray[np.uint8]:
         data = self._jpeg[self._offsets[row] : self._offsets[row + 1]]
-        crop = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        size = plain_size(data.tobytes())
+        crop = cv2.imdecode(data, cv2.IMREAD_COLOR) if size and prod(size) <= MAX_PIXELS else None
         if crop is None:
             raise NodaError(f"{self.path}: crop {row} is damaged; delete this file, it will be built again")
         return np.asarray(crop, dtype=np.uint8)
@@ -88,11 +90,9 @@ def _key(samples: Samples, settings: Settings) -> str:
         if path not in stats:
             try:
                 stat = path.stat()
-            except OSError as error:
-                raise NodaError(
-                    f"{path}: this image stands in the annotations, but cannot be read ({error.strerror})"
-                ) from error
-            stats[path] = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+                stats[path] = (os.path.realpath(path), stat.st_size, stat.st_mtime_ns)
+            except (OSError, ValueError):
+                stats[path] = None  # named with all others that cannot be read
     values = {
         "version": VERSION,
         "images": [stats[path] for path in samples.paths],
@@ -152,7 +152,7 @@ def _cut_all(
                 bar.update(len(result))
                 yield from result
     if errors:
-        raise NodaError("\n".join([f"{len(errors)} images cannot be used:", *(f"  {error}" for error in errors[:20])]))
+        raise unusable(errors)
 
 
 def cut_crop(image: NDArray[np.uint8], center: Floats, box: float, settings: Settings) -> tuple[bytes, Floats]:

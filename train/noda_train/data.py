@@ -299,6 +299,11 @@ def _head_size(person: Person, skeleton: Skeleton, joints: Floats) -> float:
     return HEAD_SIZE_PER_SEGMENT * float(np.sqrt(((joints[top] - joints[neck]) ** 2).sum()))
 
 
+def unusable(errors: Sequence[NodaError]) -> NodaError:
+    """One error that names the first images that cannot be used."""
+    return NodaError("\n".join([f"{len(errors)} images cannot be used:", *(f"  {error}" for error in errors[:20])]))
+
+
 def read_image(path: Path) -> NDArray[np.uint8]:
     """(H, W, 3) uint8, BGR, as stored: EXIF rotation would move the picture away from its joints.
 

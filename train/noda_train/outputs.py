@@ -31,8 +31,9 @@ def write_predictions(path: Path, prediction: Prediction, ids: Sequence[str], at
     """An HDF5 file with `preds` (N, J, 2) 1-based, `scores` (N, J) and `ids` (N) of the persons, in their order."""
     with atomic_path(path) as part, h5py.File(part, "w") as file:
         file["preds"], file["scores"] = prediction.joints, prediction.scores
-        file["ids"] = np.array(ids, dtype=h5py.string_dtype())
-        file.attrs.update(attributes)
+        # Half a surrogate pair, which JSON can hold, is no UTF-8 to h5py.
+        file["ids"] = np.array([name.encode("utf-8", "surrogatepass") for name in ids], dtype=h5py.string_dtype())
+        file.attrs.update({key: value.encode("utf-8", "replace").decode() for key, value in attributes.items()})
 
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:

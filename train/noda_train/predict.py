@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from noda_synth.data.skeleton import Skeleton
+from noda_synth.errors import NodaError
 from noda_train.arrays import Floats
-from noda_train.data import Samples, read_image
+from noda_train.data import Samples, read_image, unusable
 from noda_train.distributed import World
 from noda_train.geometry import flip_order
 from noda_train.outputs import Prediction
@@ -45,19 +46,25 @@ def exact_crop(image: NDArray[np.uint8], center: Floats, box: float, size: int) 
 
 
 def exact_crops(samples: Samples, size: int) -> Crops:
-    """(N, size, size, 3) uint8 BGR, read and cut on all cores."""
+    """(N, size, size, 3) uint8 BGR, read and cut on all cores. NodaError names images that cannot be read."""
     crops = np.empty((len(samples), size, size, 3), np.uint8)
     rows_of: dict[Path, list[int]] = {}
     for row, path in enumerate(samples.paths):
         rows_of.setdefault(path, []).append(row)
 
-    def cut(path: Path) -> None:
-        image = read_image(path)
+    def cut(path: Path) -> NodaError | None:
+        try:
+            image = read_image(path)
+        except NodaError as error:
+            return error
         for row in rows_of[path]:
             crops[row] = exact_crop(image, samples.center[row], samples.box[row], size)
+        return None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(cut, rows_of))
+        errors = [error for error in pool.map(cut, rows_of) if error is not None]
+    if errors:
+        raise unusable(errors)
     return crops
 
 

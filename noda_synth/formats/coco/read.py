@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Crowd, Dataset, Image, Images, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.formats.coco.ids import can_be_kept
 from noda_synth.formats.coco.person_category import person_categories
 from noda_synth.formats.coco.rle import readable_outline
@@ -30,9 +30,10 @@ from noda_synth.formats.files.checks import (
     mpii_extension,
     noda_extension,
     numbers,
+    record_object,
 )
 from noda_synth.formats.files.detect import COCO_LISTS, KINDS, detect, not_coco
-from noda_synth.formats.files.json_pieces import open_json
+from noda_synth.formats.files.json_pieces import MAX_DEPTH, TooDeep, open_json
 
 
 def read_coco(path: Path, skeleton: Skeleton | None = None, *, insist_occluded: bool = False) -> Dataset:
@@ -64,16 +65,17 @@ def read_coco(path: Path, skeleton: Skeleton | None = None, *, insist_occluded: 
     def persons() -> Iterator[Person]:
         for row, annotation in enumerate(content.annotations):
             try:
-                if not isinstance(annotation, dict):
-                    raise ItemError("not an object")
+                annotation = record_object(annotation)
                 if (category := identity(annotation, "category_id")) not in people_are.ids:
                     others[category] += 1
                     continue
-                usable, fault = _with_outline(annotation, content)
-                if annotation.get("iscrowd"):
+                with of_item():
+                    usable, fault = _with_outline(annotation, content)
+                    person = None if annotation.get("iscrowd") else _person(usable, content, found)
+                if person is None:
                     crowds.append(_crowd(usable, content))
                 else:
-                    yield _person(usable, content, found)
+                    yield person
                 ids.add(identity(annotation, "id"))
                 if fault:
                     where = f"{path.name} annotation {row} (id {annotation.get('id')})"
@@ -164,10 +166,21 @@ class _Content:
                 elif key == "annotations" and isinstance(value, Iterator):
                     self.annotations = DiskList(value)
                 else:
-                    self.header[key] = list(value) if isinstance(value, Iterator) else value
+                    self.header[key] = self._usable(value, f"{path.name} {key}") if key in lists else value
             file.end()
         if not lists.issuperset(COCO_LISTS):
             raise not_coco(path)
+
+    def _usable(self, entries: Iterable[Any], what: str) -> list[Any]:
+        """The entries of a list of the header, but for those that are nested too deeply to be written again."""
+        kept = []
+        for number, entry in enumerate(entries):
+            if isinstance(entry, TooDeep):
+                reason = f"lists or objects in it are nested more than {MAX_DEPTH} deep: left out"
+                self.problems.append(Problem("read", f"{what} {number}", reason))
+            else:
+                kept.append(entry)
+        return kept
 
     def joint_counts(self) -> dict[int | str, set[int]]:
         """Category id -> the numbers of joints that its annotations have."""
@@ -206,8 +219,7 @@ class _Content:
     def _add_images(self, entries: Iterable[Any], file: str) -> None:
         for row, entry in enumerate(entries):
             try:
-                if not isinstance(entry, dict):
-                    raise ItemError("not an object")
+                entry = record_object(entry)
                 image_id = identity(entry, "id")
                 name = image_name(entry.get("file_name"))
                 size = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,13 +13,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from noda_synth.errors import NodaError, Problem
+from noda_synth.errors import ItemError, NodaError, Problem
 
 _COPY_BYTES = 1 << 20
+# Characters of a name in that of its part, which may not be longer than a file system's names: 255 bytes.
+_SHOWN = 50
 
 
 def read_bytes(path: Path, size: int = -1) -> bytes:
     """The content of a file, or its start, that must be there and not be empty; NodaError otherwise."""
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             data = stream.read(size)
@@ -26,6 +31,23 @@ def read_bytes(path: Path, size: int = -1) -> bytes:
     if not data:
         raise NodaError("the file is empty. Fetch or write it again.", path)
     return data
+
+
+def check_regular(path: Path) -> None:
+    """NodaError for a FIFO, which would be waited for, for a socket and a device; what is not there is not looked for
+    here."""
+    with suppress(OSError, ValueError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise NodaError("no regular file, but a FIFO, a socket or a device; name a file.", path)
+
+
+def parsed(text: str | bytes) -> Any:
+    """`json.loads`, for which a text that is nested too deeply is a ValueError as well."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def read_json(path: Path) -> Any:
@@ -89,6 +111,20 @@ def write_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
         stream.writelines([data] if isinstance(data, bytes) else data)
 
 
+def write_item(path: Path, data: bytes) -> None:
+    """Write one of many files of a shard, which is kept only when it is whole.
+
+    An OSError passes through, but for a name that is longer than the file system's names may be: an ItemError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ItemError(f"{path.name}: {error.strerror}; give the image a shorter name") from error
+
+
 def write_text(path: Path, text: str | Iterable[str]) -> None:
     """`write_bytes` in UTF-8, with the same line ends on every system; of a long text its pieces, one by one."""
     write_bytes(path, (piece.encode() for piece in ([text] if isinstance(text, str) else text)))
@@ -127,7 +163,7 @@ def list_pieces(items: Iterable[Any]) -> Iterator[str]:
 
 @contextmanager
 def _part_of(path: Path) -> Iterator[Path]:
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    part = path.with_name(f".{path.name[:_SHOWN]}.{uuid.uuid4().hex[:8]}")
     try:
         yield part
         with part.open("rb+") as stream:

@@ -14,6 +14,16 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import People, Person, stays_inside
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, Problem
+from noda_synth.formats.files.json_pieces import MAX_DEPTH, TooDeep
+
+
+def record_object(value: object, otherwise: str = "not an object") -> dict[str, Any]:
+    """A record that is an object; ItemError otherwise, also for one that is nested too deeply."""
+    if isinstance(value, TooDeep):
+        raise ItemError(f"lists or objects in it are nested more than {MAX_DEPTH} deep")
+    if not isinstance(value, dict):
+        raise ItemError(otherwise)
+    return value
 
 
 def image_name(value: object) -> str:

@@ -9,15 +9,18 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.atomic import unreadable
+from noda_synth.formats.files.atomic import check_regular, unreadable
 
 _CHUNK = 1 << 20
 MAX_CHARACTERS = 1 << 26
 """A single element of a list, or a value beside the lists, may take 64 MB."""
+MAX_DEPTH = 100
+"""Lists and objects one inside another, in a value: what copies values and writes them gives up before a thousand."""
 
 # What stands so near the end of what is held may be the beginning of something longer: 1.5e-3 and -Infinity begin
 # with 1 and -.
@@ -25,11 +28,19 @@ _CUT = 16
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ENDS = {"[": "]", "{": "}"}
+# A text, one that is cut off, or what begins or ends a list or an object.
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|["\[\]{}]', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class TooDeep:
+    """Stands for an element of a list in which lists or objects are nested more than MAX_DEPTH deep."""
 
 
 @contextmanager
 def open_json(path: Path) -> Iterator[JsonPieces]:
     """Open a JSON file for reading piece by piece; NodaError if it is missing, empty, no text, or damaged."""
+    check_regular(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             yield JsonPieces(stream, path)
@@ -62,7 +73,7 @@ class JsonPieces:
         self.kind = self._peek()
 
     def elements(self) -> Iterator[Any]:
-        """The elements of the list that comes next."""
+        """The elements of the list that comes next; a TooDeep for one that is none to work with."""
         return (value for _, value in self._members("["))
 
     def items(self) -> Iterator[tuple[str, Any]]:
@@ -75,7 +86,13 @@ class JsonPieces:
             raise self._damaged("Extra data")
 
     def value(self) -> Any:
-        """The value that comes next, as a whole."""
+        """The value that comes next, as a whole. NodaError if it is nested too deeply."""
+        value = self._element()
+        if isinstance(value, TooDeep):
+            raise NodaError("not valid JSON (nested too deeply).", self._path)
+        return value
+
+    def _element(self) -> Any:
         self._peek()
         while True:
             try:
@@ -84,13 +101,19 @@ class JsonPieces:
                 if self._over or (error.pos + _CUT < len(self._text) and not error.msg.startswith("Unterminated")):
                     raise self._damaged(error.msg, error.pos) from None
             except RecursionError:
-                raise NodaError("not valid JSON (nested too deeply).", self._path) from None
+                end, _ = _extent(self._text, self._offset)
+                if end > 0:
+                    self._offset = end
+                    return TooDeep()
+                if self._over:
+                    raise self._damaged("Unterminated list or object in what begins") from None
             except ValueError:
                 raise self._damaged("a number of thousands of digits in what begins") from None
             else:
                 if end + _CUT < len(self._text) or self._over:  # a number may go on beyond what is held
-                    self._offset = end
-                    return value
+                    start, self._offset = self._offset, end
+                    marks = self._text.count("[", start, end) + self._text.count("{", start, end)
+                    return TooDeep() if marks > MAX_DEPTH and _extent(self._text, start)[1] > MAX_DEPTH else value
             self._fill()
 
     def _members(self, start: str) -> Iterator[tuple[str, Any]]:
@@ -106,7 +129,7 @@ class JsonPieces:
                 for _ in inner:
                     pass
             else:
-                yield key, self.value()
+                yield key, self.value() if start == "{" else self._element()
             if self._peek() == _ENDS[start]:
                 self._offset += 1
                 return
@@ -158,3 +181,20 @@ class JsonPieces:
             "If the file was cut short, fetch or write it again.",
             self._path,
         )
+
+
+def _extent(text: str, start: int) -> tuple[int, int]:
+    """Where the list or object that begins at `start` ends, 0 if it is cut off; and how deep it is nested."""
+    depth = deepest = 0
+    for match in _STRUCTURE.finditer(text, start):
+        mark = match.group()
+        if mark == '"':
+            break
+        if mark in ("[", "{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in ("]", "}"):
+            depth -= 1
+            if depth == 0:
+                return match.end(), deepest
+    return 0, deepest

@@ -19,9 +19,9 @@ from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.geometry import head_size, joint_box
 from noda_synth.data.skeleton import MPII
-from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.formats.files.atomic import write_json_list
-from noda_synth.formats.files.checks import image_name, mpii_extension, noda_extension, numbers
+from noda_synth.formats.files.checks import image_name, mpii_extension, noda_extension, numbers, record_object
 from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import open_json
 
@@ -52,7 +52,9 @@ def read_persons(path: Path, problems: DiskList[Problem] | None = None) -> Itera
     """
     for row, record in enumerate(read_records(path)):
         try:
-            yield parse_record(record)
+            with of_item():
+                person = parse_record(record)
+            yield person
         except ItemError as error:
             image = record.get("image") if isinstance(record, dict) else None
             named = f" (image {image})" if isinstance(image, str) else ""
@@ -63,8 +65,7 @@ def read_persons(path: Path, problems: DiskList[Problem] | None = None) -> Itera
 
 def parse_record(record: object) -> Person:
     """One record as a person; ItemError says what is wrong with it."""
-    if not isinstance(record, dict):
-        raise ItemError("not an object with image, center, scale, joints and joints_vis")
+    record = record_object(record, "not an object with image, center, scale, joints and joints_vis")
     missing = [key for key in ("image", "center", "scale", "joints", "joints_vis") if key not in record]
     if missing:
         raise ItemError(f"lacks {', '.join(missing)}")

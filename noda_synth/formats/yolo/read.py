@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Dataset, Image, 
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.formats.files.atomic import check_regular, parsed
 from noda_synth.formats.files.checks import PersonRegistry, mpii_extension, numbers
 from noda_synth.formats.yolo.data_file import YoloData, image_folder, labels_of, read_data_file
 from noda_synth.formats.yolo.write import EXTRAS
@@ -77,10 +77,11 @@ class _Reader:
 
     def _people(self, labels: Path, name: str, size: tuple[int, int]) -> Iterator[Person]:
         try:
+            check_regular(labels)
             rows = [line.split() for line in labels.read_text("utf-8").splitlines() if line.strip()]
         except FileNotFoundError:
             return  # a picture of nobody
-        except (OSError, UnicodeDecodeError) as error:
+        except (NodaError, OSError, UnicodeDecodeError) as error:
             self.problems.append(Problem("read", str(labels), f"cannot be read ({error})"))
             return
         key = str(PurePosixPath(os.path.relpath(labels, self._path.parent / "labels")))
@@ -186,7 +187,7 @@ class _Extras:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
-                    entry = json.loads(line)
+                    entry = parsed(line)
                     self._indices[entry["labels"]] = len(self._people)
                     self._people.append([dict(person) for person in entry["people"]])
                 except (ValueError, KeyError, TypeError):

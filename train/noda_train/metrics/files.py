@@ -128,7 +128,15 @@ def read_ids(path: Path) -> tuple[str, ...]:
     with h5py.File(path) as file:
         texts = "ids" in file and isinstance(file["ids"], h5py.Dataset) and file["ids"].dtype.kind in "OS"
     ids = read_arrays(path, "ids")["ids"].ravel() if texts else ()
-    return tuple(name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in ids)
+    return tuple(_text(name) if isinstance(name, bytes) else str(name) for name in ids)
+
+
+def _text(name: bytes) -> str:
+    """An id with the half surrogate pairs that it was written with; of other bytes what can be read."""
+    try:
+        return name.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return name.decode(errors="replace")
 
 
 def read_attributes(path: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ as `Unread`: their code is neither imported nor needed.
 
 from __future__ import annotations
 
-import json
 import math
 import pickle
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.atomic import check_regular, parsed
 
 DTYPES = {
     "F64": torch.float64,
@@ -59,6 +59,7 @@ NOT_MADE = (
 
 def read_content(path: Path) -> dict[str, Any]:
     """What a weight file holds, by name; tensors on the CPU. NodaError if it is damaged, or holds anything else."""
+    check_regular(path)
     if path.suffix == ".safetensors":
         return _safetensors(path)
     try:
@@ -91,7 +92,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
         length = int.from_bytes(data[:8], "little")
         if len(data) < 8 or length > min(len(data) - 8, MAX_HEADER):
             raise ValueError("it is cut short")
-        header = json.loads(data[8 : 8 + length])
+        header = parsed(data[8 : 8 + length])
         values = memoryview(bytearray(data[8 + length :]))  # torch wants memory that can be written to
         return {name: _tensor(entry, values) for name, entry in header.items() if name != "__metadata__"}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
