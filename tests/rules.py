@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.drawn_set import JOINTS
+from tests.drawn_set import COCO_JOINTS, JOINTS
 
 LIMBS = {f"{side}_{joint}" for side in ("right", "left") for joint in ("elbow", "wrist", "knee", "ankle")}
 
@@ -28,9 +28,10 @@ class Copy:
 
     Attributes:
         line: of manifest.jsonl.
-        record: of train.json.
-        before: the record of the input.
-        joints: (16, 2) 0-based pixels; labelled: (16,) bool; inside: (16,) bool, labelled and on the picture.
+        names: of the joints.
+        joints: (J, 2) 0-based pixels; labelled: (J,) bool; inside: (J,) bool, labelled and on the picture.
+        before, after: (J,) 1 visible, 0 occluded, -1 unknown: of the input's record, and of the copy's.
+        scale: MPII's; not above 0 where there is none.
         original, picture: (H, W, 3) uint8.
         alpha: (H, W) uint8, the opacity of the body on the whole picture.
         colours: (H, W, 3) uint8, the body's colours on the whole picture.
@@ -38,11 +39,13 @@ class Copy:
     """
 
     line: dict[str, Any]
-    record: dict[str, Any]
-    before: dict[str, Any]
+    names: tuple[str, ...]
     joints: NDArray[np.float64]
     labelled: NDArray[np.bool_]
     inside: NDArray[np.bool_]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    scale: float
     original: NDArray[np.uint8]
     picture: NDArray[np.uint8]
     alpha: NDArray[np.uint8]
@@ -54,27 +57,72 @@ class Copy:
         x, y = np.floor(points + 0.5).astype(int).T
         return self.alpha[y, x]
 
+    def free_points(self, segment: bool) -> NDArray[np.float64]:
+        """Points (P, 2) on the picture that have to stay free: joints of the head, and with `segment` its lines."""
+        place = {name: self.joints[joint] for joint, name in enumerate(self.names) if self.labelled[joint]}
+        kept = HEADS[self.names]
+        points = [place[name] for name in kept.joints if name in place]
+        assert len(points) >= kept.needed, self.line["id"]
+        for ends in kept.lines if segment else ():
+            found = [[place[name] for name in end if name in place] for end in ends]
+            if all(found):
+                a, b = (np.mean(end, axis=0) for end in found)
+                points += list(np.linspace(a, b, 10 * int(np.abs(a - b).max() + 1)))
+        free = np.array(points)
+        return free[on_picture(free, self.alpha.shape)]
 
-def copies(out: Path, data: Path, pool: Path, names: tuple[str, ...] = JOINTS) -> Iterator[Copy]:
+
+@dataclass(frozen=True)
+class Head:
+    """What of a head stays free: its joints, of which so many are needed, and lines between means of joints."""
+
+    joints: tuple[str, ...]
+    needed: int
+    lines: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+
+
+_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+HEADS = {
+    JOINTS: Head(("head_top", "upper_neck"), 2, ((("head_top",), ("upper_neck",)),)),
+    COCO_JOINTS: Head(_FACE, 1, ((("left_shoulder", "right_shoulder"), _FACE), (("left_ear",), ("right_ear",)))),
+}
+
+
+def on_picture(points: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """(P,) bool: points (P, 2) in pixels of a picture of (height, width, ...)."""
+    pixel = np.floor(points + 0.5)
+    return np.asarray(((pixel >= 0) & (pixel < shape[1::-1])).all(axis=1))
+
+
+def copies(out: Path, data: Path, pool: Path) -> Iterator[Copy]:
     """The rendered images of a written set in MPII's layout."""
     records = json.loads((out / "annot" / "train.json").read_text())
     inputs = json.loads((data / "annot" / "train.json").read_text())
     with h5py.File(pool, "r") as file:
         for text in (out / "manifest.jsonl").read_text().splitlines():
             line = json.loads(text)
-            record = next(r for r in records if r["image"] == line["file"])
-            joints = np.array(record["joints"], float) - 1
-            original, picture = read(data / "images" / line["source"]), read(out / "images" / line["file"])
-            alpha, colours = body_on(file, line, original.shape)
-            pixel = np.floor(joints + 0.5)
-            labelled = np.array(record["joints_vis"]) > 0
-            on_picture = ((pixel >= 0) & (pixel < original.shape[1::-1])).all(axis=1)
-            row = line["placement"]["body"]
-            yield Copy(
-                line=line, record=record, before=inputs[line["row"]], joints=joints, labelled=labelled,
-                inside=labelled & on_picture, original=original, picture=picture, alpha=alpha, colours=colours,
-                body={name: values[row] for name, values in file["bodies"].items()},
+            record, before = next(r for r in records if r["image"] == line["file"]), inputs[line["row"]]
+            yield copy_of(
+                file, (out, data), line, JOINTS, joints=np.array(record["joints"], float) - 1,
+                labelled=np.array(record["joints_vis"]) > 0, before=np.array(before.get("joints_visible", [-1] * 16)),
+                after=np.array(record["joints_visible"]), scale=record["scale"],
             )  # fmt: skip
+
+
+def copy_of(
+    pool: h5py.File, folders: tuple[Path, Path], line: dict[str, Any], names: tuple[str, ...], **person: Any
+) -> Copy:
+    """The image of a manifest line; folders are those of the written set and of the input."""
+    out, data = folders
+    original, picture = read(data / "images" / line["source"]), read(out / "images" / line["file"])
+    alpha, colours = body_on(pool, line, original.shape)
+    row = line["placement"]["body"]
+    body = {name: values[row] for name, values in pool["bodies"].items()}
+    inside = person["labelled"] & on_picture(person["joints"], original.shape)
+    return Copy(
+        line=line, names=names, inside=inside, original=original, picture=picture, alpha=alpha, colours=colours,
+        body=body, **person,
+    )  # fmt: skip
 
 
 def read(path: Path) -> NDArray[np.uint8]:
@@ -109,6 +157,11 @@ def body_on(
     rows, columns = slice(y - top, max(shape[0] - top, 0)), slice(x - left, max(shape[1] - left, 0))
     part = stamp[rows, columns]
     alpha[y : y + part.shape[0], x : x + part.shape[1]] = part
+    if placement.get("frame"):
+        x1, y1, x2, y2 = placement["frame"]
+        shown = alpha[y1:y2, x1:x2].copy()
+        alpha[:] = 0
+        alpha[y1:y2, x1:x2] = shown
     colours[y : y + part.shape[0], x : x + part.shape[1]] = cv2.resize(crop, size, interpolation=how)[rows, columns]
     return alpha, colours
 
@@ -127,28 +180,18 @@ def check(
     exact: bool = True,
 ) -> None:
     """Every rule of the overlay strategy, and that nothing but the pasted body changed (`exact`, for PNG)."""
-    index = {name: place for place, name in enumerate(JOINTS)}
-    head, neck = copy.joints[index["head_top"]], copy.joints[index["upper_neck"]]
     what = copy.line["id"]
 
-    # Rule 1: the protected joints, and the line between them, stay free.
-    assert copy.labelled[[index["head_top"], index["upper_neck"]]].all(), what
-    steps = 10 * int(np.abs(head - neck).max() + 1) if segment else 2
-    line = np.linspace(head, neck, steps)
-    pixel = np.floor(line + 0.5)
-    on_picture = ((pixel >= 0) & (pixel < copy.alpha.shape[::-1])).all(axis=1)
-    assert (copy.opacity(line[on_picture]) < 128).all(), f"{what}: head or neck covered"
+    # Rule 1: the protected joints, and the lines between them, stay free.
+    assert (copy.opacity(copy.free_points(segment)) < 128).all(), f"{what}: head or neck covered"
 
     # Rule 2: a limb joint on the picture is covered that was not known to be occluded.
-    covered = np.zeros(16, bool)
+    covered = np.zeros(len(copy.names), bool)
     covered[copy.inside] = copy.opacity(copy.joints[copy.inside]) >= 128
-    names = {JOINTS[joint] for joint in np.flatnonzero(covered)}
-    known = copy.before.get("joints_visible", [-1] * 16)
-    assert any(known[index[name]] != 0 for name in names & LIMBS), f"{what}: no limb joint covered"
-    assert copy.line["covered"] == [name for name in JOINTS if name in names], what
-    assert {JOINTS[joint] for joint in range(16) if covered[joint]} <= {
-        JOINTS[joint] for joint, state in enumerate(copy.record["joints_visible"]) if state == 0
-    }, what
+    limb = np.array([name in LIMBS for name in copy.names])
+    assert (covered & limb & (copy.before != 0)).any(), f"{what}: no limb joint covered"
+    assert copy.line["covered"] == [name for name, hit in zip(copy.names, covered, strict=True) if hit], what
+    assert (copy.after[covered] == 0).all(), f"{what}: a joint under the body is not occluded"
 
     # The distance of the two box centres.
     points = copy.joints[copy.inside]
@@ -164,35 +207,43 @@ def check(
     drawn = target + placement["radius"] * np.array([np.cos(turn), np.sin(turn)])
     assert np.abs(middle - drawn).max() <= 0.5 + 1e-6, f"{what}: the body is not where it was drawn to be"
 
-    # Its size, and where it comes from.
-    assert rescale[0] <= placement["rescale"] <= rescale[1], what
-    assert placement["scale"] <= max_enlarge * (1 + 1e-9), what
-    assert np.abs(crop * placement["scale"] - (placement["width"], placement["height"])).max() <= 0.5 + 1e-6, what
-    body_scale = copy.body["scale"] * copy.body["factor"].mean()
-    if copy.record["scale"] > 0 and np.isfinite(body_scale):
-        expected = copy.record["scale"] / body_scale * placement["rescale"]
-    else:
-        expected = 2 * half / np.hypot(*(copy.body["box"][2:] - copy.body["box"][:2])) * placement["rescale"]
-    assert placement["scale"] == np.float64(expected) or abs(placement["scale"] / expected - 1) < 1e-9, what
+    # Where it comes from, and its size: beside the target as the paper has it, and the ground's where it stands on one.
     assert copy.body["image"].decode() == copy.line["occluder"]["source"] != copy.line["source"], what
     assert copy.body["person"].decode() == copy.line["occluder"]["person"], what
+    assert np.abs(crop * placement["scale"] - (placement["width"], placement["height"])).max() <= 0.5 + 1e-6, what
+    if placement["ground"] in (None, "none"):
+        assert rescale[0] <= placement["rescale"] <= rescale[1], what
+        assert placement["scale"] <= max_enlarge * (1 + 1e-9), what
+        body_scale = copy.body["scale"] * copy.body["factor"].mean()
+        if copy.scale > 0 and np.isfinite(body_scale):
+            expected = copy.scale / body_scale * placement["rescale"]
+        else:
+            expected = 2 * half / np.hypot(*(copy.body["box"][2:] - copy.body["box"][:2])) * placement["rescale"]
+        assert abs(placement["scale"] / expected - 1) < 1e-9, f"{what}: not of the target's size"
 
     assert copy.picture.shape == copy.original.shape, what
     if exact:
-        # Outside of the body's own window and under alpha 0 nothing changed.
-        ys, xs = (np.flatnonzero(copy.alpha.any(axis=axis)) for axis in (1, 0))
-        window = slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)
-        picture, original, alpha, colours = (
-            part[window] for part in (copy.picture, copy.original, copy.alpha, copy.colours)
-        )
-        put_back = copy.picture.copy()
-        put_back[window] = original
-        assert (put_back == copy.original).all(), f"{what}: pixels beside the body changed"
-        assert (picture[alpha == 0] == original[alpha == 0]).all(), f"{what}: pixels beside the body changed"
-        assert (picture[alpha == 255] == colours[alpha == 255]).all(), f"{what}: the body is not the pool's"
-        # Whatever colour the rim takes, it is mixed with what was there in proportion to its opacity.
-        rim = (alpha > 0) & (alpha < 255)
-        weight = alpha[rim][:, None].astype(float)
-        rest = original[rim] * (255 - weight) / 255
-        assert (picture[rim] >= rest - 1).all(), what
-        assert (picture[rim] <= rest + weight + 1).all(), what
+        _check_pixels(copy)
+
+
+def _check_pixels(copy: Copy) -> None:
+    """Nothing changed outside of the body's own window and under alpha 0, and the body is the pool's."""
+    what, grey = copy.line["id"], copy.line["placement"]["grey"]
+    ys, xs = (np.flatnonzero(copy.alpha.any(axis=axis)) for axis in (1, 0))
+    window = slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)
+    picture, original, alpha, colours = (
+        part[window] for part in (copy.picture, copy.original, copy.alpha, copy.colours)
+    )
+    put_back = copy.picture.copy()
+    put_back[window] = original
+    assert (put_back == copy.original).all(), f"{what}: pixels beside the body changed"
+    assert (picture[alpha == 0] == original[alpha == 0]).all(), f"{what}: pixels beside the body changed"
+    if grey:
+        colours = cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY)[..., None]
+    assert (picture[alpha == 255] == colours[alpha == 255]).all(), f"{what}: the body is not the pool's"
+    # Whatever colour the rim takes, it is mixed with what was there in proportion to its opacity.
+    rim = (alpha > 0) & (alpha < 255)
+    weight = alpha[rim][:, None].astype(float)
+    rest = original[rim] * (255 - weight) / 255
+    assert (picture[rim] >= rest - 1).all(), what
+    assert (picture[rim] <= rest + weight + 1).all(), what
