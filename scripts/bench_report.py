@@ -32,7 +32,7 @@ new MutationObserver((_, observer) => {
 """
 _DRAWN = "await new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
 _ACTIONS = {
-    "filter by text": 'const field = document.querySelector("[name=text]"); field.value = "noda0001"',
+    "filter by text": 'const field = document.querySelector("[name=text]"); field.value = "_0001"',
     "filter by joint": 'const field = document.querySelector("[name=kind][value=wrist]"); field.checked = true',
     "order by Q": 'const field = document.querySelector("[name=sort]"); field.value = "worst"',
 }

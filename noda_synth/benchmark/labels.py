@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from noda_synth.benchmark.protocol import SEVERITY_ORDER
 from noda_synth.data.dataset import OCCLUDED, Dataset, Person
 from noda_synth.errors import Problem
 from noda_synth.formats import coco_annotation, coco_image, mpii_record, write_coco, write_gt_valid
+from noda_synth.formats.coco.ids import MadeIds, Numbering, first_free
 from noda_synth.formats.files.atomic import read_bytes, write_bytes, write_json_list
 from noda_synth.formats.files.matlab import load_mat, save_mat
 from noda_synth.formats.layout import SKELETON_NAME
@@ -88,13 +90,26 @@ def _record(labelled: Labelled) -> dict[str, Any]:
 
 
 def _coco_images(dataset: Dataset, people: Sequence[Labelled], sizes: Mapping[str, Size]) -> list[dict[str, Any]]:
-    """One entry per image, numbered from 1 in the order of the list."""
-    sources = {labelled.person.image: dataset.valid[labelled.row].image for labelled in people}
-    return [
-        coco_image(name, number, sizes[source])
-        for number, (name, source) in enumerate(sources.items(), 1)
-        if source in sizes
-    ]
+    """One entry per image, of the input's id where it has one; those of twins follow from the person."""
+    numbering = Numbering(first_free(person.record.get("image_id") for person in dataset.valid), lowest=0)
+    made = ids_of_twins(dataset)
+    found: dict[str, dict[str, Any]] = {}
+    for labelled in people:
+        name, source = labelled.person.image, dataset.valid[labelled.row]
+        if name in found or source.image not in sizes:
+            continue
+        if labelled.line is None:
+            number = numbering.keep(source.record.get("image_id"))
+        else:
+            number = made.of(labelled.row, SEVERITY_ORDER[labelled.line["severity"]])
+        found[name] = coco_image(name, number, sizes[source.image])
+    return list(found.values())
+
+
+def ids_of_twins(dataset: Dataset) -> MadeIds:
+    """COCO ids of the twins' images, by the person's row and the number of the severity."""
+    first = first_free(person.record.get("image_id") for person in dataset.valid) + len(dataset.valid)
+    return MadeIds.above(first, len(dataset.valid), len(SEVERITY_ORDER))
 
 
 def _annotation(

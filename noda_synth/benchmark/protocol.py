@@ -31,6 +31,7 @@ class Severity:
 
 
 SEVERITIES = (Severity("light", 1, 1), Severity("medium", 2, 3), Severity("heavy", 4, None))
+SEVERITY_ORDER = {severity.name: number for number, severity in enumerate(SEVERITIES)}
 CLEAN = "clean"
 
 

@@ -13,12 +13,14 @@ from typing import Any
 
 from noda_synth.benchmark.capsules import Joints
 from noda_synth.benchmark.decide import Body, Decider, Size, ValidationTarget, newly_hidden
+from noda_synth.benchmark.labels import ids_of_twins
 from noda_synth.benchmark.paint import TwinSpec, paint_twin
-from noda_synth.benchmark.protocol import SEVERITIES, Settings
+from noda_synth.benchmark.protocol import SEVERITIES, SEVERITY_ORDER, Settings
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import Layout
+from noda_synth.formats.coco.ids import MadeIds, named_after
 from noda_synth.formats.files.atomic import write_atomically
 from noda_synth.imaging.images import MAX_PIXELS, decode_checked, image_path, read_checked, read_image
 from noda_synth.imaging.jpeg import SOURCE_QUALITY, encode_as
@@ -27,7 +29,6 @@ from noda_synth.runs.progress import Progress
 from noda_synth.runs.staging import Outcome, Staging
 
 _DECIDE_PEOPLE, _PAINT_PEOPLE = 16, 8
-_SEVERITY_ORDER = {severity.name: number for number, severity in enumerate(SEVERITIES)}
 Line = dict[str, Any]
 
 
@@ -84,7 +85,7 @@ def decide_all(run: BenchmarkRun, sizes: Mapping[str, Size], bodies: Sequence[Bo
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
     work = partial(
         _decide_people, skeleton=dataset.skeleton, bodies=staging.folder / "bodies.json", fingerprint=fingerprint,
-        settings=run.settings,
+        settings=run.settings, ids=ids_of_twins(dataset),
     )  # fmt: skip
     with Progress(len(people), "decide", "person", quiet=run.quiet) as progress:
         jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
@@ -93,7 +94,7 @@ def decide_all(run: BenchmarkRun, sizes: Mapping[str, Size], bodies: Sequence[Bo
         if "reason" not in line:
             occluder = dataset.persons[line["occluder"]["row"]]
             line["occluder"] = {"source": occluder.image, "person": occluder.person_id, **line["occluder"]}
-    return sorted(lines, key=lambda line: (_SEVERITY_ORDER[line["severity"]], line["row"]))
+    return sorted(lines, key=lambda line: (SEVERITY_ORDER[line["severity"]], line["row"]))
 
 
 def _decide_people(
@@ -104,6 +105,7 @@ def _decide_people(
     bodies: Path,
     fingerprint: str,
     settings: Settings,
+    ids: MadeIds,
 ) -> Outcome:
     decider = Decider(_read_bodies(bodies, fingerprint), settings)
     with path.open("w") as file:
@@ -115,8 +117,7 @@ def _decide_people(
                 if twin is None:
                     line["reason"] = reason
                 else:
-                    name = PurePosixPath(person.image)
-                    name = name.with_name(f"{name.stem}_{severity.name}{row:06d}.jpg")
+                    name = twin_name(person, row, SEVERITY_ORDER[severity.name], ids)
                     line |= {
                         "id": f"{severity.name}/{name.with_suffix('')}",
                         "file": str(name),
@@ -127,6 +128,18 @@ def _decide_people(
                     }
                 file.write(json.dumps(line) + "\n")
     return Outcome()
+
+
+def twin_name(person: Person, row: int, severity: int, ids: MadeIds) -> PurePosixPath:
+    """`dir/name.jpg`, row 12, the first severity: `dir/name_1_000012.jpg`; made of the id where the source's name is.
+
+    Where the source's name parses as a number, so does this one.
+    """
+    pure = PurePosixPath(person.image)
+    own = named_after(ids.of(row, severity), person.image, person.record.get("image_id"))
+    if own is not None:
+        return PurePosixPath(own).with_suffix(".jpg")
+    return pure.with_name(f"{pure.stem.rstrip()}_{severity + 1}_{row:06d}.jpg")
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,7 @@ def command(
 
     \b
     Example:
-      noda-synth replay data/mpii_noda/manifest.jsonl --id 015601864_noda000004 \\
+      noda-synth replay data/mpii_noda/manifest.jsonl --id 015601864_000004 \\
         --images data/mpii/images --pool data/pool.h5 --out again.jpg
     """
     from noda_synth.render.replay import find_line, replay

@@ -72,7 +72,7 @@ def draw_image(settings: DemoSettings, number: int) -> DrawnImage:
     """Draw image `number`; it depends on nothing but the seed, the number and the size."""
     random = np.random.default_rng([settings.seed, number])
     size = one_of(random, SIZES) if settings.size is None else settings.size
-    name = f"demo_{number:05d}.jpg"
+    name = f"{number:05d}.jpg"
     scene = draw_scene(random, size)
     rendering = render(scene, random)
     quality = whole(random, 78, 96)

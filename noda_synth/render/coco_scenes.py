@@ -169,7 +169,10 @@ def _samples(
 
 
 def _numbered(shards: Sequence[Path], dataset: Dataset) -> Callable[[], Iterator[_Picture]]:
-    """A function that goes through all pictures with ids: the input's for what the input has, new ones above them."""
+    """A function that goes through all pictures with ids: the input's for what the input has, new ones above them.
+
+    Copies have theirs.
+    """
 
     def lines() -> Iterator[_Picture]:
         for shard in shards:
@@ -187,7 +190,8 @@ def _numbered(shards: Sequence[Path], dataset: Dataset) -> Callable[[], Iterator
         for picture in lines():
             image = picture["image"]
             given, own = image["id"], picture["copy"] is None and image["id"] is not None
-            image["id"] = images.keep(given) if own else images.new()
+            if picture["copy"] is None:
+                image["id"] = images.keep(given)
             if own and image["id"] != given:
                 image["noda"] = {**noda_extension(image), "id": given}
             for annotation in picture["annotations"]:
@@ -264,7 +268,7 @@ class _Scene:
         for spec in self._group.copies:
             annotations = list(self._on_copy(spec))
             yield {
-                "image": coco_image(spec.name, 0, self._size, {"noda": {"source": image.name}}),
+                "image": coco_image(spec.name, spec.image_id, self._size, {"noda": {"source": image.name}}),
                 "copy": spec.copy, "target": spec.row, "rows": self._rows(annotations), "annotations": annotations,
             }  # fmt: skip
 

@@ -7,9 +7,10 @@ is a folder with the copies under their final names and `lines.jsonl`, one line 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
+from noda_synth.formats.coco.ids import MadeIds, first_free, named_after
 from noda_synth.imaging.compositing import Overlay, paste
 from noda_synth.imaging.images import BGRImage, decode_checked, encode_png, image_path, read_checked
 from noda_synth.imaging.jpeg import encode_as
@@ -35,13 +37,14 @@ _SHARD_IMAGES = 8
 
 @dataclass(frozen=True)
 class CopySpec:
-    """A copy to be made: of which person, which placement, and its name."""
+    """A copy to be made: of which person, which placement, its name, and its id in COCO files."""
 
     row: int
     copy: int
     person: Person
     placement: Any
     name: str
+    image_id: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class PlannedCopies:
         self._permutation = np.argsort(numbers, kind="stable")
         self._numbers, self._starts = np.unique(numbers[self._permutation], return_index=True)
         self.images = len(self._numbers)
+        self._ids = _ids_of_copies(run.dataset, run.settings.copies)
 
     def __iter__(self) -> Iterator[CopySpec]:
         """In the order of the data set."""
@@ -101,23 +105,41 @@ class PlannedCopies:
     def _of(self, planned: Planned) -> Iterator[CopySpec]:
         person = self._dataset.persons[planned.row]
         for copy, placement in enumerate(planned.placements):
-            name = free_name(self._dataset, self._settings, planned.row, copy)
-            yield CopySpec(planned.row, copy, person, placement, name)
+            image_id = self._ids.of(planned.row, copy)
+            name = self._name(person, planned.row, copy, image_id)
+            yield CopySpec(planned.row, copy, person, placement, name, image_id)
+
+    def _name(self, person: Person, row: int, copy: int, image_id: int) -> str:
+        """Made of the id where the source's is, else `copy_name`; lengthened while an image of the data set has it."""
+        dataset, settings = self._dataset, self._settings
+        given = dataset.images[person.image].record.get("id") if dataset.source == "coco" else None
+        name = named_after(image_id, person.image, given)
+        if name is None:
+            name = copy_name(person.image, row, copy if settings.copies > 1 else None, settings.format)
+        else:
+            name = str(PurePosixPath(name).with_suffix(f".{settings.format}"))
+        while dataset.names_image(name):
+            name = copy_name(name, row, None, settings.format)
+        return name
 
 
-def free_name(dataset: Dataset, settings: RenderSettings, row: int, copy: int) -> str:
-    """The name of a copy of the person in a row: `copy_name`, lengthened while an image of the data set has it."""
-    name = copy_name(dataset.persons[row].image, row, copy if settings.copies > 1 else None, settings.format)
-    while dataset.names_image(name):
-        name = copy_name(name, row, None, settings.format)
-    return name
+def _ids_of_copies(dataset: Dataset, copies: int) -> MadeIds:
+    """Above those of the input, and above those that its images get where they have none that can be kept."""
+    given: Iterable[Any] = ()
+    if dataset.source == "coco":
+        own = (image.record.get("id") for image in dataset.images.values())
+        given = chain(own, (person.record.get("image_id") for person in dataset.valid))
+    return MadeIds.above(first_free(given) + len(dataset.images), len(dataset.persons), copies)
 
 
 def copy_name(image: str, row: int, copy: int | None, suffix: str) -> str:
-    """`dir/name.jpg`, row 12, second copy: `dir/name_noda000012_2.jpg`."""
+    """`dir/name.jpg`, row 12, second copy: `dir/name_000012_2.jpg`.
+
+    Where the name parses as a number, so does the copy's: MMPose takes names for numbers, and int() reads `1_000012`.
+    """
     pure = PurePosixPath(image)
     number = "" if copy is None else f"_{copy + 1}"
-    return str(pure.with_name(f"{pure.stem}_noda{row:06d}{number}.{suffix}"))
+    return str(pure.with_name(f"{pure.stem.rstrip()}_{row:06d}{number}.{suffix}"))
 
 
 def compose(picture: BGRImage, method: Method[Any, Any], placement: Any) -> Overlay | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 _BEYOND = 1 << 62
@@ -32,6 +34,41 @@ class Numbering:
         """An id that no entry of the input has."""
         self._next += 1
         return self._next - 1
+
+
+@dataclass(frozen=True)
+class MadeIds:
+    """Ids of images that are made of people: `first` is that of the first person's first one, `step` that between two
+    of one person."""
+
+    first: int
+    step: int
+
+    @classmethod
+    def above(cls, taken: int, people: int, made: int) -> MadeIds:
+        """Ids that are at least `taken`, for so many images `made` of each of the people: as round as there is room,
+        so that they stay as they are when an image comes in."""
+        step = int(10 ** len(str(max(taken, people))))
+        return cls(step, step) if step * (made + 1) < _BEYOND else cls(taken, people)
+
+    def of(self, row: int, made: int) -> int:
+        """The id of an image by its person's row and its number, both from 0."""
+        return self.first + made * self.step + row
+
+
+def named_after(new: int, name: str, image_id: Any) -> str | None:
+    """`dir/000000000139.jpg` of image 139: `dir/000000000007.jpg` for 7; None where a name does not end in its id.
+
+    HRNet's code and others of that line open `'%012d.jpg' % id` (of 2014 with a prefix) and do not look at names.
+    """
+    pure = PurePosixPath(name)
+    own = f"{int(image_id):012d}" if can_be_kept(image_id, 0) else None
+    if own is None or not pure.stem.endswith(own):
+        return None
+    before = pure.stem.removesuffix(own)
+    if before[-1:].isdigit():
+        return None
+    return str(pure.with_stem(f"{before}{new:012d}"))
 
 
 def first_free(ids: Iterable[Any]) -> int:

@@ -52,6 +52,7 @@ def coco_annotation(
     """The annotation of a person.
 
     v is 0 unlabelled, 1 occluded, 2 visible or unknown; `noda` tells the last two apart (see the module `coco`).
+    `segmentation` is there in any case, empty where no outline is known.
     The box is that of the input, else the joint box with a margin, cut at the frame: amodal, it does not shrink when
     the person is covered. A box of no size is none. All keys of a COCO input are kept. Of an MPII record, center and
     scale (in MPII's 1-based numbers) and all its other keys are kept under `noda.mpii`, the head box (0-based) under
@@ -82,7 +83,7 @@ def coco_annotation(
         "iscrowd": 0,
         "bbox": box,
         "area": rle_area(segmentation) if isinstance(segmentation, Mapping) else stated_area(source, box),
-        **({} if outline is None else {"segmentation": outline}),
+        "segmentation": outline or [],
         "num_keypoints": int(person.labelled.sum()),
         "keypoints": _keypoints(person, seen, source),
         **({"noda": noda} if noda else {}),
@@ -96,8 +97,11 @@ def write_coco(
     skeleton: Skeleton,
     header: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a COCO file; `header` is the rest of an input's file, whose categories are kept if it has any."""
-    top = {**(header or {})}
+    """Write a COCO file; `header` is the rest of an input's file, whose categories are kept if it has any.
+
+    `info` and `licenses` are there in any case: pycocotools 2.0.9 and 2.0.10 load no results without the first.
+    """
+    top = {"info": {}, "licenses": [], **(header or {})}
     top.setdefault("categories", [coco_category(skeleton)])
     head = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in top.items())
     lists = ['"images": '], list_pieces(images), [',\n"annotations": '], list_pieces(annotations)
