@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
+PEERS ?= .venv-peers
 JOBS ?=
 
 # Main job and training.
@@ -38,7 +39,7 @@ TABLE_OPTIONS = $(if $(SECTION),--section $(SECTION)) $(if $(DATA),--data $(DATA
 	$(if $(LANES),--lanes $(LANES)) $(if $(THREADS),--threads $(THREADS)) \
 	$(if $(MINUTES),--minutes $(MINUTES)) $(if $(STATUS),--status) $(if $(COLLECT),--collect)
 
-.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest test-lowest stress bench-masks bench-pool bench-render bench-realism bench-train \
+.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest test-lowest test-peers stress bench-masks bench-pool bench-render bench-realism bench-train \
 	bench-workers rehearsal fit-masks clean
 
 help:  ## List every target.
@@ -120,6 +121,17 @@ test-lowest: $(LOWEST)/.dev  ## Test noda-synth with the lowest versions that py
 	$(LOWEST)/bin/python -m pytest -m 'not slow' -p no:cacheprovider $(if $(CI),-n 2 -q) \
 		$(if $(ALL),tests --ignore=tests/train,$(foreach name,$(LOWEST_TESTS),tests/test_$(name).py))
 
+# In an environment of its own, of some GB: torch comes with what it needs on a GPU.
+$(PEERS)/.installed: tests/peers/requirements.txt tests/peers/requirements-alone.txt pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r tests/peers/requirements.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/peers/requirements-alone.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+test-peers: $(PEERS)/.installed  ## Test with MMPose, ultralytics and others that read what is written: docs/interop.md.
+	$(PEERS)/bin/python -m pytest -p no:cacheprovider -W default tests/peers tests/test_adapters.py
+
 stress: $(VENV)/.dev  ## The tests that take their time: kills at random moments, full disks, long fuzzing.
 	$(BIN)/python -m pytest -m slow
 
@@ -167,4 +179,4 @@ import-levels: $(VENV)/.core  ## The rooms of the packages, and which imports wh
 .PHONY: bench-methods bench-report gpu-report fuzz import-levels
 
 clean:  ## Remove the demo and everything that was installed.
-	rm -rf $(VENV) $(LOWEST) $(DEMO) demo build *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(PEERS) $(DEMO) demo build *.egg-info

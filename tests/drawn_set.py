@@ -99,11 +99,11 @@ def _draw_figure(
     return Figure(joints, tall, outline)
 
 
-def write_mpii(root: Path, images: int = 26, valid_images: int = 4, seed: int = 3) -> Path:
+def write_mpii(root: Path, images: int = 26, valid_images: int = 4, seed: int = 3, folders: bool = True) -> Path:
     """The set in MPII's layout: images/, annot/{train,valid}.json, annot/gt_valid.mat and the original .mat.
 
     Of every three training people one has joints that are known to be occluded, one is known to be visible
-    throughout, and one is unknown. Two images lie in a folder of their own.
+    throughout, and one is unknown. Two images lie in a folder of their own, unless `folders` is False.
     """
     rng = np.random.default_rng(seed)
     train: list[dict[str, Any]] = []
@@ -111,7 +111,7 @@ def write_mpii(root: Path, images: int = 26, valid_images: int = 4, seed: int = 
     release = []
     boxes, count = [], 0
     for number in range(images + valid_images):
-        name = f"day/{number:03d}.jpg" if number % 13 == 5 else f"{number:03d}.jpg"
+        name = f"day/{number:03d}.jpg" if folders and number % 13 == 5 else f"{number:03d}.jpg"
         picture, figures = draw_image(rng, people=1 + number % 2)
         _write(root / "images" / name, picture)
         rects = []

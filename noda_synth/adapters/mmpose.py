@@ -27,6 +27,8 @@ class Occlude:
         prob: share of the samples that is occluded.
         images: folder of the images that the pool was made from; with it nobody is pasted into their own image.
         variants: differently occluded versions that a sample can have.
+        first_pixel: coordinates of the centre of the top-left pixel: 1 with MMPose's MpiiDataset, which leaves MPII's
+            numbers as they are; 0 with its other datasets.
         settings: of `Occluder`: method, preset, skeleton, seed, ...
     """
 
@@ -36,15 +38,16 @@ class Occlude:
         prob: float = 0.5,
         images: str | None = None,
         variants: int = 1 << 31,
+        first_pixel: int = 0,
         **settings: Any,
     ) -> None:
         self.occluder = Occluder(pool, channels="bgr", **settings)
-        self.prob, self.images, self.variants = prob, images, variants
+        self.prob, self.images, self.variants, self.first_pixel = prob, images, variants, first_pixel
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         labelled = np.asarray(results["keypoints_visible"])
         labelled = (labelled[..., 0] if labelled.ndim == 3 else labelled) > 0
-        joints = np.where(labelled[..., None], results["keypoints"], np.nan)
+        joints = np.where(labelled[..., None], np.asarray(results["keypoints"]) - self.first_pixel, np.nan)
         covered = np.zeros(labelled.shape, np.bool_)
         if np.random.random() < self.prob:  # noqa: NPY002
             key = (str(results.get("id", results.get("img_id", ""))), int(np.random.randint(self.variants)))  # noqa: NPY002
