@@ -20,8 +20,8 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_atomically
+from noda_synth.imaging.encoding import SOURCE, encode_copy, format_of
 from noda_synth.imaging.images import MAX_PIXELS, decode_checked, image_path, read_checked, read_image
-from noda_synth.imaging.jpeg import SOURCE_QUALITY, encode_as
 from noda_synth.runs import jobs
 from noda_synth.runs.progress import Progress
 from noda_synth.runs.staging import Outcome, Staging
@@ -116,7 +116,7 @@ def _decide_people(
                     line["reason"] = reason
                 else:
                     name = PurePosixPath(person.image)
-                    name = name.with_name(f"{name.stem}_{severity.name}{row:06d}.jpg")
+                    name = name.with_name(f"{name.stem}_{severity.name}{row:06d}.{format_of(person.image)}")
                     line |= {
                         "id": f"{severity.name}/{name.with_suffix('')}",
                         "file": str(name),
@@ -176,7 +176,7 @@ def paint_all(
         outcomes = jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
     for shard in shards:
         folder = staging.data(shard.name)
-        for file in sorted(folder.rglob("*.jpg")):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             target = staging.result / file.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
@@ -201,5 +201,5 @@ def _paint_twins(
             continue
         file = path / spec.line["severity"] / "images" / spec.line["file"]
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encode_as(picture, data, SOURCE_QUALITY))
+        file.write_bytes(encode_copy(picture, data, file.suffix[1:], SOURCE))
     return Outcome(problems, counts={"mended": mended})

@@ -222,15 +222,6 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
-def encode_as(image: NDArray[np.uint8], suffix: str) -> bytes:
-    """Bytes of a BGR image in the format of a file name's suffix."""
-    if suffix.lower() == ".png":
-        return encode_png(image)
-    if suffix.lower() in (".jpg", ".jpeg"):
-        return encode_jpeg(image)
-    return cv2.imencode(suffix, image)[1].tobytes()
-
-
 def encode_mask(mask: NDArray[np.uint8], *, hard: bool) -> bytes:
     """PNG bytes of a mask; a hard one (only 0 and 255) takes one bit per pixel.
 

@@ -19,8 +19,8 @@ from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.imaging.compositing import Overlay, paste
-from noda_synth.imaging.images import BGRImage, decode_checked, encode_png, image_path, read_checked
-from noda_synth.imaging.jpeg import encode_as
+from noda_synth.imaging.encoding import SOURCE, encode_copy, format_of
+from noda_synth.imaging.images import BGRImage, decode_checked, image_path, is_turned, read_checked
 from noda_synth.methods import Recipe
 from noda_synth.methods.base import Method, Subject
 from noda_synth.render.plan import Plan, Planned
@@ -42,6 +42,11 @@ class CopySpec:
     person: Person
     placement: Any
     name: str
+
+    @property
+    def suffix(self) -> str:
+        """What it is written as: "jpg", "png" or "webp"."""
+        return PurePosixPath(self.name).suffix[1:]
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,11 @@ class PlannedCopies:
 
 def free_name(dataset: Dataset, settings: RenderSettings, row: int, copy: int) -> str:
     """The name of a copy of the person in a row: `copy_name`, lengthened while an image of the data set has it."""
-    name = copy_name(dataset.persons[row].image, row, copy if settings.copies > 1 else None, settings.format)
+    image = dataset.persons[row].image
+    suffix = format_of(image) if settings.format == SOURCE else settings.format
+    name = copy_name(image, row, copy if settings.copies > 1 else None, suffix)
     while dataset.names_image(name):
-        name = copy_name(name, row, None, settings.format)
+        name = copy_name(name, row, None, suffix)
     return name
 
 
@@ -126,11 +133,6 @@ def compose(picture: BGRImage, method: Method[Any, Any], placement: Any) -> Over
     if overlay is not None:
         paste(picture, method.colours(placement, overlay, picture), overlay.alpha, overlay.left, overlay.top)
     return overlay
-
-
-def encode(picture: BGRImage, source: bytes, suffix: str, quality: int | str) -> bytes:
-    """The file of a copy; `source` is the file that the picture was made of, whose quality "source" takes over."""
-    return encode_as(picture, source, quality) if suffix == "jpg" else encode_png(picture)
 
 
 def _manifest_line(
@@ -151,7 +153,7 @@ def _manifest_line(
         **({} if occluder is None else {"occluder": occluder}),
         "placement": asdict(spec.placement),
         **({} if smooth is None else {"smooth": smooth}),
-        "format": settings.format,
+        "format": spec.suffix,
         "quality": settings.quality,
     }
 
@@ -167,7 +169,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
             with clock.running("read"):
                 path_of_source = image_path(task.images, name)
                 source = read_checked(path_of_source, settings.max_pixels)
-                image = decode_checked(source, path_of_source)
+                image, turned = decode_checked(source, path_of_source), is_turned(path_of_source)
         except ItemError as error:
             problems += [Problem("render", spec.name, str(error)) for spec in group]
             continue
@@ -181,7 +183,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
                 problems.append(Problem("render", spec.name, str(error)))
                 continue
             with clock.running("encode"):
-                data = encode(picture, source, settings.format, settings.quality)
+                data = encode_copy(picture, source, spec.suffix, settings.quality, overlay, turned=turned)
             file = path / "images" / spec.name
             if not path.is_dir():  # gone with the staging folder, if this worker has outlived its run
                 raise FileNotFoundError(path)
