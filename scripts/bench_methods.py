@@ -17,9 +17,9 @@ import numpy as np
 
 from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout, read_dataset
-from noda_synth.imaging.images import image_path, image_size, read_image
+from noda_synth.imaging.images import encode_jpeg, image_path, image_size, read_image
 from noda_synth.methods import METHODS, Sources, method_class
-from noda_synth.render.occluded_copies import PlannedCopies, compose, encode
+from noda_synth.render.occluded_copies import PlannedCopies, compose
 from noda_synth.render.plan import draw_plan
 from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.runs.jobs import Execution
@@ -72,7 +72,7 @@ def measure(method: str, changes: list[str], data: Path, sources: Sources, numbe
         times.append(time.process_time())
         compose(image, kind, spec.placement)
         times.append(time.process_time())
-        encode(image, b"", "jpg", 95)
+        encode_jpeg(image, 95)
         times.append(time.process_time())
         rows.append(np.diff(times))
     read, draw, paste, write = 1000 * np.median(rows, axis=0)

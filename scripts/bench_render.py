@@ -26,13 +26,21 @@ import numpy as np
 from noda_synth import Occluder
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.imaging.compositing import Overlay, overlap
-from noda_synth.imaging.images import BGRImage, decode_checked, decode_image, image_path, read_checked, read_image
-from noda_synth.imaging.jpeg import SOURCE_QUALITY
+from noda_synth.imaging.encoding import EXACT, SOURCE, encode_copy
+from noda_synth.imaging.images import (
+    BGRImage,
+    decode_checked,
+    decode_image,
+    encode_jpeg,
+    image_path,
+    read_checked,
+    read_image,
+)
 from noda_synth.masks import LEVELS
 from noda_synth.methods import Sources
 from noda_synth.methods.placement_settings import PRESETS
 from noda_synth.pool.build import PoolSettings, build_pool
-from noda_synth.render.occluded_copies import PlannedCopies, compose, draw_copies, encode
+from noda_synth.render.occluded_copies import PlannedCopies, compose, draw_copies
 from noda_synth.render.plan import Plan, draw_plan
 from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.runs.jobs import Execution
@@ -44,7 +52,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--number", type=int, default=100, help="copies to render")
     parser.add_argument("--preset", choices=list(PRESETS), default="paper")
-    parser.add_argument("--quality", type=lambda text: text if text == SOURCE_QUALITY else int(text), default="source")
+    parser.add_argument("--quality", type=lambda text: text if text in (SOURCE, EXACT) else int(text), default="source")
     parser.add_argument("--api", action="store_true", help="time the Python API as well")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     arguments = parser.parse_args()
@@ -93,7 +101,7 @@ def measure(data: Path, number: int, folder: Path, preset: str, quality: int | s
         image = read_image(path)  # once unmeasured, so that both ways find the file in memory
         start = time.process_time()
         source = path.read_bytes()
-        encode(np.asarray(cv2.imdecode(np.frombuffer(source, np.uint8), cv2.IMREAD_COLOR)), source, "jpg", 95)
+        encode_jpeg(np.asarray(cv2.imdecode(np.frombuffer(source, np.uint8), cv2.IMREAD_COLOR)), 95)
         floor = time.process_time() - start
         times = [time.process_time()]
         source = read_checked(path)
@@ -101,7 +109,7 @@ def measure(data: Path, number: int, folder: Path, preset: str, quality: int | s
         times.append(time.process_time())
         overlay = compose(image, method, spec.placement)
         times.append(time.process_time())
-        copy = encode(image, source, "jpg", settings.quality)
+        copy = encode_copy(image, source, spec.suffix, settings.quality, overlay)
         times.append(time.process_time())
         rows.append([floor, times[3] - times[0], *np.diff(times)])
         kept.append(kept_outside(read_image(path), decode_image(copy, "copy"), overlay))

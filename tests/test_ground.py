@@ -234,6 +234,18 @@ def test_who_stands_on_no_ground_gets_the_ring_or_is_passed_over(pool: Pool) -> 
             assert placement.drop is None
 
 
+def test_nobody_stands_higher_than_who_has_no_ground(pool: Pool) -> None:
+    joints = person().joints.copy()
+    joints[MPII16.index["left_ankle"]] += (50, -60)
+    method = Noda(GROUND, Sources(pool=pool.path))
+    subject = method.subject(person(joints=joints), MPII16, SIZE)
+    placements = [method.draw(subject, np.random.default_rng(number))[0] for number in range(40)]
+    assert sum(placement is not None for placement in placements) > 20
+    for placement in filter(None, placements):
+        body = placement.to_picture(pool.joints[placement.body], pool.size[placement.body])
+        assert body[:, 1].max() >= joints[:, 1].max() - 1e-6
+
+
 def lines(out: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in (out / "manifest.jsonl").read_text().splitlines()]
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.formats.picture_sizes import as_annotated
-from noda_synth.imaging.images import UprightPath, encode_as, exif_orientation, image_size, read_image
+from noda_synth.imaging.images import UprightPath, encode_png, exif_orientation, image_size, read_image
 from tests.command import noda
 from tests.conftest import Made
 from tests.test_validate import findings
@@ -50,7 +50,7 @@ def test_all_eight_orientations_are_undone(tmp_path: Path, orientation: int) -> 
     assert image_size(path) == (64, 48) and exif_orientation(path) == orientation
     assert np.abs(read_image(path).astype(int) - upright).mean() < 5
     assert read_image(tmp_path / "a.jpg").shape == ((64, 48, 3) if orientation > 4 else (48, 64, 3))
-    (tmp_path / "b.png").write_bytes(encode_as(read_image(path), ".png"))
+    (tmp_path / "b.png").write_bytes(encode_png(read_image(path)))
     assert read_image(tmp_path / "b.png").shape == upright.shape
 
 

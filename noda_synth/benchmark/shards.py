@@ -23,7 +23,6 @@ from noda_synth.formats import Layout
 from noda_synth.formats.coco.ids import MadeIds, named_after
 from noda_synth.formats.files.atomic import write_atomically, write_item
 from noda_synth.imaging.images import MAX_PIXELS, decode_checked, image_path, read_checked, read_image
-from noda_synth.imaging.jpeg import SOURCE_QUALITY, encode_as
 from noda_synth.runs import jobs
 from noda_synth.runs.progress import Progress
 from noda_synth.runs.staging import Outcome, Staging
@@ -135,11 +134,11 @@ def twin_name(person: Person, row: int, severity: int, ids: MadeIds) -> PurePosi
 
     Where the source's name parses as a number, so does this one.
     """
-    pure = PurePosixPath(person.image)
+    pure, suffix = PurePosixPath(person.image), format_of(person.image)
     own = named_after(ids.of(row, severity), person.image, person.record.get("image_id"))
     if own is not None:
-        return PurePosixPath(own).with_suffix(".jpg")
-    return pure.with_name(f"{pure.stem.rstrip()}_{severity + 1}_{row:06d}.jpg")
+        return PurePosixPath(own).with_suffix(f".{suffix}")
+    return pure.with_name(f"{pure.stem.rstrip()}_{severity + 1}_{row:06d}.{suffix}")
 
 
 @lru_cache(maxsize=1)
@@ -189,7 +188,7 @@ def paint_all(
         outcomes = jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
     for shard in shards:
         folder = staging.data(shard.name)
-        for file in sorted(folder.rglob("*.jpg")):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             target = staging.result / file.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
@@ -210,8 +209,9 @@ def _paint_twins(
                 picture = decode_checked(data, path_of_valid)
                 source = read_image(image_path(images, spec.occluder.image), max_pixels)
                 points = paint_twin(picture, source, spec, skeleton)
-                encoded = encode_as(picture, data, SOURCE_QUALITY)
-            write_item(path / spec.line["severity"] / "images" / spec.line["file"], encoded)
+                file = path / spec.line["severity"] / "images" / spec.line["file"]
+                encoded = encode_copy(picture, data, file.suffix[1:], SOURCE)
+            write_item(file, encoded)
             mended += points
         except ItemError as error:
             problems.append(Problem("benchmark", spec.line["id"], str(error)))

@@ -55,12 +55,12 @@ class NumberRange(click.FloatRange):
 
 
 class Quality(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases of click alone
-    """The quality of JPEGs: a whole number from 1 to 100, or "source"."""
+    """The quality of JPEGs: a whole number from 1 to 100, "source" or "exact"."""
 
-    name = "1-100|source"
+    name = "1-100|source|exact"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        if value == "source":
+        if value in ("source", "exact"):
             return str(value)
         number: int = click.IntRange(1, 100).convert(value, param, ctx)
         return number

@@ -149,17 +149,18 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
 @click.option(
     "--format",
     "suffix",
-    type=click.Choice(["jpg", "png"]),
-    default="jpg",
+    type=click.Choice(["source", "jpg", "png"]),
+    default="source",
     show_default=True,
-    help="Format of the copies: JPEG, or exact pixels.",
+    help="Format of the copies: JPEG, exact pixels, or source: each what its source is.",
 )
 @click.option(
     "--quality",
     type=Quality(),
     default="source",
     show_default=True,
-    help="Of the JPEGs, 1 to 100; source: each as its source was encoded, so that nothing changes beside the body.",
+    help="Of the JPEGs, 1 to 100; source: each as its source was encoded, so that little changes beside the body; "
+    "exact: nothing does (needs pyjpegio).",
 )
 @originals_option("How the original images get beside the copies.")
 @click.option("--coco", is_flag=True, help="Write COCO files too: whole scenes, and one record per sample.")

@@ -129,7 +129,7 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> None:
     """Raises ItemError for a file that is no whole image by its header, or as a JPEG by its end. It is not decoded."""
     image_size(path, max_pixels)
-    with _of_item(path), path.open("rb") as stream:
+    with of_item(path), path.open("rb") as stream:
         is_jpeg = stream.read(len(_JPEG_START)) == _JPEG_START
         stream.seek(-len(_END_OF_IMAGE), io.SEEK_END)
         ends = stream.read() == _END_OF_IMAGE
@@ -220,15 +220,6 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """PNG bytes of a BGR or grey image, lightly compressed: masks shrink well anyway, photographs do not."""
     return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
-
-
-def encode_as(image: NDArray[np.uint8], suffix: str) -> bytes:
-    """Bytes of a BGR image in the format of a file name's suffix."""
-    if suffix.lower() == ".png":
-        return encode_png(image)
-    if suffix.lower() in (".jpg", ".jpeg"):
-        return encode_jpeg(image)
-    return cv2.imencode(suffix, image)[1].tobytes()
 
 
 def encode_mask(mask: NDArray[np.uint8], *, hard: bool) -> bytes:

@@ -28,6 +28,7 @@ from noda_synth.methods.placement import (
     Occluders,
     Placement,
     TargetPerson,
+    draw_placement,
     good_corners,
     overlay_alpha,
     overlay_size,
@@ -132,7 +133,7 @@ class GroundBodies:
         whole = (least >= _MIN_LIMB) & (mean >= _MEAN_LIMB) & (pool.piece(level) >= _ONE_PIECE)
         whole &= labelled >= _LABELLED
         self.rows = occluders.rows[whole[occluders.rows]]
-        self.stances, self.tones = pool.stances()[self.rows], pool.tones()[self.rows]
+        self.stances, self.tones = occluders.stances[self.rows], pool.tones()[self.rows]
         # Riders have the legs of somebody who crouches; without what they sit on, they would stand in the air.
         self.upright = standing(self.stances) & (self.stances[:, 4] > _WHOLE_LEGS)
         self.coloured = self.tones[:, 3] >= GREY_CHROMA
@@ -191,6 +192,26 @@ def draw_on_ground(
                     placed = replace(found, level=level, rescale=jitter, ground=target.ground, drop=drop)
                     return target.shown(placed), ""
     return None, f"no placement on the ground in {settings.tries} tries"
+
+
+def draw_without_ground(
+    target: GroundTarget,
+    occluders: Occluders,
+    settings: PlacementSettings,
+    rng: np.random.Generator,
+    spent: Collection[int] = (),
+) -> tuple[Placement | None, str]:
+    """A placement in the ring for who stands on no ground, or None and the reason.
+
+    Riders, climbers and who jumps are above the ground; so whoever is before them has the feet below theirs.
+    """
+    stances = occluders.stances
+
+    def ceiling(row: int, factor: float) -> float:
+        return target.line - ((_line(stances[row]) + 0.5) * factor - 0.5)
+
+    placement, reason = draw_placement(target, occluders, settings, rng, spent, ceiling)
+    return (None if placement is None else target.shown(replace(placement, ground="none"))), reason
 
 
 def _line(stance: NDArray[np.float64]) -> float:

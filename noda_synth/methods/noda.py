@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +17,7 @@ from noda_synth.imaging.compositing import Overlay, fused_colours, resize_crop
 from noda_synth.imaging.images import BGRImage
 from noda_synth.imaging.tone import tone
 from noda_synth.methods.bodies import BodyMethod
-from noda_synth.methods.ground import GroundBodies, GroundTarget, draw_on_ground
+from noda_synth.methods.ground import GroundBodies, GroundTarget, draw_on_ground, draw_without_ground
 from noda_synth.methods.placement import Occluders, Placement, TargetPerson, draw_placement, overlay_alpha
 from noda_synth.methods.placement_settings import PlacementSettings
 
@@ -80,8 +79,7 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
             return draw_on_ground(subject, self.occluders, self.bodies, self.settings, rng, spent)
         if self.settings.no_ground == "skip":
             return None, "stands on no ground"
-        placement, reason = draw_placement(subject, self.occluders, self.settings, rng, spent)
-        return (None if placement is None else subject.shown(replace(placement, ground="none"))), reason
+        return draw_without_ground(subject, self.occluders, self.settings, rng, spent)
 
     def overlay(self, placement: Placement) -> Overlay:
         size = (placement.width, placement.height)

@@ -5,8 +5,9 @@ Rules are checked on masks alone, for many candidates at once, before any pixel 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -185,6 +186,11 @@ class Occluders:
         self._with_scale = _Ranking.of(scale, self.rows[scaled[self.rows]])
         self._without_scale = _Ranking.of(diagonal, self.rows[~scaled[self.rows]])
 
+    @cached_property
+    def stances(self) -> NDArray[np.float64]:
+        """(N, 8) float64: how all bodies of the pool stand, in pixels of their crops, see `noda_synth.data.stance`."""
+        return self.pool.stances()
+
     def draw(
         self,
         target: TargetPerson,
@@ -224,17 +230,22 @@ def _best(quality: NDArray[np.float64], share: float) -> NDArray[np.intp]:
     return np.sort(np.argsort(-quality, kind="stable")[:count])
 
 
+Ceiling = Callable[[int, float], float]
+"""From a body's row and the overlay's pixels per pixel of its crop: the least y of the overlay's top."""
+
+
 def draw_placement(
     target: TargetPerson,
     occluders: Occluders,
     settings: PlacementSettings,
     rng: np.random.Generator,
     spent: Collection[int] = (),
+    ceiling: Ceiling | None = None,
 ) -> tuple[Placement | None, str]:
     """A placement that keeps the rules, or None and the reason.
 
     The body and its rescaling are drawn first, then a number of positions for it, of which the first good one is taken;
-    with none, another body is drawn, until the tries are used up.
+    with none, another body is drawn, until the tries are used up. With `ceiling` the overlay's corner lies no higher.
     """
     pool = occluders.pool
     reason = "no body of the pool is large enough"
@@ -256,6 +267,8 @@ def draw_placement(
         own_center = ((pool.box[row, :2] + pool.box[row, 2:]) / 2 + 0.5) * factor - 0.5
         corners = np.floor(target.center + radius[:, None] * direction - own_center + 0.5).astype(np.int64)
         good = good_corners(target, alpha, corners[:, :1], corners[:, 1:], settings)
+        if ceiling is not None:
+            good &= corners[:, 1] >= ceiling(row, factor[1])
         if good.any():
             first = int(np.argmax(good))
             left, top = (int(value) for value in corners[first])

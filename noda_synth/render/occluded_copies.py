@@ -22,8 +22,8 @@ from noda_synth.errors import ItemError, Problem, of_item
 from noda_synth.formats.coco.ids import MadeIds, first_free, named_after
 from noda_synth.formats.files.atomic import write_item
 from noda_synth.imaging.compositing import Overlay, paste
-from noda_synth.imaging.images import BGRImage, decode_checked, encode_png, image_path, read_checked
-from noda_synth.imaging.jpeg import encode_as
+from noda_synth.imaging.encoding import SOURCE, encode_copy, format_of
+from noda_synth.imaging.images import BGRImage, decode_checked, image_path, is_turned, read_checked
 from noda_synth.methods import Recipe
 from noda_synth.methods.base import Method, Subject
 from noda_synth.render.plan import Plan, Planned
@@ -46,6 +46,11 @@ class CopySpec:
     placement: Any
     name: str
     image_id: int
+
+    @property
+    def suffix(self) -> str:
+        """What it is written as: "jpg", "png" or "webp"."""
+        return PurePosixPath(self.name).suffix[1:]
 
 
 @dataclass(frozen=True)
@@ -113,14 +118,15 @@ class PlannedCopies:
     def _name(self, person: Person, row: int, copy: int, image_id: int) -> str:
         """Made of the id where the source's is, else `copy_name`; lengthened while an image of the data set has it."""
         dataset, settings = self._dataset, self._settings
+        suffix = format_of(person.image) if settings.format == SOURCE else settings.format
         given = dataset.images[person.image].record.get("id") if dataset.source == "coco" else None
         name = named_after(image_id, person.image, given)
         if name is None:
-            name = copy_name(person.image, row, copy if settings.copies > 1 else None, settings.format)
+            name = copy_name(person.image, row, copy if settings.copies > 1 else None, suffix)
         else:
-            name = str(PurePosixPath(name).with_suffix(f".{settings.format}"))
+            name = str(PurePosixPath(name).with_suffix(f".{suffix}"))
         while dataset.names_image(name):
-            name = copy_name(name, row, None, settings.format)
+            name = copy_name(name, row, None, suffix)
         return name
 
 
@@ -151,11 +157,6 @@ def compose(picture: BGRImage, method: Method[Any, Any], placement: Any) -> Over
     return overlay
 
 
-def encode(picture: BGRImage, source: bytes, suffix: str, quality: int | str) -> bytes:
-    """The file of a copy; `source` is the file that the picture was made of, whose quality "source" takes over."""
-    return encode_as(picture, source, quality) if suffix == "jpg" else encode_png(picture)
-
-
 def _manifest_line(
     spec: CopySpec, covered: Sequence[str], method: Method[Any, Any], settings: RenderSettings
 ) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def _manifest_line(
         **({} if occluder is None else {"occluder": occluder}),
         "placement": asdict(spec.placement),
         **({} if smooth is None else {"smooth": smooth}),
-        "format": settings.format,
+        "format": spec.suffix,
         "quality": settings.quality,
     }
 
@@ -190,7 +191,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
             with of_item(), clock.running("read"):
                 path_of_source = image_path(task.images, name)
                 source = read_checked(path_of_source, settings.max_pixels)
-                image = decode_checked(source, path_of_source)
+                image, turned = decode_checked(source, path_of_source), is_turned(path_of_source)
         except ItemError as error:
             problems += [Problem("render", spec.name, str(error)) for spec in group]
             continue
@@ -201,7 +202,7 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
                     picture = image if spec is group[-1] else image.copy()
                     overlay = compose(picture, method, spec.placement)
                 with of_item(), clock.running("encode"):
-                    data = encode(picture, source, settings.format, settings.quality)
+                    data = encode_copy(picture, source, spec.suffix, settings.quality, overlay, turned=turned)
                 if not path.is_dir():  # gone with the staging folder, if this worker has outlived its run
                     raise FileNotFoundError(path)
                 write_item(path / "images" / spec.name, data)

@@ -23,7 +23,8 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, mpii_record, write_validation
 from noda_synth.formats.files.atomic import write_bytes, write_json_lines, write_json_list
 from noda_synth.formats.files.links import put_file, same_content
-from noda_synth.imaging.images import check_file, encode_as, image_path, is_turned, read_image
+from noda_synth.imaging.encoding import SOURCE, encode_copy
+from noda_synth.imaging.images import check_file, decode_checked, image_path, is_turned, read_checked
 from noda_synth.render.plan import Plan
 from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.version import versions
@@ -120,7 +121,8 @@ def _write_upright(source: Path, target: Path) -> None:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write_bytes(target, encode_as(read_image(source), target.suffix))
+            data = read_checked(source)
+            write_bytes(target, encode_copy(decode_checked(data, source), data, target.suffix[1:], SOURCE))
         except ItemError:  # reported where the image is read
             put_file(source, target, target, "copy")
 

@@ -12,11 +12,12 @@ import cv2
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files.atomic import check_regular, parsed, write_bytes
 from noda_synth.imaging.compositing import Overlay
-from noda_synth.imaging.images import decode_checked, image_path, read_checked
+from noda_synth.imaging.encoding import encode_copy
+from noda_synth.imaging.images import decode_checked, image_path, is_turned, read_checked
 from noda_synth.methods import METHODS, Recipe, Sources, method_class
 from noda_synth.methods.base import Method
 from noda_synth.render.manifest import MANIFEST
-from noda_synth.render.occluded_copies import compose, encode
+from noda_synth.render.occluded_copies import compose
 from noda_synth.runs.ownership import check_apart
 
 
@@ -115,6 +116,6 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
         path = image_path(images, line["source"])
         source = read_checked(path)
         picture = decode_checked(source, path)
-        compose(picture, method, method.placement_of(line["placement"]))
-        data = encode(picture, source, line["format"], line["quality"])
+        overlay = compose(picture, method, method.placement_of(line["placement"]))
+        data = encode_copy(picture, source, line["format"], line["quality"], overlay, turned=is_turned(path))
     write_bytes(out, data)

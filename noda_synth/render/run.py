@@ -14,11 +14,13 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import write_json, write_problems
 from noda_synth.formats.missing import not_one_there
-from noda_synth.imaging.images import decode_checked, image_path, image_size, read_checked
+from noda_synth.imaging.encoding import EXACT, encode_copy
+from noda_synth.imaging.images import decode_checked, image_path, image_size, is_turned, read_checked
+from noda_synth.imaging.jpeg_blocks import check_exact
 from noda_synth.render import output
 from noda_synth.render.coco_scenes import write_scenes
 from noda_synth.render.manifest import MANIFEST
-from noda_synth.render.occluded_copies import draw_copies, encode
+from noda_synth.render.occluded_copies import PlannedCopies, draw_copies
 from noda_synth.render.plan import Plan, draw_plan
 from noda_synth.render.settings import RenderRun
 from noda_synth.render.unreadable import problems_of, unreadable_images
@@ -43,9 +45,12 @@ def render(run: RenderRun) -> RenderReport | None:
 
     Raises:
         NodaError: a source is missing or does not fit the data set; two images have one name; nobody can be covered;
-            another run writes the folder, or was begun there with other settings.
+            another run writes the folder, or was begun there with other settings; pyjpegio is missing that the quality
+            asks for.
     """
     start = time.perf_counter()
+    if run.settings.quality == EXACT:
+        check_exact()
     if run.settings.originals != "none":
         output.check_names(run.dataset, run.layout)
     staging = run.staging
@@ -101,15 +106,16 @@ def disk_needed(run: RenderRun, plan: Plan) -> int:
     """Bytes that the copies will take, from the pixels of all targets' images and a few of them encoded."""
     settings, pixels = run.settings, 0
     rates: list[float] = []
-    for planned in plan.chosen:
-        path = image_path(run.layout.images, run.dataset.persons[planned.row].image)
+    for spec in PlannedCopies(run, plan):
+        path = image_path(run.layout.images, spec.person.image)
         try:
             width, height = image_size(path, settings.max_pixels)
-            pixels += width * height * len(planned.placements)
+            pixels += width * height
             if len(rates) < 5:
                 source = read_checked(path, settings.max_pixels)
-                picture = decode_checked(source, path)
-                rates.append(len(encode(picture, source, settings.format, settings.quality)) / (width * height))
+                picture, turned = decode_checked(source, path), is_turned(path)
+                data = encode_copy(picture, source, spec.suffix, settings.quality, turned=turned)
+                rates.append(len(data) / (width * height))
         except ItemError:
             continue
     return round(pixels * sum(rates) / max(1, len(rates)))

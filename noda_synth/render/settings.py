@@ -11,8 +11,8 @@ from typing import Any
 from noda_synth.data.dataset import Dataset
 from noda_synth.errors import NodaError
 from noda_synth.formats import Layout
+from noda_synth.imaging.encoding import SOURCE
 from noda_synth.imaging.images import MAX_PIXELS
-from noda_synth.imaging.jpeg import SOURCE_QUALITY
 from noda_synth.methods import Recipe, Sources, method_class
 from noda_synth.methods.placement_settings import PlacementSettings
 from noda_synth.runs.jobs import ONE_WORKER, Execution
@@ -30,8 +30,9 @@ class RenderSettings:
         placement: the method's own settings; for noda the overlay strategy.
         copies: differently occluded copies of each chosen person.
         append: add the copies to the training list instead of putting them in the originals' place.
-        format: "jpg" or "png".
-        quality: of the JPEGs, 1..100, or "source" for that of each picture's source.
+        format: "jpg", "png", or "source" for that of each picture's source.
+        quality: of the JPEGs, 1..100, "source" for that of each picture's source, or "exact", which keeps the source's
+            coefficients too, wherever nothing is pasted.
         originals: "symlink", "hardlink", "copy" or "none".
         coco: write COCO files too.
         yolo: write labels of YOLO-pose too, made of the COCO files.
@@ -45,8 +46,8 @@ class RenderSettings:
     placement: Any = field(default_factory=PlacementSettings)
     copies: int = 1
     append: bool = False
-    format: str = "jpg"
-    quality: int | str = SOURCE_QUALITY
+    format: str = SOURCE
+    quality: int | str = SOURCE
     originals: str = "symlink"
     coco: bool = False
     yolo: bool = False

@@ -31,7 +31,7 @@ class RenderOptions(DataOptions, total=False):
     copies: int
     append: bool
     format: str
-    quality: int
+    quality: int | str
     originals: str
     coco: bool
     limit: int | None
@@ -94,9 +94,9 @@ def _checked(settings: RenderSettings) -> RenderSettings:
     try:
         within("ratio", settings.ratio, 0, 1)
         within("copies", settings.copies, 1, math.inf)
-        if settings.quality != "source":
+        if settings.quality not in ("source", "exact"):
             within("quality", int(settings.quality), 1, 100)
-        one_of("format", settings.format, ("jpg", "png"))
+        one_of("format", settings.format, ("source", "jpg", "png"))
         one_of("originals", settings.originals, ORIGINALS)
     except ValueError as error:
         raise NodaError(f"render: {error}") from error
