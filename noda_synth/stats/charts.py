@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from noda_synth.data.dataset import Dataset
 from noda_synth.data.joint_counts import States, by_kind, kinds, total
 from noda_synth.figures import charts
 from noda_synth.figures.charts import BarGroup, Heading
 from noda_synth.figures.style import BLUE, GREEN, GREY, ORANGE, PALE, WIDTH, drawable, encode, house_style
 from noda_synth.stats.renders import REACH, Renders, covered_histogram, heat, sectors, sizes
 from noda_synth.stats.scores import Scores
-from noda_synth.stats.summary import Summary
+from noda_synth.stats.summary import Summary, count_joints
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +34,14 @@ def draw_all(summary: Summary, file_format: str = "png") -> dict[str, bytes]:
 def draw_joints(summary: Summary, file_format: str) -> bytes:
     """The figure of the joints alone, as the paper's Fig. 1."""
     return encode(_joints(summary), file_format)
+
+
+@house_style()
+def draw_joints_of(folder: Path, dataset: Dataset) -> dict[str, bytes]:
+    """The figures of a rendered set's joints before and after, as SVG by what they show."""
+    summary = count_joints(folder, dataset)
+    figures = {"Labelled joints by kind": _joints(summary), "Share of the joints that is occluded": _occluded(summary)}
+    return {name: encode(figure, "svg") for name, figure in figures.items() if figure}
 
 
 def _joints(summary: Summary) -> Figure:
