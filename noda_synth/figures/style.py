@@ -70,6 +70,7 @@ def house_style() -> Iterator[None]:
         "axes.grid": True,
         "grid.color": FAINT,
         "xtick.major.size": 0,
+        "xtick.major.pad": 6,  # in the corner the axes' first numbers would touch
         "ytick.major.size": 0,
         "figure.dpi": DPI,
         "savefig.dpi": DPI,

@@ -63,11 +63,12 @@ def _joints(summary: Summary) -> Figure:
     order = f"upper bar: {names[0]}, lower bar: {names[1]}; " if len(names) > 1 else ""
     heading = Heading("Labelled joints by kind", f"{order}left and right together, {n}", "labelled joints", states)
     figure = _figure(charts.bars_height(len(shown), 2))
-    columns = 2 if summary.scores else 1
+    scores = summary.scores if summary.scores and _any_known(summary.scores.all) else None
+    columns = 2 if scores else 1
     (axes, *beside) = figure.subplots(1, columns, sharey=True, squeeze=False, width_ratios=(5, 3)[:columns])[0]
     charts.bars(axes, groups, [list(states.values())] * len(names), heading)
-    if summary.scores:
-        _accuracy(beside[0], summary.scores, shown)
+    if scores:
+        _accuracy(beside[0], scores, shown)
     return figure
 
 
