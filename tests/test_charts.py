@@ -118,8 +118,10 @@ def touching(figure: Any) -> list[tuple[str, str]]:
     canvas.draw()
     texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
     boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in texts]
-    inside = [(text, box) for text, box in boxes if box.width and box.x1 < figure.bbox.x1 and box.y1 < figure.bbox.y1]
-    return [(a, b) for (a, one), (b, two) in itertools.combinations(inside, 2) if a != b and one.padded(1).overlaps(two)]
+    inside = [(text, box) for text, box in boxes if box.width and box.x1 < figure.bbox.x1]
+    return [
+        (a, b) for (a, one), (b, two) in itertools.combinations(inside, 2) if a != b and one.padded(1).overlaps(two)
+    ]
 
 
 def test_numbers_in_the_corner_of_the_axes_do_not_touch() -> None:
