@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -106,6 +107,30 @@ def test_the_heat_map_shows_the_fullest_cell_darkest_and_rows_from_the_top() -> 
     rows, columns = np.nonzero(dark)
     assert np.median(rows) < dark.shape[0] / 2
     assert np.median(columns) > dark.shape[1] / 2
+
+
+def touching(figure: Any) -> list[tuple[str, str]]:
+    """Pairs of texts on a figure, within it, that come nearer to one another than a pixel."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in texts]
+    inside = [(text, box) for text, box in boxes if box.width and box.x1 < figure.bbox.x1]
+    return [
+        (a, b) for (a, one), (b, two) in itertools.combinations(inside, 2) if a != b and one.padded(1).overlaps(two)
+    ]
+
+
+def test_numbers_in_the_corner_of_the_axes_do_not_touch() -> None:
+    figure, axes = figure_and_axes()
+    charts.heat_map(axes, np.ones((4, 4), np.int64), 2.0, Heading("t", "n", "x"), "renders")
+    assert touching(figure) == []
+    figure, axes = figure_and_axes()
+    charts.histogram(axes, [50, 80, 20], [0.0, 0.2, 0.4, 0.6], Heading("t", "n", "x"))
+    assert touching(figure) == []
 
 
 @pytest.mark.parametrize("counts", [[], [0], [1], [123456]])

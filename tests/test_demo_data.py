@@ -24,7 +24,7 @@ from noda_synth.demo.people.figure import Figure, draw_figure, posed_figure
 from noda_synth.demo.people.pose import BonePose, arm, mirrored
 from noda_synth.demo.people.poses import POSES
 from noda_synth.demo.places.props import Prop
-from noda_synth.demo.places.scenery import room
+from noda_synth.demo.places.scenery import park, room
 from noda_synth.demo.primitives.mesh import Mesh, box, loft
 from noda_synth.demo.rendering import render
 from noda_synth.demo.scene import Scene
@@ -86,6 +86,14 @@ def pixel(x: float, y: float) -> tuple[int, int]:
 def test_same_seed_same_bytes_whatever_the_number_of_workers(demo: Path, tmp_path: Path) -> None:
     make(tmp_path / "again", jobs=2)
     assert content(tmp_path / "again") == content(demo)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_hedge_has_a_round_top_and_no_holes(seed: int) -> None:
+    wall = park(np.random.default_rng(seed)).wall
+    steepness = np.abs(np.diff(wall.ridge)) * len(wall.ridge) / wall.size[0]
+    assert steepness.max() < 2
+    assert wall.ridge.max() - wall.ridge.min() < 1.5
 
 
 def test_an_image_depends_on_seed_and_number_alone() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from noda_synth.figures.contact_sheet import _font, _shortened, sheet
+from noda_synth.figures.style import GROUND
 from tests.command import done, refused
 from tests.conftest import Made
 from tests.rules import read
@@ -95,11 +96,19 @@ def test_a_sheet_of_renders_trusts_no_line(drawn: Made, rendered: Path, tmp_path
 
 
 def test_a_sheet_of_bodies_shows_crop_and_levels_side_by_side(drawn: Made, tmp_path: Path) -> None:
-    said = done("preview", drawn.pool, "--out", tmp_path / "sheet.png", "--number", 6, "--side", 64)
-    assert "6 bodies" in said
+    said = done("preview", drawn.pool, "--out", tmp_path / "sheet.png", "--number", 2, "--side", 100, "--columns", 1)
+    assert "2 bodies" in said
     sheet = read(tmp_path / "sheet.png")
-    assert sheet.shape[1] >= 3 * 5 * 64  # three columns of a crop and four levels
-    assert sheet.std() > 10
+    assert sheet.shape[0] == 20 + 2 * (100 + 20)  # headings, then bodies with their texts
+    assert sheet.shape[1] >= 5 * 45  # a crop and four levels
+    assert sheet[:20].min() < 100
+    assert sheet[120:140].min() < 100
+    assert (sheet == GROUND[::-1]).all(axis=2).mean() > 0.2
+
+
+@pytest.mark.parametrize("clothes", [250, 15])
+def test_white_and_black_clothes_stand_out_from_the_ground(clothes: int) -> None:
+    assert min(abs(tone - clothes) for tone in GROUND) > 60
 
 
 def test_a_sheet_of_renders_is_drawn_for_every_kind_of_set(
@@ -153,7 +162,7 @@ def test_labels_are_cut_between_words() -> None:
 
 def test_labels_have_their_letters_and_the_suffix_is_the_format(drawn: Made, tmp_path: Path) -> None:
     tile = np.full((20, 120, 3), 245, np.uint8)
-    accented, unknown = (sheet([tile], [label], 1)[20:] for label in ("é", "\ufffd"))
+    accented, unknown = (sheet([tile], [(label,)], ("",), 1)[40:] for label in ("é", "\ufffd"))
     assert not np.array_equal(accented, unknown) and accented.min() < 100
     done("preview", drawn.pool, "--out", tmp_path / "sheet.jpg", "--number", 1, "--side", 64)
     assert (tmp_path / "sheet.jpg").read_bytes().startswith(b"\xff\xd8")

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
+from noda_synth.report.tables import joints_table
+from noda_synth.report.write import side_for
 from tests.command import done, noda, refused
 from tests.conftest import Made
 from tests.rules import read
@@ -115,7 +117,8 @@ def test_the_page_is_one_file_that_asks_for_nothing(drawn: Made, rendered: Path,
     addresses = [
         value for _, attributes in page.elements for name, value in attributes.items() if name in ("src", "href")
     ]
-    assert addresses == ["#gallery-title"]
+    inside = [address for address in addresses if address and address.startswith(("#view=", "data:image/"))]
+    assert set(addresses) - set(inside) == {"#gallery-title"}
     assert "link" not in {tag for tag, _ in page.elements}
     policy = next(attributes["content"] for _, attributes in page.elements if "http-equiv" in attributes)
     assert policy is not None
@@ -129,7 +132,7 @@ def test_figures_settings_and_who_was_passed_over_are_told(drawn: Made, rendered
     counts, joints = content["counts"], content["joints"]
     assert f"{counts['covered_people']} of {counts['people']} people covered in {counts['copies']} images." in text
     for when in ("before", "after"):
-        assert f"{joints[when]['occluded']:,} ({100 * joints[when]['occluded_share']:.1f} %)" in text
+        assert f"{joints[when]['occluded']:,}{100 * joints[when]['occluded_share']:.1f}" in text
     assert content["settings"]["pool"] in text
     assert content["versions"]["opencv"] in text
     (rendered / "errors.jsonl").write_text(
@@ -144,6 +147,32 @@ def test_figures_settings_and_who_was_passed_over_are_told(drawn: Made, rendered
     assert "no limb joint left to cover1,234" in text
 
 
+def test_it_opens_with_pictures_charts_and_the_settings(drawn: Made, rendered: Path, tmp_path: Path) -> None:
+    page = report(drawn, rendered, tmp_path / "page.html")
+    pictures = [attributes for tag, attributes in page.elements if tag == "img"]
+    kinds = [(str(attributes["src"])[:16], attributes.get("alt")) for attributes in pictures]
+    assert kinds[:6] == [("data:image/webp;", "A person before and after")] * 6
+    assert kinds[6:] == [
+        ("data:image/svg+x", "Labelled joints by kind"), ("data:image/svg+x", "Share of the joints that is occluded"),
+    ]  # fmt: skip
+    content = json.loads((rendered / "report.json").read_text())
+    head = page.text[: page.text.index("Figures")]
+    for said in ("method noda", "mask posecut", "place ground", "seed 0", content["settings_hash"]):
+        assert said in head
+
+
+def test_where_nothing_was_known_before_no_share_is_given() -> None:
+    states = {"before": {"visible": 0, "occluded": 0, "unknown": 90}, "after": {"occluded": 9, "unknown": 81}}
+    text = joints_table({"joints": states})
+    occluded = text.split("occluded</th>")[1].split("</tr>")[0]
+    assert re.findall(r">([^<]*)</td>", occluded) == ["unknown", "", "9", "10.0"]
+
+
+@pytest.mark.parametrize(("renders", "side"), [(0, 480), (174, 480), (4000, 480), (11_000, 200), (10**6, 160)])
+def test_pictures_are_as_sharp_as_a_page_can_carry(renders: int, side: int) -> None:
+    assert side_for(renders) == side
+
+
 def test_names_from_the_data_stay_text(drawn: Made, rendered: Path, tmp_path: Path) -> None:
     plain = report(drawn, rendered, tmp_path / "plain.html")
     out = shutil.copytree(rendered, tmp_path / "set", symlinks=True)
@@ -156,7 +185,7 @@ def test_names_from_the_data_stay_text(drawn: Made, rendered: Path, tmp_path: Pa
     (out / "errors.jsonl").write_text(json.dumps({"item": HOSTILE, "reason": HOSTILE}) + "\n")
     page = report(drawn, out, tmp_path / "page.html")
     tags = {tag for tag, _ in page.elements}
-    assert tags == {tag for tag, _ in plain.elements} | {"p", "thead"}
+    assert tags == {tag for tag, _ in plain.elements} | {"thead"}
     assert page.ids == [f"{HOSTILE}{number}" for number in range(len(lines))]
     assert page.text.count("document.title='caught'") == 5
     names = [[tag for tag, _ in one.elements].count("script") for one in (page, plain)]

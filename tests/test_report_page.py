@@ -41,7 +41,7 @@ def shown(browser: Browser, drawn: Made, tmp_path_factory: pytest.TempPathFactor
 def page(browser: Browser, shown: tuple[str, list[dict[str, Any]]]) -> Iterator[Browser]:
     """The page just opened; in the end it has asked for nothing and complained of nothing."""
     browser.open(shown[0])
-    browser.until("!document.getElementById('gallery').textContent.includes('loading')")
+    show_gallery(browser)
     browser.requests.clear()
     browser.complaints.clear()
     yield browser
@@ -53,6 +53,12 @@ def page(browser: Browser, shown: tuple[str, list[dict[str, Any]]]) -> Iterator[
 @pytest.fixture
 def lines(shown: tuple[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return shown[1]
+
+
+def show_gallery(page: Browser) -> None:
+    page.js("document.getElementById('gallery-title').scrollIntoView()")
+    page.settle()
+    page.until("!document.getElementById('gallery').textContent.includes('loading')")
 
 
 def ids(page: Browser) -> list[str]:
@@ -108,7 +114,7 @@ def test_a_broken_picture_and_a_hostile_name_do_no_harm(page: Browser, lines: li
     assert page.js("document.title").endswith("noda-synth report")
     assert ids(page)[1] == lines[1]["id"]
     assert "lost.jpg" in page.js("document.querySelectorAll('#gallery li')[2].textContent")
-    assert page.js("document.querySelectorAll('img').length") == 0
+    assert page.js("[...document.querySelectorAll('img')].every(image => image.src.startsWith('data:image/'))")
 
 
 def test_filters_keep_what_they_say(page: Browser, lines: list[dict[str, Any]]) -> None:
@@ -171,12 +177,29 @@ def test_the_keyboard_goes_through_gallery_and_large_view(page: Browser, lines: 
     assert page.js("document.getElementById('large-title').textContent") == names[3]
     assert page.js("document.querySelectorAll('#large-pictures image').length") == 2
     assert lines[3]["occluder"]["person"] in page.js("document.getElementById('large-facts').textContent")
-    page.press("m")
     assert page.js("document.body.classList.contains('no-mask')")
+    page.press("m")
+    assert not page.js("document.body.classList.contains('no-mask')")
+    outline = "getComputedStyle(document.querySelector('#large-pictures .mask'))"
+    assert page.js(f"[{outline}.fill, {outline}.display]") == ["none", "inline"]
+    assert page.js("location.hash.includes('mask=on')")
     page.press("m", "Escape")
     assert not page.js("document.getElementById('large').open")
     assert focused(page) == names[3]
     assert page.js("document.querySelectorAll('#gallery [tabindex=\"0\"]').length") == 1
+
+
+def test_a_first_picture_opens_its_render_large(page: Browser, lines: list[dict[str, Any]]) -> None:
+    assert page.js("document.querySelector('.first').getBoundingClientRect().top + window.scrollY") < 300
+    images = "[...document.querySelectorAll('img')]"
+    assert page.js(f"Promise.all({images}.map(image => image.decode().then(() => image.naturalWidth > 100)))") == 8 * [
+        True
+    ]
+    page.js("document.querySelector('.first a').click()")
+    page.until("document.getElementById('large').open")
+    assert page.js("document.getElementById('large-title').textContent") in {line["id"] for line in lines}
+    file = page.js("document.querySelector('#large-facts a').getAttribute('href')")
+    assert file in {f"images/{line['file']}" for line in lines}
 
 
 def test_the_address_holds_what_is_shown(
@@ -194,6 +217,7 @@ def test_the_address_holds_what_is_shown(
     assert page.js("document.body.classList.contains('no-joints')")
     assert page.js("document.querySelector('[name=kind][value=ankle]').checked")
     page.press("Escape")
+    show_gallery(page)
     assert ids(page)[:3] == before[0][:3]
     page.requests.clear()  # of the page that was opened again
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import pytest
 from noda_synth.errors import NodaError
 from noda_train import settings as config
 from noda_train.metrics import paired, pck
-from noda_train.metrics.truth import SUBSETS, Truth, mpii_truth
+from noda_train.metrics.tables import sure
+from noda_train.metrics.truth import FURTHER, SUBSETS, Truth, mpii_truth
 from noda_train.tables import scores, text, workers
 from noda_train.tables import spec as specs
 from noda_train.tables.picture import draw_table
@@ -444,11 +446,30 @@ def test_markdown_csv_and_picture_say_the_same() -> None:
     assert "| ours | 88.5 ± 0.2; +0.0 [-1.3, +0.7] |" in page
     lines = text.as_csv(spec, found).splitlines()
     assert len(lines) == 1 + 2 * 3 * 8 and all("QUICK" in line for line in lines[1:])
-    assert lines[-3] == 't,QUICK,ours,base,mean,all,1,88.5000,0.2500,-0.0400,-1.2600,0.7000,"89.3(+0.8) (+0.7, +1.1)"'
+    assert (
+        lines[-3]
+        == 't,QUICK,ours,base,mean,all,1,88.5000,0.2500,-0.0400,-1.2600,0.7000,1.4000,"89.3(+0.8) (+0.7, +1.1)",'
+    )
     drawn = draw_table(spec, found, "svg").decode()
     cells = ("base", "✓", "88.5 ± 0.2", "(88.5, n/a)", "[-1.3, +0.7]", "96.4 (96.8, 0)")
     assert [cell for cell in cells if f"<!-- {cell} -->" not in drawn] == []
     assert draw_table(spec, found).startswith(b"\x89PNG") and draw_table(spec, found) == draw_table(spec, found)
+
+
+def test_intervals_without_0_are_marked_and_test_sets_stand_in_the_csv() -> None:
+    spec, found = a_table()
+    base, ours = found.rows
+    cells = [(subset, "mean") for subset in (*SUBSETS, *FURTHER)]
+    better = replace(
+        ours, values=dict.fromkeys(cells, MeanScore(50, 1)), differences=dict.fromkeys(cells, Difference(2, 0.4, 3))
+    )
+    found = replace(found, rows=(base, better), tests={"coco: PCK@0.1, 9 persons": (base, better)})
+    page = text.markdown(spec, found)
+    assert "50.0 ± 1.0; +2.0 [+0.4, +3.0]* |" in page and "occluded by a person" in page
+    lines = [line for line in text.as_csv(spec, found).splitlines() if line.endswith(',"coco: PCK@0.1, 9 persons"')]
+    assert len(lines) == 2 * 7
+    assert "t,QUICK,ours,base,mean,occluded_by_person,1,50.0000,1.0000,2.0000,0.4000,3.0000,1.8571,," in lines[-2]
+    assert [sure(*ends) for ends in ((0.1, 2), (-2, -0.1), (-1, 1), (0, 1), (None, None))] == ["*", "*", "", "", ""]
 
 
 # Two stages, lanes, further test sets

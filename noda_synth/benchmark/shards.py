@@ -22,6 +22,7 @@ from noda_synth.errors import ItemError, Problem, of_item
 from noda_synth.formats import Layout
 from noda_synth.formats.coco.ids import MadeIds, named_after
 from noda_synth.formats.files.atomic import write_atomically, write_item
+from noda_synth.imaging.encoding import SOURCE, encode_copy, format_of
 from noda_synth.imaging.images import MAX_PIXELS, decode_checked, image_path, read_checked, read_image
 from noda_synth.runs import jobs
 from noda_synth.runs.progress import Progress

@@ -14,8 +14,8 @@ from noda_synth.cli.options import path_option, seed_option
 @click.argument("source", type=click.Path(path_type=Path))
 @path_option("--out", required=True, help="The sheet to write: .png or .jpg.")
 @click.option("--number", type=click.IntRange(1), default=24, show_default=True, help="How many bodies or renders.")
-@click.option("--side", type=click.IntRange(32, 2048), default=220, show_default=True, help="Pixels per picture.")
-@click.option("--columns", type=click.IntRange(1), help="Columns.  [default: 3 for a pool, 2 for a data set]")
+@click.option("--side", type=click.IntRange(32, 2048), default=260, show_default=True, help="Height of a picture.")
+@click.option("--columns", type=click.IntRange(1), help="Columns.  [default: of a pool what fits, of a data set 2]")
 @click.option("--id", "wanted", multiple=True, help="Show these: person ids of a pool, ids or files of a manifest.")
 @seed_option
 @exits
@@ -25,9 +25,9 @@ def command(
     """Draw a contact sheet of SOURCE, a pool or a rendered data set.
 
     \b
-    Of a pool: crop and mask levels side by side. Of a data set: people before and after, with
-    skeletons: green dots, red crosses for joints that are covered, blue rings for
-    joints that were occluded before.
+    Of a pool: joints and mask levels side by side, with the quality Q of each mask. Of a data set:
+    people before and after, with skeletons: green dots, red crosses for joints that are covered,
+    blue rings for joints that were occluded before.
 
     \b
     Examples:

@@ -23,7 +23,7 @@ from noda_synth.cli.options import (
 @objects_options
 @path_option("--images", help="The original images, if OUT has none of them (`--originals none`).")
 @click.option("--number", type=click.IntRange(1), help="Show so many renders, drawn at random.  [default: all]")
-@click.option("--side", type=click.IntRange(48, 1024), default=160, show_default=True, help="Pixels per picture.")
+@click.option("--side", type=click.IntRange(48, 1024), help="Pixels per picture.  [default: 480, of many less]")
 @seed_option
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
 @click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
@@ -36,13 +36,13 @@ def command(
     objects: ObjectsOptions,
     images: Path | None,
     number: int | None,
-    side: int,
+    side: int | None,
     seed: int,
     jobs: int | None,
     verbose: bool,
     quiet: bool,
 ) -> None:
-    """Write one HTML page about OUT, a rendered data set: figures, who was left out, and all renders.
+    """Write one HTML page about OUT, a rendered data set: pictures, charts, who was left out, and all renders.
 
     \b
     The page has a gallery with filters (covered joints, quality of the mask, level, text) and is a
@@ -56,9 +56,10 @@ def command(
     """
     from noda_synth.report.write import ReportOptions, write_report
     from noda_synth.runs.ownership import list_also
+    from noda_synth.stats.charts import draw_joints_of
 
     page = page or folder / "report.html"
-    options = ReportOptions(objects.sources(pool), images, number, seed, side)
+    options = ReportOptions(objects.sources(pool), images, number, seed, side, draw_joints_of)
     written = write_report(folder, page, options, workers=workers(jobs), quiet=quiet)
     list_also(folder, page)
     if not quiet:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,20 +16,24 @@ from PIL import Image, ImageDraw, ImageFont
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import inside, joint_box, usable_joints
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, NodaError, Problem, of_item
-from noda_synth.figures.style import drawable
+from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.figures.drawn import drawn
+from noda_synth.figures.levels import CAPTIONS, cut_out
+from noda_synth.figures.style import GROUND, drawable
 from noda_synth.formats.files.atomic import write_bytes
 from noda_synth.imaging.images import BGRImage, encode_jpeg, encode_png, image_path, is_there, read_image
 from noda_synth.pool.reader import Pool
 from noda_synth.render.manifest import CoveredPeople, manifest_lines
 from noda_synth.runs.staging import unfinished
 
-Drawing = TypeVar("Drawing")
-
 # A joint of a body lies within so many sides of its crop.
 _FAR = 100
 _PAPER = (245, 245, 245)
 _INK = (40, 40, 40)
+# Pixels: between the panels of a tile, and of a sheet of bodies that is not told how many columns it has.
+_GAP, _WIDTH = 4, 1600
+# Width over height of a body's panels: the median body's, so that most stand as large as can be.
+_SLIM, _WIDE = 0.45, 1.0
 _ENCODERS = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg}
 # Blue-green-red; told apart by brightness and shape too, for those who cannot tell the colours apart.
 VISIBLE_COLOUR, COVERED_COLOUR, HIDDEN_COLOUR = (60, 200, 60), (40, 40, 230), (230, 160, 40)
@@ -45,8 +49,8 @@ def preview(
         source: a pool, or the folder of a written data set.
         out: the sheet: .png, .jpg or .jpeg.
         number: how many bodies or renders, drawn at random.
-        side: pixels of a picture.
-        columns: of the sheet.
+        side: pixels of a picture's height.
+        columns: of the sheet; None takes as many as a screen shows.
         wanted: ids to be shown instead of random ones.
         seed: of the draw.
 
@@ -58,35 +62,22 @@ def preview(
     rng = np.random.default_rng(seed)
     if source.is_dir():
         shown, problems = drawn(_render_tiles(source, number, side, wanted, rng), source)
+        heads = ["Before", "After", "Joints (red: covered)"]
         what, columns = f"{len(shown)} render{'s' * (len(shown) != 1)} of {source}", columns or 2
     elif not source.exists():
         raise NodaError(f"{source}: neither a pool nor a data set is there{unfinished(source)}")
     else:
         pool = Pool(source)
         rows = _choose(pool.persons, len(pool), number, wanted, rng, source)
-        shown, problems = drawn(((pool.persons[row], partial(_labelled_tile, pool, row, side)) for row in rows), source)
-        what, columns = f"{len(shown)} {'body' if len(shown) == 1 else 'bodies'} of {source}", columns or 3
-    tiles, labels = [tile for tile, _ in shown], [label for _, label in shown]
-    write_bytes(out, encoder(sheet(tiles, labels, min(columns, len(tiles)))))
+        aspect = float(np.median(pool.size[rows, 0] / pool.size[rows, 1]).clip(_SLIM, _WIDE))
+        box = (round(side * aspect), side)
+        shown, problems = drawn(((pool.persons[row], partial(_labelled_body, pool, row, box)) for row in rows), source)
+        heads = ["Joints", *(CAPTIONS.get(level, level) for level in pool.levels)]
+        what = f"{len(shown)} {'body' if len(shown) == 1 else 'bodies'} of {source}"
+        columns = columns or max(1, _WIDTH // shown[0][0].shape[1])
+    tiles, labels = [tile for tile, _ in shown], [texts for _, texts in shown]
+    write_bytes(out, encoder(sheet(tiles, labels, heads, min(columns, len(tiles)))))
     return what, problems
-
-
-def drawn(items: Iterable[tuple[str, Callable[[], Drawing]]], source: Path) -> tuple[list[Drawing], list[Problem]]:
-    """What can be drawn of items, which are a name and what draws it, and what cannot be.
-
-    Raises:
-        NodaError: nothing can.
-    """
-    shown, problems = list[Drawing](), list[Problem]()
-    for name, draw in items:
-        try:
-            with of_item():
-                shown.append(draw())
-        except (ItemError, NodaError) as error:
-            problems.append(Problem("draw", name, str(error)))
-    if not shown:
-        raise NodaError(f"{source}: {problems[0].item} cannot be shown, nor anything else: {problems[0].reason}")
-    return shown, problems
 
 
 def _choose(
@@ -108,7 +99,7 @@ def _choose(
 
 def _render_tiles(
     folder: Path, number: int, side: int, wanted: Sequence[str], rng: np.random.Generator
-) -> Iterator[tuple[str, Callable[[], tuple[BGRImage, str]]]]:
+) -> Iterator[tuple[str, Callable[[], tuple[BGRImage, tuple[str, ...]]]]]:
     """Ids of the renders, and what draws each, with its label."""
     lines, people = manifest_lines(folder), CoveredPeople(folder)
     by_file = {line["file"]: line["id"] for line in lines if line["file"] in wanted}
@@ -117,13 +108,15 @@ def _render_tiles(
         yield lines[row]["id"], partial(_labelled_render, folder / "images", lines[row], people, side)
 
 
-def _labelled_render(images: Path, line: Mapping[str, Any], people: CoveredPeople, side: int) -> tuple[BGRImage, str]:
+def _labelled_render(
+    images: Path, line: Mapping[str, Any], people: CoveredPeople, side: int
+) -> tuple[BGRImage, tuple[str, ...]]:
     try:
         person = people.of(line)
     except KeyError as error:
         raise ItemError(f"person {error} is not in the annotations") from error
     tile = render_tile(images, line, person, people.dataset, side)
-    return tile, f"{line['id']}  covered: {', '.join(line['covered']) or 'no joint'}"
+    return tile, (f"{line['id']}  covered: {', '.join(line['covered']) or 'no joint'}",)
 
 
 def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: Dataset, side: int) -> BGRImage:
@@ -143,9 +136,10 @@ def render_tile(images: Path, line: Mapping[str, Any], person: Person, dataset: 
     known, window = person_window(person, size)
     covered = skeleton.flags(line["covered"])
     shift = np.array([window[1].start, window[0].start])
-    joints = _fitted(person.joints - shift, after[window], side)
-    drawn = draw_joints(fit(after[window], side), joints, known, person.visible, skeleton, covered)
-    return np.hstack([fit(before[window], side), fit(after[window], side), drawn])
+    box = (side, side)
+    joints = _fitted(person.joints - shift, after[window], box)
+    drawn = draw_joints(fit(after[window], box), joints, known, person.visible, skeleton, covered)
+    return _side_by_side([fit(before[window], box), fit(after[window], box), drawn])
 
 
 def person_window(person: Person, size: tuple[int, int]) -> tuple[NDArray[np.bool_], tuple[slice, slice]]:
@@ -161,48 +155,52 @@ def person_window(person: Person, size: tuple[int, int]) -> tuple[NDArray[np.boo
     )
 
 
-def _labelled_tile(pool: Pool, row: int, side: int) -> tuple[BGRImage, str]:
-    return body_tile(pool, row, side), f"{pool.persons[row]}  {', '.join(('crop', *pool.levels))}"
+def _labelled_body(pool: Pool, row: int, box: tuple[int, int]) -> tuple[BGRImage, tuple[str, ...]]:
+    qualities = (f"Q {pool.quality(level)[row]:.2f}" for level in pool.levels)
+    return body_tile(pool, row, box), (pool.persons[row], *qualities)
 
 
-def body_tile(pool: Pool, row: int, side: int) -> BGRImage:
-    """The crop and its masks side by side, as in the paper's Fig. 3: one square of `side` pixels each.
+def body_tile(pool: Pool, row: int, box: tuple[int, int]) -> BGRImage:
+    """The crop and its masks side by side, as in the paper's Fig. 3: one panel of (width, height) pixels each.
 
     Raises:
         ItemError: a labelled joint lies nowhere near the crop.
     """
-    crop = pool.crop(row)
+    crop, ground = pool.crop(row), GROUND[::-1]
     if not (np.abs(pool.joints[row][pool.labelled[row]]) < _FAR * max(crop.shape)).all():  # nor is NaN
         raise ItemError("a labelled joint is NaN, infinite, or far from the crop; build the pool again")
-    joints = _fitted(pool.joints[row], crop, side)
-    pictures = [draw_joints(fit(crop, side), joints, pool.labelled[row], pool.visible[row], pool.skeleton)]
-    for level in pool.levels:
-        body = pool.mask(row, level) > 0
-        pictures.append(fit(np.where(body[..., None], crop, np.uint8(_PAPER[0])), side))
-    return np.hstack(pictures)
+    joints = _fitted(pool.joints[row], crop, box)
+    pictures = [draw_joints(fit(crop, box), joints, pool.labelled[row], pool.visible[row], pool.skeleton)]
+    pictures += [fit(cut_out(crop, pool.opacity(row, level), ground), box, ground) for level in pool.levels]
+    return _side_by_side(pictures)
 
 
-def fit(picture: BGRImage, side: int) -> BGRImage:
-    """A picture reduced or enlarged to fit a square of `side` pixels, in its middle, on paper white."""
-    size, left, top = fit_box(picture, side)
+def _side_by_side(pictures: Sequence[BGRImage]) -> BGRImage:
+    between = np.full((len(pictures[0]), _GAP, 3), _PAPER, np.uint8)
+    return np.hstack([strip for picture in pictures for strip in (picture, between)][:-1])
+
+
+def fit(picture: BGRImage, box: tuple[int, int], ground: tuple[int, int, int] = _PAPER) -> BGRImage:
+    """A picture reduced or enlarged to fit (width, height) pixels, in the middle, on a ground (BGR)."""
+    size, left, top = fit_box(picture, box)
     smaller = size[0] < picture.shape[1]
     resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    square = np.full((side, side, 3), _PAPER, np.uint8)
-    square[top : top + size[1], left : left + size[0]] = resized
-    return square
+    panel = np.full((box[1], box[0], 3), ground, np.uint8)
+    panel[top : top + size[1], left : left + size[0]] = resized
+    return panel
 
 
-def fit_box(picture: BGRImage, side: int) -> tuple[tuple[int, int], int, int]:
-    """Size (width, height), left and top that a picture gets in a square."""
+def fit_box(picture: BGRImage, box: tuple[int, int]) -> tuple[tuple[int, int], int, int]:
+    """Size (width, height), left and top that a picture gets in a box of (width, height) pixels."""
     height, width = picture.shape[:2]
-    factor = side / max(height, width)
+    factor = min(box[0] / width, box[1] / height)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return size, (side - size[0]) // 2, (side - size[1]) // 2
+    return size, (box[0] - size[0]) // 2, (box[1] - size[1]) // 2
 
 
-def _fitted(joints: NDArray[np.float64], picture: BGRImage, side: int) -> NDArray[np.float64]:
-    """Joints (J, 2) of a picture where `fit` puts them in the square."""
-    size, left, top = fit_box(picture, side)
+def _fitted(joints: NDArray[np.float64], picture: BGRImage, box: tuple[int, int]) -> NDArray[np.float64]:
+    """Joints (J, 2) of a picture where `fit` puts them."""
+    size, left, top = fit_box(picture, box)
     factor = np.array(size) / picture.shape[1::-1]
     return np.asarray((joints + 0.5) * factor - 0.5 + (left, top))
 
@@ -234,17 +232,26 @@ def draw_joints(
     return picture
 
 
-def sheet(tiles: Sequence[BGRImage], labels: Sequence[str], columns: int) -> BGRImage:
-    """Tiles of one size in rows, each with a line of text below."""
-    bar = 18
+def sheet(tiles: Sequence[BGRImage], labels: Sequence[Sequence[str]], heads: Sequence[str], columns: int) -> BGRImage:
+    """Tiles of one size in rows, each with texts evenly spread below, under a line of headings for their panels."""
+    bar, apart = 20, 16
     height, width = tiles[0].shape[:2]
-    page = Image.new("RGB", (columns * (width + 6), -(-len(tiles) // columns) * (height + bar)), _PAPER)
+    size = (columns * (width + apart) - apart, bar + -(-len(tiles) // columns) * (height + bar))
+    page = Image.new("RGB", size, _PAPER)
     pencil, font = ImageDraw.Draw(page), _font(12)
-    for number, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
-        left, top = (number % columns) * (width + 6), (number // columns) * (height + bar)
+
+    def write(texts: Sequence[str], left: int, top: int) -> None:
+        room = (width + _GAP) / len(texts)
+        for place, text in enumerate(texts):
+            line = _shortened(drawable(text), int(room) - 6, font)
+            pencil.text((left + 3 + round(place * room), top + 14), line, _INK, font, anchor="ls")
+
+    for column in range(columns):
+        write(heads, column * (width + apart), 0)
+    for number, (tile, texts) in enumerate(zip(tiles, labels, strict=True)):
+        left, top = (number % columns) * (width + apart), bar + (number // columns) * (height + bar)
         page.paste(Image.fromarray(np.ascontiguousarray(tile[:, :, ::-1])), (left, top))
-        text = _shortened(drawable(label), width - 6, font)
-        pencil.text((left + 3, top + height + 13), text, _INK, font, anchor="ls")
+        write(texts, left, top + height)
     return np.ascontiguousarray(np.asarray(page)[:, :, ::-1])
 
 

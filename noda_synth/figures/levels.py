@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.errors import NodaError, Problem
-from noda_synth.figures.contact_sheet import drawn
+from noda_synth.figures.drawn import drawn
 from noda_synth.figures.image_grid import GridLayout, image_grid
-from noda_synth.figures.style import encode, house_style
+from noda_synth.figures.style import GROUND, encode, house_style
 from noda_synth.pool.reader import Pool
 
 CAPTIONS = {"box": "Box", "cardboard": "Cardboard", "grabcut": "GrabCut", "posecut": "Posecut", "given": "Given"}
-# Grey enough for white clothes to stand out from it in print.
-_BACKGROUND = 232
 
 
 def levels_figure(
@@ -80,9 +78,10 @@ def _draw(levels: Sequence[str], bodies: Sequence[list[NDArray[np.uint8]]], side
 def _pictures(pool: Pool, row: int) -> list[NDArray[np.uint8]]:
     """The crop, and what each level leaves of it by its opacity: RGB uint8."""
     crop = np.ascontiguousarray(pool.crop(row)[:, :, ::-1])
-    return [crop, *(_cut_out(crop, pool.opacity(row, level)) for level in pool.levels)]
+    return [crop, *(cut_out(crop, pool.opacity(row, level), GROUND) for level in pool.levels)]
 
 
-def _cut_out(crop: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def cut_out(crop: NDArray[np.uint8], opacity: NDArray[np.uint8], ground: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """A crop (H, W, 3) on a ground, the colour in the crop's order, as an opacity (H, W) uint8 says."""
     share = opacity[..., None] / 255.0
-    return np.asarray(np.round(crop * share + _BACKGROUND * (1 - share)), np.uint8)
+    return np.asarray(np.round(crop * share + np.array(ground) * (1 - share)), np.uint8)

@@ -25,6 +25,9 @@ BLUE, ORANGE, GREY, GREEN, PALE = "#0072b2", "#e69f00", "#bebebe", "#009e73", "#
 """Of Okabe and Ito's colours, which people who cannot tell red from green can tell apart; grey is for the unknown."""
 RED, INK, FAINT, NOTE = "#d55e00", "#1e1e1e", "#d7d7d7", "#5f5f5f"
 
+GROUND = (154, 167, 180)
+"""RGB under people who are cut out: white clothes, black ones and skin all stand out from it."""
+
 TITLE, TEXT, SMALL = 10.5, 8.5, 7.5
 """Sizes of letters, points."""
 WIDTH = 7.5
@@ -67,6 +70,7 @@ def house_style() -> Iterator[None]:
         "axes.grid": True,
         "grid.color": FAINT,
         "xtick.major.size": 0,
+        "xtick.major.pad": 6,  # in the corner the axes' first numbers would touch
         "ytick.major.size": 0,
         "figure.dpi": DPI,
         "savefig.dpi": DPI,

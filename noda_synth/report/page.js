@@ -4,6 +4,7 @@
 (() => {
   const index = JSON.parse(document.getElementById("index").textContent);
   const COVERED = 3, HIDDEN = 2;
+  const LAYERS = { joints: true, mask: false }; // whether each is shown at first
   const AHEAD = 2; // rows above and below what is seen
   const GAP = 10, TILE = 300, KEPT_BLOCKS = 64;
   const $ = (id) => document.getElementById(id);
@@ -66,7 +67,7 @@
     const part = (x) => svg("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
       svg("svg", { width, height }, image(x))); // the inner one cuts the other half off
     const after = part(entry.before ? -width : 0);
-    if (entry.mask) after.append(svg("g", { class: "mask-layer" }, svg("path", { class: "mask", d: entry.mask, transform: "translate(.5 .5)" })));
+    if (entry.mask) after.append(svg("g", { class: "mask-layer" }, ...["edge", "mask"].map((name) => svg("path", { class: name, d: entry.mask, transform: "translate(.5 .5)" }))));
     after.append(marks(entry.joints, unit * Math.max(width, height) / 160));
     box.append(entry.before ? part(0) : html("span", "none", "the original is not at hand"), after);
     return box;
@@ -246,7 +247,9 @@
     $("large-pictures").replaceChildren(entry ? pictures(entry, 1) : "loading");
     const facts = [["covered", coveredNames(render) || "none"], ["Q of the mask", render.quality ?? "not known"]];
     if (entry) flat("", entry.line, facts);
-    $("large-facts").replaceChildren(...facts.flatMap(([name, value]) => [html("dt", "", name), html("dd", "", String(value))]));
+    const value = (name, text) => name !== "file" || !index.images ? text
+      : Object.assign(html("a", "", text), { href: index.images + text.split("/").map(encodeURIComponent).join("/"), target: "_blank", rel: "noopener" });
+    $("large-facts").replaceChildren(...facts.flatMap(([name, fact]) => [html("dt", "", name), html("dd", "", value(name, String(fact)))]));
     $("previous").ariaDisabled = current === 0; // not disabled, which would lose the focus
     $("next").ariaDisabled = current === shown.length - 1;
     if (!large.open) large.showModal();
@@ -323,7 +326,7 @@
   function remember() {
     const state = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (value && !(name === "match" && value === "any")) state.append(name, value);
-    for (const what of ["joints", "mask"]) if (!$(`show-${what}`).checked) state.set(what, "off");
+    for (const [what, usual] of Object.entries(LAYERS)) if ($(`show-${what}`).checked !== usual) state.set(what, usual ? "off" : "on");
     if (large.open) state.set("view", shown[viewed].id);
     history.replaceState(null, "", `#${state}`);
   }
@@ -335,7 +338,7 @@
       else if (field.name) field.value = state.get(field.name) ?? (field.name === "match" ? "any" : "");
       if (field.tagName === "SELECT" && field.selectedIndex < 0) field.selectedIndex = 0;
     }
-    for (const what of ["joints", "mask"]) $(`show-${what}`).checked = state.get(what) !== "off";
+    for (const [what, usual] of Object.entries(LAYERS)) $(`show-${what}`).checked = usual ? state.get(what) !== "off" : state.get(what) === "on";
     toggle();
     filter();
     const view = shown.findIndex((render) => render.id === state.get("view"));
@@ -344,7 +347,7 @@
   }
 
   function toggle() {
-    for (const what of ["joints", "mask"]) document.body.classList.toggle(`no-${what}`, !$(`show-${what}`).checked);
+    for (const what of Object.keys(LAYERS)) document.body.classList.toggle(`no-${what}`, !$(`show-${what}`).checked);
   }
 
   function prepare() {
@@ -367,7 +370,7 @@
     form.addEventListener("input", change);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => setTimeout(change));
-    for (const what of ["joints", "mask"]) $(`show-${what}`).addEventListener("change", () => { toggle(); remember(); });
+    for (const what of Object.keys(LAYERS)) $(`show-${what}`).addEventListener("change", () => { toggle(); remember(); });
     window.addEventListener("hashchange", restore);
     document.querySelector(".skip").addEventListener("click", (event) => { // its address would take the state's place
       event.preventDefault();

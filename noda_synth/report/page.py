@@ -35,6 +35,26 @@ def page_block(number: int, entries: str) -> str:
     return f'<script type="application/json" id="block{number}">{json_for_script(entries)}</script>\n'
 
 
+def charts(drawn: Mapping[str, bytes]) -> str:
+    """Charts as pictures; `drawn` are SVG by what they show."""
+    return "".join(
+        f'<img class="chart" alt="{text_of(name)}" src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}">'
+        for name, svg in drawn.items()
+    )
+
+
+def first_picture(entry: Mapping[str, Any], address: str) -> str:
+    """A render before and after, which opens it in the gallery's large view; see `thumbs.make_entries`."""
+    width, height = entry["size"]
+    covered = ", ".join(joint.replace("_", " ") for joint in entry["line"]["covered"]) or "no joint"
+    shown = "before and after" if entry["before"] else "after"
+    return (
+        f'<a href="{text_of(address)}"><img width="{width * (1 + entry["before"])}" height="{height}" '
+        f'alt="A person {shown}" src="data:image/webp;base64,{entry["picture"]}">'
+        f'<span class="small">covered: {text_of(covered)}</span></a>'
+    )
+
+
 PAGE_END = "</body>\n</html>\n"
 
 

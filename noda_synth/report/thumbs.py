@@ -92,7 +92,7 @@ def make_entry(item: GalleryItem, context: ThumbnailContext) -> dict[str, Any]:
     if before is not None and before.shape != shape:
         raise ItemError(f"{line['source']} and {line['file']} are of different sizes")
     known, window = person_window(person, (shape[1], shape[0]))
-    (width, height), _, _ = fit_box(after[window], context.side)
+    (width, height), _, _ = fit_box(after[window], (context.side, context.side))
     width += width % 2  # so that the two pictures share no block of colours
     pictures = [_reduced(picture[window], (width, height)) for picture in (before, after) if picture is not None]
     factor = np.array([width, height]) / after[window].shape[1::-1]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from noda_synth.data.dataset import Dataset
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.atomic import parsed, read_json, write_text
@@ -30,6 +32,11 @@ from noda_synth.seeding import item_generator
 _BLOCK = 8
 # Blocks kept in memory before all of them go to disk.
 _HELD_BLOCKS = 64
+# Pixels of a thumbnail: as many as keep the page of so many renders below some 100 MB, and it opens with a few.
+_SHARP, _SMALL, _SHARP_RENDERS = 480, 160, 4000
+_FIRST_PICTURES = 6
+Charts = Callable[[Path, Dataset], Mapping[str, bytes]]
+"""Folder of a rendered set and its annotations -> charts as SVG, by what they show."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,16 @@ class ReportOptions:
         originals: the folder of the original images, for a set without them.
         number: show so many renders, drawn at random; None shows all.
         seed: of the draw.
-        side: longest side of a thumbnail in pixels.
+        side: longest side of a thumbnail in pixels; None takes 480, and less for more than 4,000 renders.
+        charts: draws the charts that the page opens with, or raises NodaError where that cannot be.
     """
 
     sources: Sources
     originals: Path | None = None
     number: int | None = None
     seed: int = 0
-    side: int = 160
+    side: int | None = None
+    charts: Charts | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,14 @@ def write_report(
         notes.append(
             f"The gallery shows {len(lines):,} of {len(rendered.lines):,} renders, drawn at random (--number)."
         )
-    context = ThumbnailContext(folder / "images", options.originals, sources, people.dataset.skeleton, options.side)
+    charts = ""
+    if options.charts is not None:
+        try:
+            charts = page.charts(options.charts(folder, people.dataset))
+        except NodaError as error:
+            notes.append(f"There are no charts: {error}.")
+    side = options.side or side_for(len(lines))
+    context = ThumbnailContext(folder / "images", options.originals, sources, people.dataset.skeleton, side)
     items, problems = _gallery_items(lines, people)
     # The tables come first on the page, but name the pictures that turn out to be broken.
     blocks: DiskList[str] = DiskList(max_in_memory=_HELD_BLOCKS)
@@ -110,10 +126,18 @@ def write_report(
     parts = {
         **_tables(rendered, qualities, problems),
         "notes": "".join(f"<p>{page.text_of(note)}</p>" for note in notes),
-        "index": _index(rendered, shown, qualities),
+        "pictures": _first_pictures(items, replace(context, side=_SHARP), options.seed),
+        "charts": charts,
+        "index": _index(rendered, shown, qualities, "images/" if out.parent.resolve() == folder.resolve() else ""),
     }
     write_text(out, chain([page.page_head(parts)], blocks, [page.PAGE_END]))
     return WrittenReport(len(items), out.stat().st_size, problems, notes)
+
+
+def side_for(renders: int) -> int:
+    """Pixels of a thumbnail's longer side on a page of so many renders."""
+    share = min(1.0, _SHARP_RENDERS / max(1, renders))
+    return max(_SMALL, int(_SHARP * share**0.85) // 8 * 8)
 
 
 def _sample(lines: Sequence[dict[str, Any]], number: int, seed: int) -> Sequence[dict[str, Any]]:
@@ -153,6 +177,18 @@ def _gallery_items(
     return items, problems
 
 
+def _first_pictures(items: Sequence[GalleryItem], context: ThumbnailContext, seed: int) -> str:
+    """A few renders drawn at random, before and after, without marks; broken ones are named where all are made."""
+    rows = np.sort(item_generator(seed, "report", "first pictures").permutation(len(items))[:_FIRST_PICTURES])
+    chosen = [items[int(row)] for row in rows]
+    entries = json.loads(make_entries(chosen, context=context)[0])
+    return "".join(
+        page.first_picture(entry, f"#view={quote(str(item.line['id']), errors='replace')}")
+        for item, entry in zip(chosen, entries, strict=True)
+        if "error" not in entry
+    )
+
+
 def _make_blocks(
     blocks: DiskList[str], items: Sequence[GalleryItem], context: ThumbnailContext, workers: int, quiet: bool
 ) -> list[Problem]:
@@ -174,7 +210,8 @@ def _tables(
     content = rendered.content
     rated = [quality for line in rendered.lines if (quality := quality_of(line, qualities)) is not None]
     figures = (
-        tables.counts_table(content, rated),
+        tables.counts_table(content),
+        tables.quality_table(rated),
         tables.joints_table(content),
         tables.covered_table(content),
         tables.numbers_table(rendered.lines),
@@ -187,6 +224,7 @@ def _tables(
     return {
         "title": page.text_of(rendered.folder.resolve().name),
         "summary": tables.summary(content),
+        "head": tables.head_line(content),
         "figures": "".join(figures),
         "left_out": "".join(left_out),
         "settings": tables.settings_table(content),
@@ -194,13 +232,17 @@ def _tables(
 
 
 def _index(
-    rendered: _RenderedSet, lines: Iterable[Mapping[str, Any]], qualities: Mapping[str, NDArray[np.float64]]
+    rendered: _RenderedSet,
+    lines: Iterable[Mapping[str, Any]],
+    qualities: Mapping[str, NDArray[np.float64]],
+    images: str,
 ) -> str:
-    """The gallery's index as JSON: what is needed before any block is read."""
+    """The gallery's index as JSON: what is needed before any block is read, and where the copies lie from the page."""
     skeleton = rendered.people.dataset.skeleton
     index = {
         "set": rendered.folder.resolve().name,
         "block": _BLOCK,
+        "images": images,
         "joints": skeleton.joints,
         "limbs": skeleton.limb_indices,
         "renders": [_indexed(line, quality_of(line, qualities), skeleton.indices(*line["covered"])) for line in lines],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from noda_synth.data.dataset import Dataset
 from noda_synth.data.joint_counts import States, by_kind, kinds, total
 from noda_synth.figures import charts
 from noda_synth.figures.charts import BarGroup, Heading
 from noda_synth.figures.style import BLUE, GREEN, GREY, ORANGE, PALE, WIDTH, drawable, encode, house_style
 from noda_synth.stats.renders import REACH, Renders, covered_histogram, heat, sectors, sizes
 from noda_synth.stats.scores import Scores
-from noda_synth.stats.summary import Summary
+from noda_synth.stats.summary import Summary, count_joints
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +36,14 @@ def draw_joints(summary: Summary, file_format: str) -> bytes:
     return encode(_joints(summary), file_format)
 
 
+@house_style()
+def draw_joints_of(folder: Path, dataset: Dataset) -> dict[str, bytes]:
+    """The figures of a rendered set's joints before and after, as SVG by what they show."""
+    summary = count_joints(folder, dataset)
+    figures = {"Labelled joints by kind": _joints(summary), "Share of the joints that is occluded": _occluded(summary)}
+    return {name: encode(figure, "svg") for name, figure in figures.items() if figure}
+
+
 def _joints(summary: Summary) -> Figure:
     """Labelled joints of each kind by state, and beside them the accuracy on them where there are scores."""
     names = [drawable(series.name, 40) for series in summary.series]
@@ -53,11 +63,12 @@ def _joints(summary: Summary) -> Figure:
     order = f"upper bar: {names[0]}, lower bar: {names[1]}; " if len(names) > 1 else ""
     heading = Heading("Labelled joints by kind", f"{order}left and right together, {n}", "labelled joints", states)
     figure = _figure(charts.bars_height(len(shown), 2))
-    columns = 2 if summary.scores else 1
+    scores = summary.scores if summary.scores and _any_known(summary.scores.all) else None
+    columns = 2 if scores else 1
     (axes, *beside) = figure.subplots(1, columns, sharey=True, squeeze=False, width_ratios=(5, 3)[:columns])[0]
     charts.bars(axes, groups, [list(states.values())] * len(names), heading)
-    if summary.scores:
-        _accuracy(beside[0], summary.scores, shown)
+    if scores:
+        _accuracy(beside[0], scores, shown)
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +77,15 @@ def summarise(
     skeleton = dataset.skeleton
     notes: list[str] = []
     renders = None
-    series = [Series("training part", len(dataset.samples), _states(dataset.persons, skeleton))]
-    if (folder / MANIFEST).is_file():
-        series = [Series("after rendering", *_counted(series[0]))]
-        lines = manifest_lines(folder)
-        renders = measure(lines, PeopleByFirstId(dataset), skeleton, pool)
+    is_rendered = (folder / MANIFEST).is_file()
+    if is_rendered:
+        renders = measure(manifest_lines(folder), PeopleByFirstId(dataset), skeleton, pool)
         if renders.elsewhere:
             notes.append(f"of {renders.elsewhere} renders the manifest does not say where they are covered")
-        if against is None:
-            try:
-                series.insert(0, Series("before rendering", None, _before(folder / "report.json", skeleton)))
-            except NodaError as error:
-                notes.append(f"{error} Name the original set with --against.")
+    if is_rendered and against is None:
+        counted = count_joints(folder, dataset)
+        return replace(counted, renders=renders, scores=scores, notes=(*notes, *counted.notes))
+    series = [Series("training part", len(dataset.samples), _states(dataset.persons, skeleton))]
     if against is not None:
         if against[1].skeleton.joints != skeleton.joints:
             raise NodaError(f"{against[0]} has the joints of {against[1].skeleton.name}, {folder} of {skeleton.name}")
@@ -96,15 +93,31 @@ def summarise(
         series = [Series(_name(folder), *_counted(series[0]))]
         name = name if name != series[0].name else str(against[0])
         series.insert(0, Series(name, len(other.samples), _states(other.persons, skeleton)))
+    real = _real(dataset)
+    return Summary(str(folder), skeleton, len(dataset.images), tuple(series), real, renders, scores, tuple(notes))
+
+
+def count_joints(folder: Path, dataset: Dataset) -> Summary:
+    """The joints of a rendered set before and after; nothing of its renders."""
+    skeleton = dataset.skeleton
+    series = [Series("after rendering", len(dataset.samples), _states(dataset.persons, skeleton))]
+    notes: list[str] = []
+    try:
+        series.insert(0, Series("before rendering", None, _before(folder / "report.json", skeleton)))
+    except NodaError as error:
+        notes.append(f"{error} Name the original set with --against.")
+    return Summary(str(folder), skeleton, len(dataset.images), tuple(series), _real(dataset), notes=tuple(notes))
+
+
+def _real(dataset: Dataset) -> tuple[Series, ...]:
+    """Joints as they are in validation sets: the set's own where visibility is known, and MPII's."""
     real = []
-    valid = _states(dataset.valid, skeleton)
+    valid = _states(dataset.valid, dataset.skeleton)
     if _known(valid):
         real.append(Series("validation part", len(dataset.valid), valid))
-    if skeleton.joints == MPII.joints:
-        real.append(Series("MPII's validation set", 2958, mpii_validation(skeleton)))
-    return Summary(
-        str(folder), skeleton, len(dataset.images), tuple(series), tuple(real), renders, scores, tuple(notes)
-    )
+    if dataset.skeleton.joints == MPII.joints:
+        real.append(Series("MPII's validation set", 2958, mpii_validation(dataset.skeleton)))
+    return tuple(real)
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

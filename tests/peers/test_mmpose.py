@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 
-import noda_synth
 from noda_synth import Occluder
 from tests.conftest import Made
 from tests.peers.conftest import SceneFile
@@ -56,7 +55,7 @@ def test_everyone_is_read(listed: tuple[Path, str]) -> None:
         # MMPose leaves the joints of MPII as they are, counted from 1.
         np.testing.assert_allclose(sample["keypoints"][0], record["joints"], rtol=1e-6)
         assert sample["keypoints_visible"][0].tolist() == record["joints_vis"]
-        center = np.array(record["center"]) + (0, 15 * record["scale"]) - np.array(1)
+        center = np.array(record["center"]) + np.array([0, 15 * record["scale"]]) - 1
         np.testing.assert_allclose(sample["bbox_center"][0], center, rtol=1e-5)
         np.testing.assert_allclose(sample["bbox_scale"][0], [200 * record["scale"]] * 2, rtol=1e-6)
     numbers = {(sample["img_id"], sample["img_path"]) for sample in data}
@@ -119,7 +118,7 @@ def train_pipeline(occlude: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_adapter_occludes_as_render_does(mpii: Made) -> None:
-    import noda_synth.adapters.mmpose  # noqa: F401
+    import noda_synth.adapters.mmpose
 
     images = f"{mpii.data}/images/"
     step = {**noda_step(mpii), "images": images, "variants": 1}
@@ -138,7 +137,6 @@ def test_the_adapter_occludes_as_render_does(mpii: Made) -> None:
 
 
 def test_the_adapter_stands_in_a_whole_pipeline(mpii: Made) -> None:
-    import noda_synth.adapters.mmpose  # noqa: F401
 
     whole = Compose(train_pipeline(noda_step(mpii)))
     data = mpii_dataset(mpii.data)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from noda_synth.data.skeleton import COCO
-from noda_train.metrics import pck, scoring, tables
+from noda_train.metrics import oks, pck, scoring, tables
 from noda_train.metrics.truth import mpii_truth, with_neighbours
 
 
@@ -57,6 +57,8 @@ def test_joints_are_split_by_the_outline_of_others_else_by_their_box(tmp_path: P
     assert table["occluded_by_person"]["mean"] == 50 and table["occluded_otherwise"]["mean"] == 100
     said = tables.format_numbers(result)
     assert "occluded by a person" in said and "visible, nobody near" in said
+    similarity = oks.evaluate(right, truth, np.array(COCO.sigmas), bootstrap=10)
+    assert similarity["occluded_by_person"]["mean"] == 50 and similarity["occluded_otherwise"]["mean"] == 100
     changed = pck.compare(right, truth.joints, truth, bootstrap=10)
     assert changed["thresholds"]["0.2"]["occluded_by_person"]["mean"]["difference"] == -50
     assert "occluded otherwise" in tables.format_comparison(changed)

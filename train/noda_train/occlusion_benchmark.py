@@ -24,7 +24,7 @@ from noda_train.arrays import Bools, Floats
 from noda_train.data import Samples, read_coco_file, samples_of
 from noda_train.metrics import pck, scoring
 from noda_train.metrics.scoring import Evaluator
-from noda_train.metrics.tables import aligned, cell
+from noda_train.metrics.tables import SURE_MEANS, aligned, cell, sure
 from noda_train.metrics.truth import Truth, read_everyone, read_truth, truth_of
 
 KINDS = {
@@ -220,9 +220,10 @@ def format_table(result: Mapping[str, Any]) -> str:
             one = part[kind]
             drop = one["drop"]["mean"]
             low, high = (cell(value, sign=True) for value in drop["interval"])
+            mark = sure(*drop["interval"])
             scores = [cell(one["clean"]["mean"]), cell(one["twin"]["mean"]), cell(drop["difference"], sign=True)]
-            rows.append([severity.name, kind, str(part["persons"]), str(one["n"]), *scores, f"{low}..{high}"])
+            rows.append([severity.name, kind, str(part["persons"]), str(one["n"]), *scores, f"{low}..{high}{mark}"])
     head = f"{result['benchmark']} (labels {result['labels'][:12]}): {result['metric']}@{threshold}, mean"
     notes = [f"{name}: {which}" for name, which in KINDS.items() if name != which]
-    note = "Clean and twin: the same joints of the same persons. " + "; ".join(notes) + "."
+    note = f"Clean and twin: the same joints of the same persons. {'; '.join(notes)}. {SURE_MEANS}."
     return "\n\n".join([head, aligned(rows), note])

@@ -97,13 +97,12 @@ def wrong_joints(joints: Floats, truth: Truth) -> NDArray[np.bool_]:
 def most_different(
     truth: Truth, other: Floats, ours: Floats, count: int, choose: str = "different"
 ) -> NDArray[np.int64]:
-    """The persons on whom two predictions differ most in joints that are wrong, the most different first.
+    """The persons on whom two predictions differ most in the number of joints that are wrong, most different first.
 
-    Only persons on whom they do differ; "better" and "worse" take those alone where ours has fewer or more.
+    Only persons on whom the numbers do differ; "better" and "worse" take those alone where ours is lower or higher.
     """
-    theirs, own = wrong_joints(other, truth), wrong_joints(ours, truth)
-    gain = theirs.sum(1) - own.sum(1)
-    rank = {"different": (theirs != own).sum(1), "better": gain, "worse": -gain}[choose]
+    gain = wrong_joints(other, truth).sum(1) - wrong_joints(ours, truth).sum(1)
+    rank = {"different": np.abs(gain), "better": gain, "worse": -gain}[choose]
     order = np.argsort(-rank, kind="stable")[:count]
     return np.asarray(order[rank[order] > 0], dtype=np.int64)
 

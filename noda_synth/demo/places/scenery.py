@@ -90,8 +90,8 @@ def park(random: Random) -> Scenery:
         )
     if likely(random, 0.4):
         surfaces.fence(random, hedge)
-    ridge = random.uniform(1.6, 5.5) * (1 + 0.16 * ripple(random, WALL[0], 9, 4))
-    wall = Wall(hedge, (9.0, 4.5), np.maximum(ridge, 0.6), random.uniform(7, 15), random.uniform(-0.3, 0.3))
+    ridge = random.uniform(1.6, 5.5) + 0.2 * ripple(random, WALL[0], 9, 2)  # round tops: no sky in the hedge
+    wall = Wall(hedge, (9.0, 4.5), ridge, random.uniform(7, 15), random.uniform(-0.3, 0.3))
     palette = colours.GREEN + colours.CLOTH[::5]
     return Scenery(floor, wall, _sky(random), daylight(random), palette, props.OUTDOORS)
 

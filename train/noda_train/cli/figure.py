@@ -23,7 +23,7 @@ from noda_train.cli.shared import PATH, runs_option
     type=click.Choice(["different", "better", "worse"]),
     default="different",
     show_default=True,
-    help="Those on whom the two differ most, or the run is better or worse than the baseline by most joints.",
+    help="Those on whom the numbers of wrong joints differ most; or the run has fewer, or more, than the baseline.",
 )
 @click.option("--captions", nargs=2, metavar="BASELINE RUN", help="Above the columns [default: the folders' names].")
 @click.option("--across", type=click.IntRange(1), default=1, show_default=True, help="People beside one another.")

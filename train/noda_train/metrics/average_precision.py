@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from noda_synth.errors import NodaError
 from noda_train.arrays import Bools, Floats
 from noda_train.metrics.pck import interval, resamples
-from noda_train.metrics.truth import SUBSETS, Truth
+from noda_train.metrics.truth import Truth
 
 NUMBERS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """pycocotools' statistics of keypoints in their order; M: areas from 32^2 to 96^2 px, L: above."""
@@ -78,7 +78,7 @@ def rank(
     constants: Floats,
     ignored: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Ranking]:
-    """The rankings by "all", "visible" and "occluded" joints.
+    """The rankings by "all", "visible" and "occluded" joints, and by the parts of these that the truth knows.
 
     Args:
         poses: the detected ones; those on other images are left out.
@@ -96,7 +96,7 @@ def rank(
     others = [_ignored(annotation, len(constants)) for annotation in ignored]
     return {
         name: _ranking([*_people(truth, images, truth.subset(name)), *others], results, known, constants)
-        for name in SUBSETS
+        for name in truth.subsets
     }
 
 

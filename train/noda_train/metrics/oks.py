@@ -16,7 +16,7 @@ import numpy as np
 from noda_synth.data.skeleton import Skeleton
 from noda_train.arrays import Floats
 from noda_train.metrics import pck
-from noda_train.metrics.truth import SUBSETS, Truth
+from noda_train.metrics.truth import Truth
 
 
 def sigmas(skeleton: Skeleton) -> Floats | None:
@@ -50,10 +50,10 @@ def of_pose(joints: Floats, person: int, truth: Truth, constants: Floats) -> flo
 def evaluate(
     predictions: Floats, truth: Truth, constants: Floats, bootstrap: int = 1000, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """{"all": {"mean": percent, "persons": n, "interval": [low, high]}, "visible": .., "occluded": ..}."""
+    """{"all": {"mean": percent, "persons": n, "interval": [low, high]}, "visible": .., ..}, for the truth's subsets."""
     weights = pck.resamples(len(truth), bootstrap, seed)
     result = {}
-    for name in SUBSETS:
+    for name in truth.subsets:
         values = per_person(predictions, truth, constants, name)
         result[name] = {
             "mean": pck.number(_mean(values, np.ones(len(values)))),
@@ -69,7 +69,7 @@ def compare(
     """Differences ours - other in points, with paired bootstrap intervals over persons."""
     weights = pck.resamples(len(truth), bootstrap, seed)
     result = {}
-    for name in SUBSETS:
+    for name in truth.subsets:
         difference = per_person(ours, truth, constants, name) - per_person(other, truth, constants, name)
         result[name] = {
             "difference": pck.number(_mean(difference, np.ones(len(difference)))),

@@ -15,7 +15,7 @@ import numpy as np
 
 from noda_train.arrays import Floats
 from noda_train.metrics.pck import columns, distances, interval, number, resamples
-from noda_train.metrics.truth import SUBSETS, Truth
+from noda_train.metrics.truth import Truth
 
 POWER = (1.96 + 0.84) / 1.96
 """Half an interval times this is the difference that is found (at 5 %) four times out of five."""
@@ -38,14 +38,14 @@ class Difference:
 def compare(
     ours: Floats, other: Floats, truth: Truth, threshold: float, times: int = 1000, seed: int = 0
 ) -> Mapping[tuple[str, str], Difference]:
-    """Differences ours - other by (subset, column), for predictions (seeds, N, J, 2) of the same seeds in both."""
+    """Differences ours - other by (the truth's subset, column), for predictions (seeds, N, J, 2) of the same seeds."""
     if len(ours) != len(other):
         raise ValueError(f"{len(ours)} seeds against {len(other)}")
     persons = resamples(len(truth), times, seed)
     seeds = resamples(len(ours), times, seed + 1) / len(ours)
     right = [[distances(run, truth) <= threshold for run in side] for side in (ours, other)]
     differences = {}
-    for subset in SUBSETS:
+    for subset in truth.subsets:
         mask = truth.subset(subset).astype(np.float64)
         points = [columns((np.mean(side, axis=0) * mask).sum(0), mask.sum(0), truth) for side in right]
         counts = persons @ mask

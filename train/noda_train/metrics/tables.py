@@ -16,6 +16,8 @@ _EXPLAINED = {
 Interval = Sequence[float | None]
 LEANING = 0.5
 """A median error of all joints above this share of the smallest threshold gets a hint."""
+SURE = "*"
+SURE_MEANS = "* the interval leaves 0 out"
 NAMED = 5
 """People who cannot be judged are named in print up to this many; all of them stand in the JSON."""
 
@@ -25,9 +27,16 @@ def cell(value: float | None, sign: bool = False) -> str:
     return "n/a" if value is None else f"{value:+z.1f}" if sign else f"{value:.1f}"
 
 
+def sure(low: float | None, high: float | None) -> str:
+    """The mark of an interval of differences that does not hold 0; else nothing."""
+    return SURE if low is not None and high is not None and (low > 0 or high < 0) else ""
+
+
 def span(interval: Interval, sign: bool = False) -> str:
-    """An interval [low, high] of a table."""
-    return "n/a" if interval[0] is None else "..".join(cell(end, sign) for end in interval)
+    """An interval [low, high] of a table, with `sign` one of differences."""
+    if interval[0] is None:
+        return "n/a"
+    return "..".join(cell(end, sign) for end in interval) + (sure(*interval) if sign else "")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -51,7 +60,7 @@ def format_numbers(result: Mapping[str, Any]) -> str:
         if "why_not" in similarity:
             parts.append(f"OKS and AP: n/a, {similarity['why_not']}")
         else:
-            parts += _similarity(similarity, SUBSETS if has_split else SUBSETS[:1], sign=False)
+            parts += _similarity(similarity, _subsets(similarity) if has_split else SUBSETS[:1], sign=False)
     return "\n\n".join(parts)
 
 
@@ -97,10 +106,10 @@ def format_comparison(result: Mapping[str, Any]) -> str:
             rows.append([text, *(cell(tables[name][key]["difference"], sign=True) for key in headings)])
         names = {**{name: name for name in SUBSETS}, **further}
         spans = [f"{text} {_ends(tables[name]['mean']['interval'])}" for name, text in names.items()]
-        parts.append(aligned(rows) + "\n95 % of the mean's difference: " + ", ".join(spans))
+        parts.append(f"{aligned(rows)}\n95 % of the mean's difference ({SURE_MEANS}): {', '.join(spans)}")
     parts.append(_EXPLAINED[_metric(result)])
     if similarity := result.get("oks"):
-        parts += _similarity(similarity, SUBSETS, sign=True)
+        parts += _similarity(similarity, _subsets(similarity), sign=True)
     return "\n\n".join(parts)
 
 
@@ -158,6 +167,11 @@ def _pck_rows(name: str, tables: Mapping[str, Any], has_split: bool) -> list[lis
     return rows
 
 
+def _subsets(similarity: Mapping[str, Any]) -> list[str]:
+    """Those that the numbers have, in the order of the tables."""
+    return [name for name in (*SUBSETS, *FURTHER) if name in similarity["mean"]]
+
+
 def _similarity(similarity: Mapping[str, Any], subsets: Sequence[str], sign: bool) -> list[str]:
     """The table of OKS and AP, of numbers or (with `sign`) of differences, and why there is no AP."""
     tables: Mapping[str, Any] = similarity.get("ap", {})
@@ -171,10 +185,10 @@ def _similarity(similarity: Mapping[str, Any], subsets: Sequence[str], sign: boo
         spans = [span(tables[name]["interval"]["AP"], sign)] if tables else []
         value = cell(mean["difference" if sign else "mean"], sign)
         count = [] if sign else [str(mean["persons"])]
-        rows.append([name, *numbers, *spans, value, span(mean["interval"], sign), *count])
+        rows.append([FURTHER.get(name, name), *numbers, *spans, value, span(mean["interval"], sign), *count])
     return [aligned(rows), *([f"AP: n/a, {similarity['why_no_ap']}"] if "why_no_ap" in similarity else [])]
 
 
 def _ends(interval: Interval) -> str:
     """An interval of differences, each end for itself: n/a..n/a where nothing is known."""
-    return "..".join(cell(end, sign=True) for end in interval)
+    return "..".join(cell(end, sign=True) for end in interval) + sure(*interval)

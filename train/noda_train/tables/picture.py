@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from noda_synth.figures.style import DPI, INK, NOTE, Ruler, drawable, encode, house_style
+from noda_train.metrics.tables import SURE_MEANS, sure
 from noda_train.tables.scores import RowScores, TableScores
 from noda_train.tables.spec import COLUMNS, TableSpec
 from noda_train.tables.text import HEADINGS, notes, number, spread, state
@@ -84,7 +85,7 @@ def draw_table(spec: TableSpec, scores: TableScores, file_format: str = "png") -
 
 def _notes(spec: TableSpec, scores: TableScores) -> list[str]:
     spread_of = "± is the standard deviation over seeds. " if scores.seeds > 1 else ""
-    return [*notes(spec, scores), f"{spread_of}In square brackets: 95 % interval of the difference."]
+    return [*notes(spec, scores), f"{spread_of}In square brackets: 95 % interval of the difference; {SURE_MEANS}."]
 
 
 def _lines(spec: TableSpec, result: RowScores, seeds: int) -> list[TableLine]:
@@ -120,7 +121,7 @@ def _pair(result: RowScores, column: str) -> str:
 
 def _span(result: RowScores) -> str:
     found = result.differences["all", "mean"]
-    return f"[{number(found.low, sign=True)}, {number(found.high, sign=True)}]"
+    return f"[{number(found.low, sign=True)}, {number(found.high, sign=True)}]{sure(found.low, found.high)}"
 
 
 def _rule(figure: Figure, y: float, width: float, height: float) -> None:

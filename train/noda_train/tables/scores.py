@@ -18,7 +18,7 @@ from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError
 from noda_train.metrics import paired
 from noda_train.metrics.paired import Difference
-from noda_train.metrics.truth import SUBSETS
+from noda_train.metrics.truth import Truth
 from noda_train.tables.spec import COLUMNS, Row
 from noda_train.tables.work import Work
 
@@ -119,7 +119,7 @@ def measure(
     row: Row,
     finished: Mapping[str, Sequence[int]],
     predictions: Mapping[str, Any],
-    truth: Any,
+    truth: Truth,
     columns: Sequence[str] = COLUMNS,
     threshold: float = THRESHOLD,
 ) -> RowScores:
@@ -139,7 +139,7 @@ def measure(
         return RowScores(row, ())
     own, seeds = predictions[row.name], finished[row.name]
     tables = [pck.evaluate(run, truth, (threshold,), bootstrap=0)["thresholds"][f"{threshold:g}"] for run in own]
-    cells = [(subset, column) for subset in SUBSETS for column in columns]
+    cells = [(subset, column) for subset in truth.subsets for column in columns]
     values = {(subset, column): _value([table[subset][column] for table in tables]) for subset, column in cells}
     differences: Mapping[tuple[str, str], Difference] = {}
     if row.against is not None and row.against in predictions:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Sequence
 
-from noda_train.metrics.truth import SUBSETS
+from noda_train.metrics.tables import SURE_MEANS, sure
+from noda_train.metrics.truth import FURTHER, SUBSETS
 from noda_train.tables.scores import RowScores, TableScores
 from noda_train.tables.spec import COLUMNS, TableSpec
 
@@ -72,7 +74,7 @@ def markdown(spec: TableSpec, scores: TableScores) -> str:
     parts.append(
         "Mean and standard deviation over seeds; differences with 95 % intervals (paired bootstrap over persons and "
         "seeds together; of one seed over persons alone, and then the chance of training is not in it). Could be seen: "
-        "the true difference (all; occluded) that would have been found four times out of five."
+        f"the true difference (all; occluded) that would have been found four times out of five. {SURE_MEANS}."
     )
     parts.append(_spreads(scores.rows))
     for name, rows in scores.tests.items():
@@ -82,13 +84,20 @@ def markdown(spec: TableSpec, scores: TableScores) -> str:
 
 def _spreads(rows: Sequence[RowScores]) -> str:
     """The means of the rows that have numbers, with deviation, interval and what could have been seen."""
-    lines = []
+    lines, shown = [], _subsets(rows)
     for result in rows:
         if result.values:
-            spreads = (f"{spread(result, subset)}{_interval(result, subset)}" for subset in SUBSETS)
+            spreads = (f"{spread(result, subset)}{_interval(result, subset)}" for subset in shown)
             seeds = ", ".join(map(str, result.seeds))
             lines.append([result.row.name, *spreads, _power(result), seeds, result.row.against or ""])
-    return _markdown(["Method", *SUBSETS, "could be seen", "seeds", "compared with"], lines)
+    heads = [FURTHER.get(subset, subset) for subset in shown]
+    return _markdown(["Method", *heads, "could be seen", "seeds", "compared with"], lines)
+
+
+def _subsets(rows: Sequence[RowScores]) -> list[str]:
+    """The subsets of joints that the rows have numbers for; the three of the paper's tables always."""
+    known = {subset for result in rows for subset, _ in result.values}
+    return [*SUBSETS, *(subset for subset in FURTHER if subset in known)]
 
 
 def _power(result: RowScores) -> str:
@@ -107,7 +116,7 @@ def _interval(result: RowScores, subset: str) -> str:
         return ""
     difference = result.differences[subset, "mean"]
     points, low, high = (number(value, sign=True) for value in (difference.points, difference.low, difference.high))
-    return f"; {points} [{low}, {high}]"
+    return f"; {points} [{low}, {high}]{sure(difference.low, difference.high)}"
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -116,22 +125,27 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def as_csv(spec: TableSpec, scores: TableScores) -> str:
-    """A line per row, column and subset, with all digits; the paper's cell beside, as printed."""
+    """A line per row, column and subset, with all digits; the paper's cell beside, as printed, and the further test
+    set that a line is of."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["table", "note", "row", "against", "column", "subset", "seeds", "mean", "deviation", "difference",
-                     "low", "high", "paper"])  # fmt: skip
-    for result in scores.rows:
-        for index, column in enumerate(COLUMNS):
-            for subset in SUBSETS:
+                     "low", "high", "detectable", "paper", "test"])  # fmt: skip
+    for test, columns, rows in (
+        ("", COLUMNS, scores.rows), *((name, ("mean",), found) for name, found in scores.tests.items()),
+    ):  # fmt: skip
+        subsets = _subsets(rows)
+        for result in rows:
+            paper = dict(zip(COLUMNS, result.row.paper, strict=False)) if not test else {}
+            for column, subset in itertools.product(columns, subsets):
                 value, other = result.values.get((subset, column)), result.differences.get((subset, column))
                 numbers = [
                     *((value.mean, value.deviation) if value else (None, None)),
-                    *((other.points, other.low, other.high) if other else (None, None, None)),
+                    *((other.points, other.low, other.high, other.detectable) if other else (None,) * 4),
                 ]
                 writer.writerow([
                     spec.name, spec.note or state(result, scores.seeds), result.row.name, result.row.against or "",
                     column, subset, len(result.seeds), *("" if n is None else f"{n:.4f}" for n in numbers),
-                    result.row.paper[index] if result.row.paper and subset == "all" else "",
+                    paper.get(column, "") if subset == "all" else "", test,
                 ])  # fmt: skip
     return out.getvalue()
