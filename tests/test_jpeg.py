@@ -232,7 +232,7 @@ STYLES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("style", STYLES, ids=[str(number) for number in range(len(STYLES))])
 @pytest.mark.parametrize("corner", [(40, 30), (-20, -10), (150, 120), (400, 0)])
 def test_exact_changes_no_block_but_those_under_the_body(
     picture: NDArray[np.uint8], style: dict[str, Any], corner: tuple[int, int]
