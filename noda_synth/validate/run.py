@@ -15,7 +15,7 @@ from noda_synth.validate.crops import check_crops
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_positions, check_scales, check_twice
-from noda_synth.validate.pictures import ImageChecks, Picture, Sizes, check_images
+from noda_synth.validate.pictures import ImageChecks, Looks, Picture, Sizes, alike, check_images
 from noda_synth.validate.records import check_record
 from noda_synth.validate.rendered import check_rendered, without_left_out
 from noda_synth.validate.truth import check_truth
@@ -118,15 +118,19 @@ def _check_pictures(
     sizes: dict[tuple[str, str], tuple[int, int]] = {}
     faults: list[tuple[Picture, str, str]] = []
     turned: set[tuple[str, str]] = set()
+    looks = {TRAINING: Looks(), VALIDATION: Looks()}
     count = len(dataset.images) + len(_valid_images(dataset))
     pictures = _pictures(layout, dataset)
     with Progress(count, "validate", "image", quiet=quiet) as progress:
         for image in check_images(pictures, checks, progress.add):
             if image.size is not None:
                 sizes[image.picture.part, image.picture.name] = image.size
+            if image.look is not None:
+                looks[image.picture.part].add(image.picture, image.look)
             if image.on_side:
                 turned.add((image.picture.part, image.picture.name))
             faults += [(image.picture, kind, what) for kind, what in image.faults]
+    faults += [(picture, "alike", what) for picture, what in alike(looks[TRAINING], looks[VALIDATION])]
     wanted = {(picture.part, picture.name) for picture, _, _ in faults}
     first: dict[tuple[str, str], str] = {}
     for entry in entries if wanted else ():
