@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import Dataset, Image, Images, same_name
+from noda_synth.data.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.runs.progress import Progress
@@ -71,8 +71,7 @@ def validate(
     entries = Entries(layout, dataset)
     for entry in entries:
         findings += check_record(entry, dataset.skeleton, dataset.source)
-    if layout.valid_images is None:  # with a folder of its own the same name is another image
-        findings += _shared(dataset, entries)
+    findings += _shared(layout, dataset, entries)
     sizes, seen, turned, images = _check_pictures(layout, dataset, entries, checks, quiet)
     files = {TRAINING: layout.annotations.name, VALIDATION: (layout.valid or layout.annotations).name}
     findings += weigh_readings(seen, entries, sizes, turned, files)
@@ -144,12 +143,16 @@ def _check_pictures(
     return sizes, findings, turned, count
 
 
-def _shared(dataset: Dataset, entries: Entries) -> list[Finding]:
-    """Images that stand in both parts, named by their first record of the validation part."""
+def _shared(layout: Layout, dataset: Dataset, entries: Entries) -> list[Finding]:
+    """Images that stand in both parts, named by their first record of the validation part if that has the same name."""
     found: dict[str, Finding] = {}
-    leaked = {same_name(name) for name in dataset.leaked}
+    leaked = set(dataset.leaked)
     for entry in entries if leaked else ():
         name = entry.person.image
-        if entry.part == VALIDATION and same_name(name) in leaked:
+        if entry.part == VALIDATION and name in leaked:
             found.setdefault(name, entry.finding("shared-image", "is in the training list, too"))
-    return list(found.values())
+    what = "is in the validation list, too"
+    return [
+        found.get(name) or Finding("shared-image", f"{layout.annotations.name} image {name}", what, name)
+        for name in dataset.leaked
+    ]

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import People, Person, stays_inside
+from noda_synth.data.dataset import People, Person, same_name, stays_inside
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, Problem
 
 
 def image_name(value: object) -> str:
-    """An image name that stays inside the images folder; ItemError otherwise."""
+    """An image name that stays inside the images folder, one for all of its spellings; ItemError otherwise."""
     if not isinstance(value, str) or not value:
         raise ItemError("has no image name")
     if not stays_inside(value):
         raise ItemError(f"its image name {value!r} leads out of the images folder")
-    return value
+    return same_name(value)
 
 
 def numbers(value: object, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
