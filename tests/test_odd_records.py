@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +48,13 @@ def test_nothing_known_before_is_unknown_and_not_zero(drawn: Made, tmp_path: Pat
         file.unlink()
     change(data / "annot" / "train.json", lambda records: [one.pop("joints_visible", None) for one in records])
     result = noda("render", "--data", data, "--method", "cutout", "--out", tmp_path / "out", "--jobs", 1)
-    assert "joints known to be occluded: unknown before" in result.output
+    (said,) = re.findall(r"joints known to be occluded: (.*)", result.output)
+    assert re.fullmatch(r"unknown before, [1-9]\d?\.\d % after \(\d\d\.\d % unknown\)", said)
+    done("report", tmp_path / "out", "--jobs", 1, "-q")
+    page = (tmp_path / "out" / "report.html").read_text()
+    for state in ("visible", "occluded"):
+        assert f'<th scope="row">{state}</th><td>unknown</td>' in page
+    assert "before rendering: unknown" in done("stats", tmp_path / "out")
 
 
 @pytest.mark.parametrize("spelling", ["{}", "./{}"])

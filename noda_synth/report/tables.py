@@ -33,12 +33,11 @@ def counts_table(content: Mapping[str, Any], qualities: Sequence[float]) -> str:
 
 
 def joints_table(content: Mapping[str, Any]) -> str:
-    """Labelled joints of the training part by what is known of them."""
+    """Labelled joints of the training part by what is known of them; where that is nothing, it is unknown and not 0."""
     states = _section(content, "joints")
     before, after = (_section(states, when) for when in ("before", "after"))
     rows = [
-        (name, *(f"{_share(state.get(name, 0), _total(state))}" for state in (before, after)))
-        for name in ("visible", "occluded", "unknown")
+        (name, *(_share_of(name, state) for state in (before, after))) for name in ("visible", "occluded", "unknown")
     ]
     return table("Labelled joints, before and after", ("", "before", "after"), rows)
 
@@ -132,6 +131,12 @@ def _count(counts: Mapping[str, Any], name: str) -> str:
 
 def _total(state: Mapping[str, Any]) -> int:
     return sum(state.get(name, 0) for name in ("visible", "occluded", "unknown"))
+
+
+def _share_of(name: str, state: Mapping[str, Any]) -> str:
+    """How many joints of a state there are; of the known ones "unknown" where there are none but unknown ones."""
+    total, unknown = _total(state), state.get("unknown", 0)
+    return "unknown" if name != "unknown" and unknown == total > 0 else _share(state.get(name, 0), total)
 
 
 def _share(count: int, total: int) -> str:
