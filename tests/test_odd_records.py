@@ -73,6 +73,10 @@ def test_people_of_validation_images_are_neither_cut_out_nor_covered(
     images = {Path(one["image"]).name for one in valid}
     assert {Path(name).name for name in dataset.leaked} == images
     assert len(findings(data)["shared-image"]) == len(images)
+    words = ("render", "--data", data, "--method", "cutout", "--jobs", 1, "--out")
+    said, quiet = noda(*words, tmp_path / "set"), noda(*words, tmp_path / "quiet", "-q")
+    for first in (said.stdout, quiet.stderr):
+        assert first.startswith(f"warning: train.json: {len(images)} images stand in the training and in the valid")
 
 
 def test_coco_files_leak_as_well_unless_they_have_folders_of_their_own(drawn_coco: Made, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from noda_synth.cli.errors import echo_problems, echo_unchanged, exit_with, exits
+from noda_synth.cli.errors import echo_problems, echo_unchanged, echo_warnings, exit_with, exits
 from noda_synth.cli.merge import end_part
 from noda_synth.cli.options import (
     DataOptions,
@@ -247,6 +247,7 @@ def command(
     if run.part:
         end_part(out, run.part, report.problems, run)
         return
+    echo_warnings(report.problems, run.quiet)
     if not run.quiet:
         _echo_report(report.content, out, time.perf_counter() - start)
     echo_problems(report.problems, run.verbose, out / "errors.jsonl")
