@@ -14,9 +14,7 @@ from scipy.io import loadmat, savemat
 
 from noda_synth.data.skeleton import COCO
 from noda_synth.formats import coco_category
-from noda_synth.formats.layout import find_annotations
 from tests.command import ROOT, noda
-from tests.conftest import Made
 from tests.drawn_set import write_coco
 from tests.mpii_files import all_joints, image, record, rect, shifted, write_json, write_release
 
@@ -263,19 +261,6 @@ def test_help_shows_examples() -> None:
     result = convert("--help")
     assert result.exit_code == 0
     assert "noda-synth convert mpii_human_pose_v1_u12_1.mat" in result.output
-
-
-def test_entries_that_cannot_be_read_are_no_obstacle_to_a_holdout(drawn_coco: Made, tmp_path: Path) -> None:
-    content = load(find_annotations(drawn_coco.data).annotations)
-    content["images"].append("text")
-    content["annotations"] += ["text", {"id": 9999, "image_id": [1], "category_id": 1}]
-    (tmp_path / "coco.json").write_text(json.dumps(content))
-    result = convert(tmp_path / "coco.json", tmp_path / "out", "--to", "coco", "--holdout", "0.3")
-    assert result.exit_code == 1 and "annotation" in result.stderr
-    train, valid = (load(path) for path in sorted((tmp_path / "out").glob("person*.json")))
-    for key in ("images", "annotations"):
-        assert "text" in train[key] and len(train[key]) + len(valid[key]) == len(content[key])
-        assert valid[key]
 
 
 def test_head_boxes_of_a_list_come_from_the_truth_beside_it(tmp_path: Path) -> None:

@@ -139,9 +139,9 @@ def test_a_split_that_is_missing_says_where_there_is_one(mat: Layout, tmp_path: 
 def test_a_list_of_image_names(mat: Layout, tmp_path: Path, as_json: bool) -> None:
     split = tmp_path / "split"
     if as_json:
-        write_json(split, ["b.jpg"])
+        write_json(split, ["./b.jpg"])
     else:
-        split.write_text("\nb.jpg \r\n\n")
+        split.write_text("\n.//b.jpg \r\n\n")
     dataset = read_dataset(mat, split=split)
     assert [person.person_id for person in dataset.valid] == ["b.jpg#0", "b.jpg#2"]
     assert len(dataset.persons) == 3

@@ -161,6 +161,21 @@ def test_a_damaged_image(data: Path, damage: str) -> None:
     assert bool(findings(data, "--headers")) == (damage != "cut")
 
 
+@pytest.mark.parametrize("change", ["smaller", "worse", "the next frame"])
+def test_a_validation_image_that_shows_what_a_training_image_shows(data: Path, change: str) -> None:
+    picture = cv2.imread(str(data / "images" / "004.jpg"))
+    assert picture is not None
+    if change == "the next frame":
+        picture[120:200, 150:190] = 90
+    elif change == "smaller":
+        picture = cv2.resize(picture, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(data / "images" / "027.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 25 if change == "worse" else 90])
+    (found,) = findings(data)["alike"]
+    assert found["image"] == "027.jpg" and "shows what 004.jpg of the training part shows" in found["what"]
+    assert findings(data, "--jobs", 2)["alike"] == [found]
+    assert "alike" not in findings(data, "--headers")
+
+
 def test_an_image_that_is_turned_by_exif(data: Path) -> None:
     path = data / "images" / "004.jpg"
     with Image.open(path) as image:

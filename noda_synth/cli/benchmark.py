@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from noda_synth.cli.errors import FAILED_SOME, echo_problems, echo_some, echo_unchanged, exit_with, exits
+from noda_synth.cli.errors import FAILED_SOME, echo_problems, echo_some, echo_unchanged, echo_warnings, exit_with, exits
 from noda_synth.cli.options import (
     DataOptions,
     originals_option,
@@ -100,6 +100,7 @@ def command(
     if report is None:
         echo_unchanged(out, quiet)
         return
+    echo_warnings(report.problems, quiet)
     if not quiet:
         _tell(report.content, out)
     echo_problems(report.problems, verbose, out / "errors.jsonl")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from noda_synth.cli.errors import echo_problems, echo_unchanged, exit_with, exits
+from noda_synth.cli.errors import echo_problems, echo_unchanged, echo_warnings, exit_with, exits
 from noda_synth.cli.merge import end_part
 from noda_synth.cli.options import (
     DataOptions,
@@ -172,6 +172,7 @@ def command(
             return
         elapsed = time.perf_counter() - start
         errors = write_notes(out, report, workers=execution.workers, elapsed=elapsed)
+    echo_warnings(report.problems, run.quiet)
     if not run.quiet:
         size = out.stat().st_size / 1e6
         click.echo(f"{report.bodies} of {report.people} people in {out} ({size:.1f} MB, {elapsed:.1f} s)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -13,6 +14,8 @@ import click
 from noda_synth.errors import NodaError, Problem
 
 FAILED_SOME, UNUSABLE, INTERRUPTED = 1, 2, 130
+_OF_THE_WHOLE = ("leak", "scale")
+"""Stages of problems that are about a whole data set, and that a user should not miss among others."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -40,11 +43,20 @@ def exit_with(problems: Sequence[Problem]) -> None:
         sys.exit(FAILED_SOME)
 
 
+def echo_warnings(problems: Sequence[Problem], quiet: bool) -> None:
+    """The first lines of a summary: what is doubtful about the whole data set. On stderr where there is no summary."""
+    for problem in problems:
+        if problem.stage in _OF_THE_WHOLE:
+            click.echo(f"warning: {problem.item}: {problem.reason}", err=quiet)
+
+
 def echo_problems(problems: Sequence[Problem], verbose: bool = True, where: Path | None = None) -> None:
-    """Name the first problems (all if verbose) on stderr, and the file that has them all."""
-    shown = problems if verbose else problems[:5]
+    """Name the first problems (all if verbose) on stderr, but for `echo_warnings`, and the file that has them all."""
+    count = sum(problem.stage not in _OF_THE_WHOLE for problem in problems)
+    rest = (problem for problem in problems if problem.stage not in _OF_THE_WHOLE)
+    shown = islice(rest, count if verbose else 5)
     lines = [f"{'failed' if problem.failed else 'note'}: {problem.item}: {problem.reason}" for problem in shown]
-    echo_some(lines, len(problems), f"all in {where}", err=True)
+    echo_some(lines, count, f"all in {where}", err=True)
 
 
 def echo_some(lines: Sequence[str], count: int, hint: str = "-v names all", *, err: bool = False) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from noda_synth.cli.errors import echo_problems, exit_with, exits
+from noda_synth.cli.errors import echo_problems, echo_warnings, exit_with, exits
 from noda_synth.cli.options import RunOptions
 from noda_synth.errors import NodaError, Problem
 
@@ -53,6 +53,7 @@ def end_part(out: Path, part: Part, problems: Sequence[Problem], run: RunOptions
     context = click.get_current_context()
     note = {"command": context.command.name, "words": list(_argv(context))}
     write_atomically(folder / _COMMAND, json.dumps(note))
+    echo_warnings(problems, run.quiet)
     if not run.quiet:
         click.echo(f"part {part.number} of {part.of} is done, in {folder}; with all of them: noda-synth merge {out}")
     echo_problems(problems, run.verbose, folder)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from noda_synth.data.dataset import ByImage, Dataset, Image, Images, People
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError, Problem
+from noda_synth.formats.coco.entries import Entries
 from noda_synth.formats.coco.people import write_coco_people
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.coco.write import write_coco
 from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
-from noda_synth.formats.files.json_pieces import list_in
 from noda_synth.formats.files.links import same_content
 from noda_synth.formats.layout import (
     SKELETON_NAME,
@@ -311,20 +310,12 @@ def _write_yolo(source: Source, out: Path, images: Path | None, originals: str) 
 
 
 def _split_coco(source: Source, train: Path, valid: Path) -> list[Problem]:
-    """The two parts of a COCO file, its entries as they stand, crowds included, each with its image; those that cannot
-    be read stay in the training part."""
+    """The two parts of a COCO file, its entries as they stand, crowds and other categories included, each with its
+    image."""
     held = {person.record["image_id"] for person in source.dataset.valid}
-
-    def is_held(entry: Any, key: str) -> bool:
-        image_id = entry.get(key) if isinstance(entry, dict) else None
-        return isinstance(image_id, int | str) and image_id in held
-
-    def part(name: str, key: str, of_valid: bool) -> Iterator[Any]:
-        entries = list_in(source.layout.annotations, name)
-        return (entry for entry in entries if is_held(entry, key) == of_valid)
-
-    for file, of_valid in ((train, False), (valid, True)):
-        images, annotations = part("images", "id", of_valid), part("annotations", "image_id", of_valid)
+    entries = Entries(source.layout.annotations)
+    for file, wanted in ((train, lambda image_id: image_id not in held), (valid, held.__contains__)):
+        images, annotations = entries.images(wanted), entries.annotations(wanted)
         write_coco(file, images, annotations, source.dataset.skeleton, source.dataset.header)
     if source.layout.skeleton is not None and sibling_skeleton(train) is None:
         write_bytes(train.with_name(SKELETON_NAME), read_bytes(source.layout.skeleton))

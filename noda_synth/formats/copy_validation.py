@@ -9,7 +9,9 @@ from typing import Any
 from noda_synth.data.dataset import Dataset, Image, Images, People, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import Problem
+from noda_synth.formats.coco.entries import Entries
 from noda_synth.formats.coco.people import write_coco_people
+from noda_synth.formats.coco.write import write_coco
 from noda_synth.formats.files.atomic import copy_file, write_json_list
 from noda_synth.formats.layout import SKELETON_NAME, Layout
 from noda_synth.formats.mpii.gt_valid import anyone_known, copy_truth, read_gt_valid, write_gt_valid
@@ -24,8 +26,9 @@ def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
 
     MPII: `valid.json` has the input's records, keys and row order, unusable ones included, and `joints_visible` where
     known. `gt_valid.mat` is a copy of the input's to the byte if that has `jnt_visible` or there is nothing to add;
-    else all its arrays and `jnt_visible`; without one it is made if a head box is known. COCO: a copy of the file, and
-    of the skeleton file if the set has one of its own. YOLO-pose: a COCO file.
+    else all its arrays and `jnt_visible`; without one it is made if a head box is known. COCO: a copy of the file, with
+    other ids if there are any that readers cannot take, and of the skeleton file if the set has one of its own.
+    YOLO-pose: a COCO file.
 
     Returns:
         The files written, and what is worth knowing about them.
@@ -34,7 +37,10 @@ def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
         originals = {SKELETON_NAME: layout.skeleton, **({layout.valid.name: layout.valid} if layout.valid else {})}
         copies = {annot_dir / name: original for name, original in originals.items() if original}
         for copy, original in copies.items():
-            copy_file(original, copy)
+            if original == layout.valid and not (entries := Entries(original)).sound:
+                write_coco(copy, entries.images(), entries.annotations(), dataset.skeleton, entries.header)
+            else:
+                copy_file(original, copy)
         if layout.kind == "yolo" and dataset.valid:
             path, names = annot_dir / _COCO_VALID, Images(Image(name) for name in dataset.valid.image_names)
             folder = layout.valid_images or layout.images

@@ -213,9 +213,10 @@ def _is_yolo(data: Path) -> bool:
 def _coco_valid(train: Path) -> Path | None:
     if train.name == Path(_WRITTEN_COCO).name:
         return _first(sorted(train.parent.glob("*_val*.json")))
-    if "train" not in train.name:
+    part = "trainval" if "trainval" in train.name else "train"
+    if part not in train.name:
         return None
-    return _first(train.with_name(train.name.replace("train", part)) for part in ("val", "valid"))
+    return _first(train.with_name(train.name.replace(part, valid)) for valid in ("val", "valid"))
 
 
 def _roots(data: Path | None, annotations: Path) -> list[Path]:

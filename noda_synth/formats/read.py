@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from noda_synth.data.dataset import Dataset, Image, Images, People, Person, same_name
+from noda_synth.data.dataset import Dataset, Image, Images, People, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError, Problem
@@ -50,7 +51,7 @@ def read_dataset(layout: Layout, *, split: Path | None = None, all_train: bool =
     if layout.kind == "coco":
         dataset = _from_coco(layout, skeleton)
     elif layout.kind == "yolo":
-        dataset = read_yolo(layout.annotations, skeleton)
+        dataset = _without_leaks(read_yolo(layout.annotations, skeleton), layout)
     elif layout.kind == "cpm_json":
         dataset = _with_skeleton(skeleton, _from_cpm(layout), layout)
     elif layout.kind == "mpii_json":
@@ -83,7 +84,7 @@ def _with_doubts(dataset: Dataset, layout: Layout) -> Dataset:
 def _from_json(layout: Layout) -> Dataset:
     ids, problems = PersonIds(), DiskList[Problem]()
     release = read_release(layout.mat) if layout.mat else None
-    held = {same_name(person.image) for person in read_persons(layout.valid) if person} if layout.valid else set()
+    held = {person.image for person in read_persons(layout.valid) if person} if layout.valid else set()
     builder = DatasetBuilder(layout, release.images if release else {}, held)
     people: Iterator[Person] = (ids.with_id(person) for person in read_persons(layout.annotations, problems) if person)
     if release is None:
@@ -109,7 +110,7 @@ def _from_cpm(layout: Layout) -> Dataset:
     release = read_release(layout.mat) if layout.mat else None
     if release is not None:
         train, held = (DiskList(_with_known_visibility(part, release, layout, problems)) for part in (train, held))
-    builder = DatasetBuilder(layout, release.images if release else {}, {same_name(person.image) for person in held})
+    builder = DatasetBuilder(layout, release.images if release else {}, {person.image for person in held})
     builder.add_training(train)
     valid: Sequence[Person | None] = held
     if layout.gt_valid is not None:
@@ -184,11 +185,9 @@ def _from_coco(layout: Layout, skeleton: Skeleton | None) -> Dataset:
         raise NodaError(
             f"its keypoints are others than those of {layout.annotations}, or in another order.", layout.valid
         )
-    if layout.valid_images is None:  # with a folder of its own the same name is another image
-        held = {same_name(name) for name in valid.persons.image_names}
-        dataset = _without_leaks(dataset, held, layout.annotations.name)
     problems = DiskList(chain(dataset.problems, valid.problems))
-    return replace(dataset, valid=valid.persons, problems=problems, valid_upright=valid.upright)
+    whole = replace(dataset, valid=valid.persons, problems=problems, valid_upright=valid.upright)
+    return _without_leaks(whole, layout)
 
 
 def leak(file: str, people: Mapping[str, int]) -> Problem:
@@ -200,9 +199,15 @@ def leak(file: str, people: Mapping[str, int]) -> Problem:
     return Problem("leak", file, reason, failed=False)
 
 
-def _without_leaks(dataset: Dataset, held: Collection[str], file: str) -> Dataset:
-    """The training part of a COCO file without the images of the validation part, by `same_name`."""
-    people = Counter(person.image for person in dataset.persons if same_name(person.image) in held)
+def _without_leaks(dataset: Dataset, layout: Layout) -> Dataset:
+    """A data set in COCO's form without the images of the validation part in its training part.
+
+    With a folder of its own for each part the same name is another image, and another name may be the same.
+    """
+    folder, of_valid = (path.resolve() for path in (layout.images, layout.valid_images or layout.images))
+    held = {os.path.normpath(of_valid / name) for name in dataset.valid.image_names}
+    shared = {name for name in dataset.images if os.path.normpath(folder / name) in held}
+    people = Counter(person.image for person in dataset.persons if person.image in shared)
     if not people:
         return dataset
     return replace(
@@ -210,7 +215,7 @@ def _without_leaks(dataset: Dataset, held: Collection[str], file: str) -> Datase
         images=Images(image for image in dataset.images.values() if image.name not in people),
         persons=People(person for person in dataset.persons if person.image not in people),
         crowds=[crowd for crowd in dataset.crowds if crowd.image not in people],
-        problems=DiskList(chain([leak(file, people)], dataset.problems)),
+        problems=DiskList(chain([leak(layout.annotations.name, people)], dataset.problems)),
         leaked=tuple(people),
     )
 
@@ -219,7 +224,7 @@ class DatasetBuilder:
     """A data set in the making: the training part is added before the validation part."""
 
     def __init__(self, layout: Layout, known: Mapping[str, Image], held: Collection[str] = ()) -> None:
-        """`known`: images by name; `held`: the validation images (`same_name`), whose people are not trained on."""
+        """`known`: images by name; `held`: the validation images, whose people are not trained on."""
         self._file, self._known, self._held = layout.annotations.name, known, held
         self._leaked: Counter[str] = Counter()
         self._registry = PersonRegistry(self._file)
@@ -232,7 +237,7 @@ class DatasetBuilder:
 
     def _with_images(self, persons: Iterable[Person]) -> Iterator[Person]:
         for person in persons:
-            if self._held and same_name(person.image) in self._held:
+            if person.image in self._held:
                 self._leaked[person.image] += 1
                 continue
             if person.image not in self._images:

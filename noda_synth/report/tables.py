@@ -66,7 +66,7 @@ def quality_table(qualities: Sequence[float]) -> str:
 
 
 def joints_table(content: Mapping[str, Any]) -> str:
-    """Labelled joints of the training part by what is known of them."""
+    """Labelled joints of the training part by what is known of them; where that is nothing, it is unknown and not 0."""
     states = _section(content, "joints")
     before, after = (_section(states, when) for when in ("before", "after"))
     rows = [

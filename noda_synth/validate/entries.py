@@ -100,5 +100,5 @@ class Entries(Iterable[Entry]):
 
 def _usable_rows(file: Path, leaked: Collection[str]) -> array[int]:
     """Numbers of the records of an MPII JSON file that can be used, and are not on leaked images."""
-    people = enumerate(read_persons(file))
+    people, leaked = enumerate(read_persons(file)), set(leaked)
     return array("L", (row for row, person in people if person and person.image not in leaked))

@@ -54,6 +54,12 @@ KINDS = {
         "noda-synth reads them upright; for programs that do not, turn the pixels and drop the tag",
     ),
     "shared-image": Kind(ERROR, "images in the training and in the validation part", "take them out of training"),
+    "alike": Kind(
+        WARNING,
+        "validation images that show what a training image shows",
+        "take them out of one part, or draw it by whole videos (noda-synth convert --holdout): scores on what was "
+        "trained on are too good",
+    ),
     # evaluation truth
     "row-count": Kind(
         ERROR, "evaluation truth of another length", "make gt_valid.mat again: noda-synth convert valid.json"

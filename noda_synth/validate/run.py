@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import Dataset, Image, Images, same_name
+from noda_synth.data.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
 from noda_synth.formats.missing import not_one_there
 from noda_synth.render.manifest import MANIFEST
@@ -16,7 +16,7 @@ from noda_synth.validate.crops import check_crops
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.people import check_positions, check_scales, check_twice
-from noda_synth.validate.pictures import ImageChecks, Picture, Sizes, check_images
+from noda_synth.validate.pictures import ImageChecks, Looks, Picture, Sizes, alike, check_images
 from noda_synth.validate.records import check_record
 from noda_synth.validate.rendered import check_rendered, without_left_out
 from noda_synth.validate.truth import check_truth
@@ -72,8 +72,7 @@ def validate(
     entries = Entries(layout, dataset)
     for entry in entries:
         findings += check_record(entry, dataset.skeleton, dataset.source)
-    if layout.valid_images is None:  # with a folder of its own the same name is another image
-        findings += _shared(dataset, entries)
+    findings += _shared(layout, dataset, entries)
     sizes, seen, turned, images = _check_pictures(layout, dataset, entries, checks, quiet)
     files = {TRAINING: layout.annotations.name, VALIDATION: (layout.valid or layout.annotations).name}
     findings += weigh_readings(seen, entries, sizes, turned, files)
@@ -128,6 +127,7 @@ def _check_pictures(
     sizes: dict[tuple[str, str], tuple[int, int]] = {}
     faults: list[tuple[Picture, str, str]] = []
     turned: set[tuple[str, str]] = set()
+    looks = {TRAINING: Looks(), VALIDATION: Looks()}
     count = len(dataset.images) + len(_valid_images(dataset))
     lacking = _parts_without_any(layout, dataset)
     pictures = _pictures(layout, dataset, lacking)
@@ -135,9 +135,12 @@ def _check_pictures(
         for image in check_images(pictures, checks, progress.add):
             if image.size is not None:
                 sizes[image.picture.part, image.picture.name] = image.size
+            if image.look is not None:
+                looks[image.picture.part].add(image.picture, image.look)
             if image.on_side:
                 turned.add((image.picture.part, image.picture.name))
             faults += [(image.picture, kind, what) for kind, what in image.faults]
+    faults += [(picture, "alike", what) for picture, what in alike(looks[TRAINING], looks[VALIDATION])]
     wanted = {(picture.part, picture.name) for picture, _, _ in faults}
     first: dict[tuple[str, str], str] = {}
     for entry in entries if wanted else ():
@@ -151,12 +154,16 @@ def _check_pictures(
     return sizes, findings, turned, count
 
 
-def _shared(dataset: Dataset, entries: Entries) -> list[Finding]:
-    """Images that stand in both parts, named by their first record of the validation part."""
+def _shared(layout: Layout, dataset: Dataset, entries: Entries) -> list[Finding]:
+    """Images that stand in both parts, named by their first record of the validation part if that has the same name."""
     found: dict[str, Finding] = {}
-    leaked = {same_name(name) for name in dataset.leaked}
+    leaked = set(dataset.leaked)
     for entry in entries if leaked else ():
         name = entry.person.image
-        if entry.part == VALIDATION and same_name(name) in leaked:
+        if entry.part == VALIDATION and name in leaked:
             found.setdefault(name, entry.finding("shared-image", "is in the training list, too"))
-    return list(found.values())
+    what = "is in the validation list, too"
+    return [
+        found.get(name) or Finding("shared-image", f"{layout.annotations.name} image {name}", what, name)
+        for name in dataset.leaked
+    ]

@@ -91,7 +91,7 @@ class Pipeline:
     def smallest(self) -> int:
         """Persons in the smallest batch that the network sees at once."""
         parts = self.world.size * self.settings.accumulate
-        filled = -(-len(self.samples) // parts) * parts
+        filled = -(-self.persons // parts) * parts
         return (filled % self.settings.batch or self.settings.batch) // parts
 
     def plan(self, epoch: int) -> tuple[list[NDArray[np.int64]], geometry.Augmentation]:

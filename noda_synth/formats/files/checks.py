@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import People, Person, stays_inside
+from noda_synth.data.dataset import People, Person, same_name, stays_inside
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats.files.json_pieces import MAX_DEPTH, TooDeep
@@ -27,14 +27,14 @@ def record_object(value: object, otherwise: str = "not an object") -> dict[str, 
 
 
 def image_name(value: object) -> str:
-    """An image name that stays inside the images folder; ItemError otherwise."""
+    """An image name that stays inside the images folder, one for all of its spellings; ItemError otherwise."""
     if not isinstance(value, str) or not value:
         raise ItemError("has no image name")
     if not stays_inside(value):
         if stays_inside(value.replace("\\", "/")):
             raise ItemError(f"its image name {value!r} has backslashes, which only Windows takes: write / for them")
         raise ItemError(f"its image name {value!r} leads out of the images folder")
-    return value
+    return same_name(value)
 
 
 def numbers(value: object, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Dataset, Image, Images, People, Person
+from noda_synth.data.dataset import Dataset, Image, Images, People, Person, same_name
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError, Problem
@@ -184,7 +184,7 @@ def _json_names(path: Path) -> Iterator[str]:
 
 
 def _names(lines: Iterable[str], path: Path) -> Split:
-    names = frozenset(line.strip() for line in lines) - {""}
+    names = frozenset(same_name(line.strip()) for line in lines if line.strip())
     if not names:
         raise NodaError("no image names in this split.", path)
     return Split(names)
@@ -210,13 +210,15 @@ def _from_h5(path: Path) -> Split:
     if parts and (joints is None or joints.shape != (len(names), len(MPII), 2)):
         found = f"{parts[0].dtype} {parts[0].shape}"
         raise NodaError(f"part holds {found}, where numbers {(len(names), len(MPII), 2)} are expected.", path)
-    positions = tuple((_h5_name(name), int(person)) for name, person in zip(names, persons.ravel(), strict=True))
+    positions = tuple(
+        (same_name(_h5_name(name)), int(person)) for name, person in zip(names, persons.ravel(), strict=True)
+    )
     return Split(frozenset(image for image, _ in positions), positions=positions, joints=joints)
 
 
 def _h5_name(value: Any) -> str:
     """A name as bytes, as text, or as the row of character codes, filled up with zeros, that Torch's files have."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
-        return "".join(chr(int(code)) for code in value if code)
+        return same_name("".join(chr(int(code)) for code in value if code))
     item = value.item() if isinstance(value, np.ndarray) else value
-    return item.decode() if isinstance(item, bytes) else str(item)
+    return same_name(item.decode() if isinstance(item, bytes) else str(item))
