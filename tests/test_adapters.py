@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,6 +13,7 @@ import pytest
 import noda_synth
 from noda_synth import NodaError, Occluder
 from tests.conftest import Made
+from tests.rules import read
 
 
 class People:
@@ -25,6 +28,7 @@ class People:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         person = self.persons[index]
+        others = [other.joints for other in self.persons if other.image == person.image and other is not person]
         picture = cv2.imread(str(self.images / person.image))
         assert picture is not None
         return {
@@ -34,6 +38,7 @@ class People:
             "visible": person.visible,
             "source": person.image,
             "scale": person.scale,
+            "others": others,
         }
 
 
@@ -82,6 +87,76 @@ def test_samples_that_stay_as_they_are_fit_into_a_batch_with_the_others(drawn: M
     batch = next(iter(data.DataLoader(OccludedDataset(bare, Occluder(drawn.pool)), 8)))
     assert batch["image"].shape == (8, 300, 360, 3) and batch["visible"].shape == batch["covered"].shape == (8, 16)
     assert 0 < batch["covered"].any(dim=1).sum() < 8
+
+
+class Written:
+    """The same people in a rendered set, whose lists are taken in turn."""
+
+    def __init__(self, folder: Path) -> None:
+        self.images = folder / "images"
+        self.lists = [json.loads((folder / "annot" / f"train_{copy}.json").read_text()) for copy in (1, 2)]
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.lists[0])
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        record = self.lists[self.epoch][index]
+        picture = read(self.images / record["image"])
+        return {
+            "image": np.ascontiguousarray(picture[..., ::-1]),
+            "joints": np.array(record["joints"]) - 1,
+            "visible": np.array(record["joints_visible"], np.int8),
+        }
+
+
+def trained(people: Any) -> tuple[list[Any], list[float]]:
+    """Ten steps over two epochs in a fixed order: the pictures of each step, and its loss."""
+    import torch
+    from torch.utils.data import DataLoader
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 9, stride=8), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten(),
+        torch.nn.Linear(64, 32),
+    )  # fmt: skip
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+
+    def batch_of(samples: list[dict[str, Any]]) -> dict[str, Any]:
+        names = ("image", "joints", "visible")
+        return {name: torch.from_numpy(np.stack([sample[name] for sample in samples])) for name in names}
+
+    order = torch.Generator().manual_seed(3)
+    loader = DataLoader(people, 8, shuffle=True, generator=order, collate_fn=batch_of)
+    pictures, losses = [], []
+    for epoch in range(2):
+        people.set_epoch(epoch)
+        for batch in loader:
+            found = network(batch["image"].permute(0, 3, 1, 2) / 255).reshape(-1, 16, 2)
+            weight = 1 + (batch["visible"] == 0)[..., None]
+            loss = (weight * (found - batch["joints"].float() / 300) ** 2).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            pictures.append(batch["image"])
+            losses.append(loss.item())
+    return pictures, losses
+
+
+def test_ten_steps_of_training_see_what_a_written_set_shows(drawn: Made, tmp_path: Path) -> None:
+    """The wrapper with the keys of render, epoch by epoch, beside the static set's lists in turn."""
+    torch = pytest.importorskip("torch")
+    from noda_synth.adapters.torch import OccludedDataset
+
+    out = drawn.render(tmp_path / "set", "--ratio", 1, "--copies", 2, "--format", "png")
+    written, losses = trained(Written(out))
+    seen, others = trained(OccludedDataset(People(drawn), Occluder(drawn.pool), ratio=1))
+    assert len(written) == 10 and not torch.equal(written[0], written[5])
+    assert all(torch.equal(*pair) for pair in zip(written, seen, strict=True))
+    assert losses == others and losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize("named", [True, False])

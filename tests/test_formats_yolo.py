@@ -19,7 +19,7 @@ from noda_synth.formats.yolo.data_file import data_file_text, flip_order, read_d
 from noda_synth.formats.yolo.write import label_rows
 from tests.command import done, noda, refused
 from tests.conftest import Made
-from tests.drawn_set import SIZE, records
+from tests.drawn_set import SIZE, records, write_coco
 
 
 @pytest.fixture
@@ -91,6 +91,38 @@ def test_validation_pictures_are_not_in_train(drawn: Made, tmp_path: Path) -> No
     assert names[1] == {record["image"] for record in valid}
     assert not names[0] & names[1]
     assert any("/" in name for name in names[0])
+
+
+def test_pictures_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    """Numbered alike in both parts; but for one, which is the same picture."""
+    data = write_coco(tmp_path / "data", images=4)
+    content = json.loads((data / "person_keypoints.json").read_text())
+    (data / "annotations").mkdir()
+    (data / "person_keypoints.json").unlink()
+    for part, of in (("train", (100, 101)), ("val", (102, 103))):
+        (data / "images" / part).mkdir()
+        images = [image for image in content["images"] if image["id"] in of]
+        for number, image in enumerate(images):
+            (data / "images" / image["file_name"]).rename(data / "images" / part / f"{number}.jpg")
+            image["file_name"] = f"{number}.jpg"
+        people = [person for person in content["annotations"] if person["image_id"] in of]
+        text = json.dumps({**content, "images": images, "annotations": people})
+        (data / "annotations" / f"person_keypoints_{part}.json").write_text(text)
+    shutil.copy(data / "images" / "val" / "1.jpg", data / "images" / "train" / "1.jpg")
+    result = noda("convert", data, tmp_path / "yolo", "--to", "yolo", "--originals", "hardlink")
+    assert result.exit_code == 0, result.output
+    assert "1 pictures of the validation part are left out of the training part, 1.jpg for one" in result.stderr
+    written = {str(file.relative_to(tmp_path / "yolo")) for file in (tmp_path / "yolo").rglob("*.???")}
+    both = {f"{kind}/{part}.{end}" for part in ("train/0", "val/0", "val/1")
+            for kind, end in (("images", "jpg"), ("labels", "txt"))}  # fmt: skip
+    assert written == both
+    for part in ("train", "val"):
+        assert (tmp_path / "yolo" / "images" / part / "0.jpg").samefile(data / "images" / part / "0.jpg")
+    before, after = read_dataset(find_layout(data)), read_dataset(find_layout(tmp_path / "yolo"))
+    assert [person.image for person in after.persons] == ["0.jpg"]
+    same_joints = [np.abs(a.joints - b.joints)[a.labelled].max() < 1e-3 for a, b in
+                   zip([before.persons[0], *before.valid], [*after.persons, *after.valid], strict=True)]  # fmt: skip
+    assert all(same_joints)
 
 
 def test_pictures_of_nobody_have_an_empty_label_file(drawn_coco: Made, tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ import pytest
 from numpy.typing import NDArray
 
 from noda_synth.formats import find_layout
+from tests.command import done
 from tests.conftest import Made
+from tests.drawn_set import write_coco
 from tests.rules import body_on, read
 
 COCO = pytest.importorskip("pycocotools.coco").COCO
@@ -162,6 +164,49 @@ def test_outlines_lose_exactly_what_is_covered(described: tuple[Made, Path]) -> 
                 assert share == pytest.approx(new.sum() / old.sum(), abs=0.05 + 5 / old.sum())
             compared += 1
     assert compared
+
+
+def test_both_outlines_the_hidden_share_and_who_covers_whom(described: tuple[Made, Path]) -> None:
+    made, out = described
+    hidden = 0
+    for scene in scenes(out, made.pool):
+        (pasted,) = scene.people["occluder"]
+        for annotation in scene.people["target"] + scene.people["bystander"]:
+            noda, before = annotation["noda"], scene.clean[annotation["noda"]["person_id"]]
+            assert noda.get("covered_by", [pasted["id"]]) == [pasted["id"]]
+            assert "covered_by" in noda or not noda.get("covered")
+            assert not {"amodal", "hidden_share", "covered_by"} & before["noda"].keys()
+            if "amodal" not in noda:
+                continue
+            whole = scene.coco.annToMask({**annotation, "segmentation": noda["amodal"]}).astype(bool)
+            assert (whole == scene.coco.annToMask(before).astype(bool)).all()
+            share = (whole & scene.pasted).sum() / whole.sum()
+            assert noda["hidden_share"] == pytest.approx(share, abs=0.05 + 5 / whole.sum()) and "covered_by" in noda
+            hidden += 1
+        assert not {"amodal", "hidden_share", "covered_by"} & pasted["noda"].keys()
+    assert hidden
+
+
+def test_a_whole_outline_of_the_input_stays_the_whole_one(tmp_path: Path) -> None:
+    data = write_coco(tmp_path / "data", images=2)
+    content = json.loads((data / "person_keypoints.json").read_text())
+    for annotation in content["annotations"]:
+        x, y, width, height = annotation["bbox"]
+        box = [x, y, x + width, y, x + width, y + height, x, y + height]
+        annotation["noda"] = {"amodal": [box], "covered_by": [5]}
+    (data / "person_keypoints.json").write_text(json.dumps(content))
+    options = ("--method", "cutout", "--ratio", 1, "--jobs", 1, "-q")
+    done("render", "--data", data, "--out", tmp_path / "set", *options)
+    scene = load(tmp_path / "set" / "annot" / "coco_train_scene.json")
+    given = {annotation["bbox"][0]: annotation for annotation in content["annotations"]}
+    for annotation in scene.dataset["annotations"]:
+        noda = annotation["noda"]
+        if noda["role"] == "crowd":
+            continue
+        assert noda["amodal"] == given[annotation["bbox"][0]]["noda"]["amodal"]
+        area = annotation["bbox"][2] * annotation["bbox"][3]
+        assert noda["hidden_share"] == pytest.approx(1 - scene.annToMask(annotation).sum() / area, abs=0.01)
+        assert noda.get("covered_by") == ([5] if noda["role"] == "person" else None)
 
 
 def test_clean_pictures_keep_the_input_as_it_is(described: tuple[Made, Path]) -> None:

@@ -18,6 +18,7 @@ from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
 from noda_synth.formats.files.json_pieces import list_in
+from noda_synth.formats.files.links import same_content
 from noda_synth.formats.layout import (
     SKELETON_NAME,
     Layout,
@@ -126,7 +127,7 @@ def convert(
     elif to == "coco" and source.layout.kind == "coco":
         problems = _split_coco(source, *files)
     elif to == "coco":
-        problems = _write_coco_parts(source, files, images or source.layout.images)
+        problems = _write_coco_parts(source, files, images)
     elif output.suffix == ".json":
         write_mpii_json(files[0], source.dataset.persons)
         problems = []
@@ -262,14 +263,15 @@ def _write_truth(source: Source, path: Path) -> list[Problem]:
     return [note, *write_gt_valid(path, [person for person in filled if person is not None])]
 
 
-def _write_coco_parts(source: Source, files: Sequence[Path], folder: Path) -> list[Problem]:
+def _write_coco_parts(source: Source, files: Sequence[Path], stated: Path | None) -> list[Problem]:
+    folder = stated or source.layout.images
     if not folder.is_dir():
         raise NodaError(f"No images folder at {folder}, and COCO needs the size of every image: name it with --images.")
     dataset = source.dataset
     valid_images = Images(Image(person.image) for person in dataset.valid)
     parts = (
         (dataset.images, dataset.persons, folder),
-        (valid_images, dataset.valid, source.layout.valid_images or folder),
+        (valid_images, dataset.valid, stated or source.layout.valid_images or folder),
     )
     problems: list[Problem] = []
     for file, (images, persons, home) in zip(files, parts, strict=False):
@@ -289,10 +291,10 @@ def _write_yolo(source: Source, out: Path, images: Path | None, originals: str) 
         ):
             raise NodaError(f"{folder} is part of the input, which is never written to; name another folder.")
     held = dataset.valid.image_names
-    shared = [name for name in dataset.images if name in held]
-    parts = [
-        Part("train", train, (Picture(name, people) for name, people in dataset.by_image.items() if name not in held))
-    ]
+    # In a folder of its own the same name is another picture, unless it holds the same.
+    shared = {name for name in dataset.images if name in held and same_content(train / name, valid / name)}
+    pictures = (Picture(name, people) for name, people in dataset.by_image.items() if name not in shared)
+    parts = [Part("train", train, pictures)]
     if dataset.valid:
         by_image = ByImage(Images(Image(name) for name in held), dataset.valid)
         parts.append(Part("val", valid, (Picture(name, people) for name, people in by_image.items())))
@@ -300,7 +302,7 @@ def _write_yolo(source: Source, out: Path, images: Path | None, originals: str) 
     if layout.skeleton is not None:
         write_bytes(out / SKELETON_NAME, read_bytes(layout.skeleton))
     if shared:
-        note = f"{len(shared)} pictures of the validation part are left out of the training part, {shared[0]} for one"
+        note = f"{len(shared)} pictures of the validation part are left out of the training part, {min(shared)} for one"
         problems.append(Problem("write", "images/train", note, failed=False))
     return problems
 

@@ -80,10 +80,7 @@ def find_layout(data: Path | None, images: Path | None = None, annotations: Path
         looked = [found] if images else [root / "images" for root in _roots(data, parts.annotations)]
         listed = "\n".join(f"  {folder}" for folder in looked)
         raise NodaError(f"No images folder for {parts.annotations}. Looked for:\n{listed}\n{WAY_OUT}")
-    if parts.kind == "yolo":
-        return replace(parts, images=found)
-    valid_images = likely_images(data, parts.valid) if parts.valid and not images else found
-    return replace(parts, images=found, valid_images=valid_images if valid_images != found else None)
+    return replace(parts, images=found, valid_images=None if images and parts.kind != "yolo" else parts.valid_images)
 
 
 def find_annotations(data: Path | None, annotations: Path | None = None) -> Layout:
@@ -102,13 +99,17 @@ def find_annotations(data: Path | None, annotations: Path | None = None) -> Layo
     if kind == "mpii_json":
         mat = _find_mat([folder, folder.parent] if annotations or data is None else [data / f for f in _MAT_FOLDERS])
     beside = [folder] + [folder / name for name in _ANNOTATION_FOLDERS if kind == "mpii_mat"]
+    valid = _coco_valid(file) if kind == "coco" else _first(_join(beside, _VALID_NAMES), but=file)
+    images = likely_images(data, file)
+    valid_images = likely_images(data, valid) if valid else images
     return Layout(
-        images=likely_images(data, file),
+        images=images,
         annotations=file,
         kind=kind,
         mat=mat,
-        valid=_coco_valid(file) if kind == "coco" else _first(_join(beside, _VALID_NAMES), but=file),
+        valid=valid,
         gt_valid=None if kind == "coco" else _first(_join(beside, _GT_NAMES)),
+        valid_images=valid_images if valid_images != images else None,
         skeleton=sibling_skeleton(file),
     )
 

@@ -27,7 +27,7 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
 from noda_synth.formats.coco.ids import Numbering, first_free
-from noda_synth.formats.coco.rle import readable_outline, rle_plain
+from noda_synth.formats.coco.rle import readable_outline, rle_area, rle_plain
 from noda_synth.formats.coco.write import stated_area
 from noda_synth.formats.files.checks import noda_extension, numbers
 from noda_synth.imaging.compositing import COVERING, alpha_at, overlap
@@ -200,9 +200,19 @@ def _numbered(shards: Sequence[Path], dataset: Dataset) -> Callable[[], Iterator
                 if annotation["noda"]["role"] == "occluder" and dataset.categories:
                     source = annotation["noda"]["source_person"]
                     annotation["category_id"] = category_of.get(source, dataset.categories[0])
+            if picture["copy"] is not None:
+                _say_who_covers(picture["annotations"])
             yield picture
 
     return pictures
+
+
+def _say_who_covers(annotations: Sequence[dict[str, Any]]) -> None:
+    """Put the ids of the pasted people where there is an empty list for them; ids of the input's pictures go."""
+    pasted = [annotation["id"] for annotation in annotations if annotation["noda"]["role"] == "occluder"]
+    for annotation in annotations:
+        if (by := annotation["noda"].pop("covered_by", None)) is not None and not by and pasted:
+            annotation["noda"]["covered_by"] = pasted
 
 
 def _source_categories(dataset: Dataset) -> Mapping[str, Any]:
@@ -257,7 +267,9 @@ class _Scene:
         """The clean image, then its copies."""
         image = self._group.image
         annotations = [
-            self._annotate(person, person.visible, outline, outline, {"role": "person"})
+            self._annotate(
+                person, person.visible, outline, outline, {"role": "person", **self._hiding(person, outline, outline)}
+            )
             for (_, person), outline in zip(self._people, self._outlines, strict=True)
         ]
         annotations += [self._annotate_crowd(crowd, found, found) for crowd, found in self._crowds]
@@ -286,8 +298,11 @@ class _Scene:
             role = "target" if row == spec.row else "bystander"
             left = outline.less(region) if outline and region else outline
             covered = self._skeleton.named(hit & person.labelled)
+            hit_outline = outline is not None and left is not None and left.mask.sum() < outline.mask.sum()
+            by: dict[str, Any] = {"covered_by": []} if covered or hit_outline else {}
+            by |= self._hiding(person, outline, left)
             # Of the target it is stated in any case: none is known to be covered is not the same as nothing is known.
-            extra = {"role": role, **({"covered": covered} if covered or role == "target" else {})}
+            extra = {"role": role, **({"covered": covered} if covered or role == "target" else {}), **by}
             annotation = self._annotate(person, visible, outline, left, extra)
             if role == "bystander" and outline and left and not left.mask.any():
                 annotation = self._hidden(annotation, outline)
@@ -320,6 +335,23 @@ class _Scene:
             extra={**extra, "person_id": person.person_id},
         )
         return {**annotation, "area": self._area(person.record, annotation["bbox"], before, after)}
+
+    def _hiding(self, person: Person, before: Region | None, after: Region | None) -> dict[str, Any]:
+        """The whole outline of somebody who is hidden in part, and how much of it is; nothing where that is not known.
+
+        The whole one is the input's, under this name, else the outline `before` the picture was changed.
+        """
+        if before is None or after is None:
+            return {}
+        whole = _amodal(person, self._size)
+        if whole is None and after is before:
+            return {}
+        seen = rle_area(self._run_lengths(after))
+        area = int(segmentation_mask(whole, self._size).sum()) if whole else rle_area(self._run_lengths(before))
+        if seen >= area:
+            return {}
+        amodal = whole or person.record.get("segmentation") or self._run_lengths(before)
+        return {"amodal": amodal, "hidden_share": round(1 - seen / area, 4)}
 
     def _area(
         self, record: Mapping[str, Any], box: Sequence[float], before: Region | None, after: Region | None
@@ -408,6 +440,14 @@ def _with_outline(person: Person, size: tuple[int, int], problems: list[Problem]
         problems.append(Problem("coco", f"annotation {record.get('id')} on {person.image}", str(error), failed=False))
         return replace(person, record={key: value for key, value in record.items() if key != "segmentation"})
     return person
+
+
+def _amodal(person: Person, size: tuple[int, int]) -> Any:
+    """The whole outline that the input has beside the visible one, or None."""
+    try:
+        return readable_outline(noda_extension(person.record).get("amodal"), size)
+    except ItemError:
+        return None
 
 
 def _crowd_region(crowd: Crowd, size: tuple[int, int], problems: list[Problem]) -> Region | None:

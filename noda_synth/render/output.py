@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import json
 import os
 import shutil
@@ -23,7 +22,7 @@ from noda_synth.data.joint_counts import Counts, count_states, total
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, mpii_record, write_validation
 from noda_synth.formats.files.atomic import write_bytes, write_json_lines, write_json_list
-from noda_synth.formats.files.links import put_file
+from noda_synth.formats.files.links import put_file, same_content
 from noda_synth.imaging.images import check_file, encode_as, image_path, is_turned, read_image
 from noda_synth.render.plan import Plan
 from noda_synth.render.settings import RenderRun
@@ -137,16 +136,12 @@ def check_names(dataset: Dataset, layout: Layout) -> None:
         if name not in dataset.images:
             continue
         files = layout.images / name, layout.valid_images / name
-        if all(map(os.path.isfile, files)) and not _same_content(*files):
+        if all(map(os.path.isfile, files)) and not same_content(*files):
             raise NodaError(
                 f"{files[0]} and {files[1]} are two pictures of one name, of which the written set can hold but one; "
                 "rename the images of one part and their names in its annotations, or leave all originals out with "
                 "--originals none"
             )
-
-
-def _same_content(one: Path, other: Path) -> bool:
-    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
 
 
 def write_annotations(run: RenderRun, copies: Copies) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 from pathlib import Path
@@ -43,6 +44,12 @@ def put_file(source: Path, target: Path, final: Path, how: str) -> None:
         raise NodaError(
             f"{final}: the original cannot be put there as a {how} ({error.strerror}); try another way with --originals"
         ) from error
+
+
+def same_content(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, or of two with the same bytes; not where one of them is missing."""
+    there = one.is_file() and other.is_file()
+    return there and (one.samefile(other) or filecmp.cmp(one, other, shallow=False))
 
 
 def _is_put(source: Path, target: Path, link: str, how: str) -> bool:

@@ -26,6 +26,8 @@ from noda_synth.formats.files.links import put_file
 from noda_synth.formats.yolo.data_file import data_file_text
 
 EXTRAS = "noda.jsonl"
+_OF_OUTLINES = ("amodal", "hidden_share", "covered_by")
+"""What COCO scenes say of outlines, which these files lack."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def label_rows(
         outside = person.labelled & ~shown
         known = not (shown & (person.visible != OCCLUDED) & (person.visible != VISIBLE)).any() and not outside.any()
         extras.append({
-            **kept_under_noda(person),
+            **{key: value for key, value in kept_under_noda(person).items() if key not in _OF_OUTLINES},
             **({} if known else {"joints_visible": [int(value) for value in person.visible]}),
             **({"outside": {skeleton.joints[j]: person.joints[j].tolist() for j in np.flatnonzero(outside)}}
                if outside.any() else {}),
