@@ -16,8 +16,8 @@ from noda_synth.errors import NodaError
 from tests.conftest import Made
 
 torch = pytest.importorskip("torch")
-from noda_train.models import build  # noqa: E402
-from noda_train.models.weights import load_file, read  # noqa: E402
+from noda_train.models import build
+from noda_train.models.weights import load_file, read
 
 NETWORK = "simple_r18"
 
