@@ -197,6 +197,51 @@ def test_somebodys_weights_are_evaluated_with_their_channels(
     assert "channels=bgr" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("words", "channels", "said"),
+    [
+        ((), "bgr", "trained on BGR: channels=bgr"),
+        (
+            ("--set", "channels=rgb"),
+            "rgb",
+            "was trained on BGR, and goes on with rgb",
+        ),
+    ],
+)
+def test_fit_starts_from_weights_with_their_channels(
+    drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str], words: tuple[str, ...],
+    channels: str, said: str,
+) -> None:  # fmt: skip
+    torch.save(build("simple_r18", 16).state_dict(), tmp_path / "pose_resnet_18_64x64.pth")
+    small = ["size=32", "batch=5", "epochs=1", "device=cpu", "validate_every=0", f"cache_dir={tmp_path}"]
+    sets = [part for override in small for part in ("--set", override)]
+    start = ("--weights", tmp_path / "pose_resnet_18_64x64.pth", "--run", tmp_path / "run", *words)
+    assert python_m_train("fit", "demo", "--data", drawn, *start, *sets) == 0
+    assert said in capsys.readouterr().out
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["channels"] == channels
+
+
+def test_a_resumed_run_says_what_it_does_and_its_settings_are_true(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (a_run / "metrics.jsonl").read_text()
+    for epochs in ("1", "2"):
+        told = () if epochs == "1" else ("--set", f"epochs={epochs}", "--set", "lr=0.5")
+        assert python_m_train("fit", "--resume", "--run", a_run, *told) == 0
+        said = capsys.readouterr().out
+        past = "nothing is left to train: last.pt has 1 epochs, and epochs=1" in said
+        assert past == (epochs == "1") and ((a_run / "metrics.jsonl").read_text() == before) == past
+    stated = json.loads((a_run / "settings.json").read_text())
+    assert (stated["epochs"], stated["lr"]) == (2, 0.5)
+    other = shutil.copytree(drawn, tmp_path / "other")
+    assert python_m_train("fit", "--resume", "--run", a_run, "--data", other, "--set", "epochs=3") == 0
+    said = capsys.readouterr().out
+    assert f"epochs 1 to 2 were trained on {drawn}, the next are on {other}" in said
+    assert python_m_train("fit", "--resume", "--run", a_run, "--set", "epochs=1") == 0
+    assert "last.pt has 3 epochs, and epochs=1" in capsys.readouterr().out
+    assert json.loads((a_run / "settings.json").read_text())["epochs"] == 3
+
+
 def test_export_slim_and_onnx(a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run) -> None:
     slim = tmp_path / "slim.pt"
     assert python_m_train("export", "--run", a_run, "--slim", slim) == 0

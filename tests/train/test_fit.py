@@ -18,10 +18,12 @@ import torch
 
 from noda_synth.errors import NodaError
 from noda_train import checkpoint, evaluate
+from noda_train.cache import crops_of
 from noda_train.data import load
 from noda_train.distributed import World, has_bf16
 from noda_train.fit import State, autocast, fit, learning_rate
 from noda_train.models import build
+from noda_train.pipeline import Pipeline
 from noda_train.predict import predict
 from noda_train.runs import load_run, newest_run
 from noda_train.settings import Settings
@@ -167,6 +169,34 @@ def test_a_batch_that_does_not_fit_gets_advice(
     monkeypatch.setattr("noda_train.fit.train_step", full)
     with pytest.raises(NodaError, match=r"batch=4 at 32 px does not fit.*accumulate=2"):
         run_fit(drawn, quick(), tmp_path / "run")
+
+
+def test_a_last_batch_of_one_is_announced(
+    drawn: Path, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    run_fit(drawn, quick("batch=3", "epochs=1"), tmp_path / "run", said=said)
+    assert any("10 persons in batches of 3 leave one person" in line for line in said)
+
+    def too_few(*_: Any) -> None:
+        torch.nn.functional.batch_norm(torch.zeros(1, 2, 1, 1), None, None, training=True)
+
+    monkeypatch.setattr("noda_train.fit.train_step", too_few)
+    with pytest.raises(NodaError, match=r"one person at 32 px is too little.*batches of 3.*--set batch=N"):
+        run_fit(drawn, quick("batch=3"), tmp_path / "other")
+
+
+@pytest.mark.parametrize(("batch", "accumulate", "processes", "smallest"), [
+    (4, 1, 1, 2), (3, 1, 1, 1), (9, 1, 1, 1), (16, 1, 1, 10), (4, 2, 1, 1), (4, 1, 2, 1), (8, 2, 2, 1), (1, 1, 1, 1),
+])  # fmt: skip
+def test_the_smallest_batch_is_known(
+    drawn: Path, quick: Quick, batch: int, accumulate: int, processes: int, smallest: int
+) -> None:
+    settings, world = quick(f"batch={batch}", f"accumulate={accumulate}"), World(torch.device("cpu"), 0, processes)
+    pipeline = Pipeline(samples := load(drawn).train, crops_of(samples, settings), settings, world)
+    assert pipeline.smallest == smallest
+    batches = pipeline._own_batches(pipeline.plan(0)[0])
+    assert min(map(len, batches)) == smallest
 
 
 def test_without_validation_part(drawn: Path, quick: Quick, tmp_path: Path) -> None:

@@ -276,6 +276,11 @@ def test_a_network_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Mo
     assert socket.getdefaulttimeout() is None
 
 
-def test_official_simple_baselines_files_want_bgr() -> None:
-    assert expected_channels("pose_resnet_50_256x256.pth") == "bgr"
-    assert expected_channels("pose_hrnet_w32_256x256.pth") is None
+def test_the_channels_of_official_simple_baselines_files_and_of_our_own_are_known(tmp_path: Path) -> None:
+    assert expected_channels(Path("pose_resnet_50_256x256.pth")) == "bgr"
+    assert expected_channels(Path("pose_hrnet_w32_256x256.pth")) is None
+    content = {"conv1.weight": torch.zeros(1)}
+    torch.save({**content, "settings": {"channels": "bgr"}}, tmp_path / "slim.pt")
+    torch.save(content, tmp_path / "theirs.pt")
+    assert expected_channels(tmp_path / "slim.pt") == "bgr"
+    assert expected_channels(tmp_path / "theirs.pt") is None

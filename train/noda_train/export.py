@@ -39,8 +39,7 @@ def write_slim(path: Path, trained: Trained) -> None:
 def write_onnx(path: Path, trained: Trained) -> float:
     """Write `images` (N, 3, S, S) -> `heatmaps` (N, J, S/4, S/4), N free; the largest difference from torch.
 
-    How to make inputs of images stands in the file's metadata (`noda`): joints, size, channels, mean, std, box
-    margin.
+    How inputs are made of images, and joints of heatmaps, stands in the file's metadata (`noda`).
     """
     onnx, runtime = _import_package("onnx"), _import_package("onnxruntime")
     network, size = trained.network.eval(), trained.settings.size
@@ -70,19 +69,45 @@ def write_onnx(path: Path, trained: Trained) -> float:
 
 
 def _recipe(trained: Trained) -> dict[str, Any]:
+    """All that it takes to make inputs and to read joints off heatmaps, without this program."""
     from noda_train.data import MARGIN
+    from noda_train.geometry import flip_order
+    from noda_train.targets import STRIDE
     from noda_train.warp import MEAN, STD
 
     s = trained.settings
     return {
         "model": s.model,
+        "skeleton": trained.skeleton.name,
         "joints": trained.skeleton.joints,
         "size": s.size,
         "channels": s.channels,
         "mean": MEAN,
         "std": STD,
-        "box": f"200 px * scale * {MARGIN} (MPII), longer side of the box * {MARGIN} (COCO)",
+        "margin": MARGIN,
+        "stride": STRIDE,
+        "sigma": s.sigma,
+        "decode": s.decode,
         "flip_test": s.flip_test,
+        "flip_order": flip_order(trained.skeleton).tolist(),
+        "how": {
+            "pixels": "0-based, pixel centres at whole numbers, x before y; MPII's files count from 1",
+            "center": "MPII: center + (0, 15 * scale); COCO: x + (w - 1) / 2, y + (h - 1) / 2",
+            "side": "MPII: 200 * scale * margin; COCO: (longer side of the box - 1) * margin",
+            "input": "bilinear crop, black outside of the image: its pixel p lies at center + (p - size / 2) * side /"
+            " size; value / 255, minus mean, divided by std, channels in this order",
+            "flip_test": "mean of the heatmaps and those of the mirrored input: mirrored back, joints in flip_order,"
+            " moved one cell to the right (column 0 stays)",
+            "cell": "of the largest value, which is the score; not found where that is not above 0",
+            "quarter": "where 1 < x < width - 1 and 1 < y < height - 1: + 0.25 along x and along y, each towards its"
+            " higher neighbour",
+            "dark": "where 1 < x < width - 2 and 1 < y < height - 2: - inverse(H) g of v, the logarithm of the heatmap"
+            " after smoothing, scaled back to its maximum, at least 1e-10; smoothed with r = max(1, round(2.5 * sigma))"
+            " by a Gaussian of 2 r + 1 cells and sigma 0.3 * (r - 1) + 0.8, zeros outside; g = (v(x + 1) - v(x - 1)) /"
+            " 2 along x and y, Hxx = (v(x + 2) - 2 v + v(x - 2)) / 4 and Hyy alike, Hxy = (v(x + 1, y + 1) - v(x + 1,"
+            " y - 1) - v(x - 1, y + 1) + v(x - 1, y - 1)) / 4; nothing where |det H| is below 1e-12",
+            "joint": "center + (cell - size / stride / 2) * side * stride / size",
+        },
     }
 
 

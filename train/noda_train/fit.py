@@ -71,23 +71,41 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
     validation = evaluate.evaluation_set(parts, settings) if settings.validate_every else None
     state = _new_state(settings, parts.train.skeleton, world)
     if resume:
-        _restore(state, checkpoint.load(run / "last.pt"), settings, run, parts)
+        content = checkpoint.load(run / "last.pt")
+        _restore(state, content, settings, run, parts)
+        before = Path(content.get("data") or parts.data)
+        if before.resolve() != parts.data.resolve():
+            echo(
+                f"note: epochs 1 to {state.epoch} were trained on {before}, the next are on {parts.data}; best.pt goes"
+                " by the scores on both, which compare only where the validation part is the same"
+            )
+        if state.epoch >= settings.epochs:
+            echo(
+                f"nothing is left to train: last.pt has {state.epoch} epochs, and epochs={settings.epochs}; a larger"
+                " number goes on, --set epochs=N"
+            )
+            return state
         echo(f"going on after epoch {state.epoch} of {settings.epochs}")
     else:
         _load_first_weights(state.network, settings, parts.train.skeleton, echo)
         if state.average is not None:
             state.average.load_state_dict(state.network.state_dict())
-        if world.is_first:
-            write_json(run / "settings.json", settings.as_dict())
+    if world.is_first:
+        write_json(run / "settings.json", settings.as_dict())
     pipeline = Pipeline(samples, _cut_crops(samples, settings, world), settings, world)
     crops = own_crops(validation.samples, settings, world) if validation else None
     network = _wrap(state.network, settings, world)
     echo(f"{len(samples)} persons, {pipeline.steps} steps per epoch, {world.size} x {world.device}")
+    if pipeline.smallest == 1:
+        echo(
+            f"note: {len(samples)} persons in batches of {settings.batch} leave one person for the network at the end"
+            " of an epoch, and batch normalisation goes by that one alone; another --set batch=N avoids it"
+        )
     began, first = time.perf_counter(), state.epoch
     with Journal(run, state.epoch, world) as journal:
         for steps in pipeline.epochs(state.epoch, settings.epochs):
             start = time.perf_counter()
-            with _memory_advice(settings, world):
+            with _advice(settings, world):
                 loss = _epoch(network, state, steps, pipeline.steps, settings, world)
             seconds = time.perf_counter() - start
             world.same_buffers(state.evaluated)
@@ -286,10 +304,17 @@ def _progress(line: dict[str, Any], settings: Settings, left: float) -> str:
 
 
 @contextmanager
-def _memory_advice(settings: Settings, world: World) -> Iterator[None]:
-    """Turns an allocation that fails into advice."""
+def _advice(settings: Settings, world: World) -> Iterator[None]:
+    """Turns an allocation that fails, and a batch too small for batch normalisation, into advice."""
     try:
         yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise NodaError(
+            f"one person at {settings.size} px is too little for batch normalisation, and that is what batches of"
+            f" {settings.batch} leave for the end of an epoch: choose another --set batch=N, or a larger size"
+        ) from error
     except (RuntimeError, MemoryError) as error:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
             raise

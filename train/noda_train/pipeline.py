@@ -73,6 +73,13 @@ class Pipeline:
         """Optimiser steps per epoch."""
         return -(-len(self.samples) // self.settings.batch)
 
+    @property
+    def smallest(self) -> int:
+        """Persons in the smallest batch that the network sees at once."""
+        parts = self.world.size * self.settings.accumulate
+        filled = -(-len(self.samples) // parts) * parts
+        return (filled % self.settings.batch or self.settings.batch) // parts
+
     def plan(self, epoch: int) -> tuple[list[NDArray[np.int64]], geometry.Augmentation]:
         """The persons of each batch, for all processes together, and a draw for every person.
 

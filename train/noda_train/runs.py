@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_train import checkpoint
 from noda_train.models import build, weights
+from noda_train.models.weights import expected_channels
 from noda_train.settings import Settings
 
 
@@ -56,6 +58,16 @@ def load_run(run: Path, which: str, device: torch.device) -> Trained:
     return Trained(
         _on_device(network, device), skeleton, settings, Path(data) if data else None, content.get("epoch"), path
     )
+
+
+def in_order_of_channels(settings: Settings, weights: Path, overrides: Iterable[str]) -> tuple[Settings, str]:
+    """The settings with the order of channels that a weight file was trained on, unless --set names one; and a note."""
+    order = expected_channels(weights)
+    if order is None or order == settings.channels:
+        return settings, ""
+    if any(override.startswith("channels=") for override in overrides):
+        return settings, f"WARNING: {weights.name} was trained on {order.upper()}, and goes on with {settings.channels}"
+    return replace(settings, channels=order), f"{weights.name}: trained on {order.upper()}: channels={order}"
 
 
 def from_weights(

@@ -53,7 +53,9 @@ def command(
     from noda_train import settings as config
     from noda_train.data import load
     from noda_train.fit import fit as train
+    from noda_train.runs import in_order_of_channels
 
+    note = ""
     if resume:
         run, settings, trained_on = _resumed(run, runs, overrides)
         data = data or trained_on
@@ -61,11 +63,14 @@ def command(
         raise NodaError(f"which preset? {', '.join([*config.ALIASES, *config.presets()])}; or --resume")
     else:
         settings = config.load(preset, [*overrides, *([f"weights={weights}"] if weights else [])])
+        settings, note = in_order_of_channels(settings, Path(settings.weights), overrides)
     parts = load(data or DEFAULT_DATA)
     with distributed.init_distributed(settings.device) as world:
         run = _run_folder(run, runs, settings, data or DEFAULT_DATA, resume, world)
         echo = speaker(world)
         echo(f"{settings.model} on {parts.layout.annotations} -> {run}")
+        if note:
+            echo(note)
         for problem in parts.problems[:5]:
             echo(f"note: {problem}")
         try:

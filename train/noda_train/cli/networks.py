@@ -17,10 +17,9 @@ from noda_train.data import Parts, load
 from noda_train.distributed import World
 from noda_train.metrics import pck, scoring
 from noda_train.metrics.tables import format_comparison, format_off_centre
-from noda_train.models.weights import expected_channels
 from noda_train.outputs import SCORES, check_writable, write_json, write_predictions
 from noda_train.predict import predict
-from noda_train.runs import Trained, from_weights, load_run, newest_run
+from noda_train.runs import Trained, from_weights, in_order_of_channels, load_run, newest_run
 
 Echo = Callable[[str], None]
 DECIDING = ("decode", "flip_test", "channels", "validate_on")
@@ -246,11 +245,10 @@ def _of_weights(choice: Choice, weights: Path, skeleton: Skeleton, world: World,
     """A network with somebody's weights."""
     if choice.preset is None:
         raise NodaError("--weights needs --preset, the network that the file belongs to (simple_r50, hrnet_w32, ...)")
-    overrides, channels = choice.overrides, expected_channels(weights.name)
-    if channels and not any(override.startswith("channels=") for override in overrides):
-        echo(f"{weights.name}: an official pose_resnet file, trained on BGR: channels={channels}")
-        overrides = (*overrides, f"channels={channels}")
-    network, loaded = from_weights(weights, config.load(choice.preset, overrides), skeleton, world.device)
+    settings, note = in_order_of_channels(config.load(choice.preset, choice.overrides), weights, choice.overrides)
+    if note:
+        echo(note)
+    network, loaded = from_weights(weights, settings, skeleton, world.device)
     echo(str(loaded))
     return _Chosen(network, _result_folder(choice.runs, weights))
 

@@ -247,6 +247,10 @@ def _public_file(model: str, folder: Path) -> Path | None:
     return None
 
 
-def expected_channels(weights: str) -> str | None:
-    """The channel order a public file was trained on, if not RGB: the official pose_resnet MPII files want BGR."""
-    return "bgr" if re.match(r"pose_resnet_\d+_\d+x\d+", Path(weights).name) else None
+def expected_channels(weights: Path) -> str | None:
+    """The channel order that a file was trained on, where that is known: the official pose_resnet files of MPII want
+    BGR, and our own files say it. Raises NodaError for a file that cannot be read."""
+    if re.match(r"pose_resnet_\d+_\d+x\d+", weights.name):
+        return "bgr"
+    stored = read(weights).get("settings") if weights.is_file() else None
+    return stored.get("channels") if isinstance(stored, Mapping) else None
