@@ -169,6 +169,23 @@ def test_results_go_to_people_by_id_or_by_their_joints(data: Path, tmp_path: Pat
     assert "masks" in Pool(tmp_path / "pool.h5").settings["inputs"]
 
 
+def test_results_with_a_file_name_are_of_that_image(data: Path, tmp_path: Path) -> None:
+    """Whatever their image_id is: ultralytics writes the number in the name, which here is the id of no image."""
+    truth, file = outlines(data), content(data)
+    without_outlines(data)
+    names = {image["id"]: image["file_name"] for image in file["images"]}
+    results = [
+        {
+            "image_id": int(Path(names[annotation["image_id"]]).stem), "file_name": names[annotation["image_id"]],
+            "segmentation": rle_encode(truth[str(annotation["id"])]), "category_id": 1, "score": 1.0,
+        }
+        for annotation in file["annotations"] if not annotation["iscrowd"]
+    ]  # fmt: skip
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    pool, _ = build(data, tmp_path / "pool.h5", "--levels", "given", "--masks", tmp_path / "results.json")
+    assert min(ious(pool, truth).values()) > 0.99
+
+
 def test_results_for_mpii_are_found_by_the_names_of_images(drawn: Made, tmp_path: Path) -> None:
     """`000.jpg` is 0 for whoever takes names for numbers; masks around the joints do for a person."""
     people = read_dataset(find_layout(drawn.data)).persons

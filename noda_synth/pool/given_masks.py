@@ -77,7 +77,9 @@ class Outlines:
 class ResultsFile:
     """A list of COCO results with `segmentation`, as segmentation networks write it.
 
-    Its `image_id` is the id in a COCO file, else the name of the image, with or without its ending or leading zeros.
+    `file_name` says of which image, where a result has it. Else `image_id` is the id in a COCO file, or the name of the
+    image, with or without its ending or leading zeros. Both are there where ultralytics wrote: its image_id is the
+    number in the image's name, which need not be the id.
     """
 
     def __init__(self, path: Path) -> None:
@@ -100,7 +102,8 @@ class ResultsFile:
         entry = record_object(entry)
         if not entry.get("segmentation"):
             raise ItemError("has no segmentation")
-        self._rows.setdefault(str(identity(entry, "image_id")), array("Q")).append(len(self._entries))
+        image = identity(entry, "file_name" if "file_name" in entry else "image_id")
+        self._rows.setdefault(str(image), array("Q")).append(len(self._entries))
         self._entries.append(entry)
 
     def check(self, dataset: Dataset) -> None:
@@ -239,10 +242,11 @@ def _shown(pose: Pose, size: tuple[int, int]) -> Any:
 
 def _image_keys(image: Image) -> list[str]:
     """What a result may call an image."""
+    path = PurePosixPath(image.name)
+    names = [image.name, path.name]
     if "id" in image.record:
-        return [str(image.record["id"])]
-    stem = PurePosixPath(image.name).stem
-    return [image.name, stem, *([str(int(stem))] if stem.isdecimal() else [])]
+        return [*names, str(image.record["id"])]
+    return [*names, path.stem, *([str(int(path.stem))] if path.stem.isdecimal() else [])]
 
 
 def _score(entry: Mapping[str, Any]) -> float:

@@ -7,6 +7,7 @@ import os
 import sys
 import types
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,7 +36,9 @@ class _NoOperators(types.ModuleType):
         return operator
 
 
-sys.modules.setdefault("mmcv._ext", _NoOperators("mmcv._ext"))
+_operators = _NoOperators("mmcv._ext")
+_operators.__spec__ = ModuleSpec("mmcv._ext", None)
+sys.modules.setdefault("mmcv._ext", _operators)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,7 @@ import io
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -234,10 +235,30 @@ def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "has no sigmas" in format_numbers(numbers(predictions, without))
     assert "no scores" in format_numbers(numbers(Predictions(predictions.joints), evaluator))
     monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
+    monkeypatch.setitem(sys.modules, "hotcoco", None)
     said = format_numbers(numbers(predictions, evaluator))
     assert "pip install 'noda-synth[coco]'" in said and "mean OKS" in said
     with pytest.raises(NodaError, match="pycocotools"):
         rank([], evaluator.truth, [], constants_of(COCO))
+
+
+def test_hotcoco_stands_in_for_pycocotools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in of it, which keeps its order of entries, image by image; the real one is in tests/peers."""
+    from pycocotools.coco import COCO as Api
+    from pycocotools.cocoeval import COCOeval
+
+    class ImageByImage(COCOeval):  # type: ignore[misc]
+        def summarize(self) -> None:
+            super().summarize()
+            ranges = len(self.params.areaRng)
+            self.evalImgs = [self.evalImgs[n::len(self.params.imgIds)] for n in range(len(self.params.imgIds))]
+            self.evalImgs = [entry for image in self.evalImgs for entry in image[:ranges]]
+
+    predictions, evaluator = people(off=4)
+    expected = numbers(predictions, evaluator)["oks"]["ap"]
+    monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
+    monkeypatch.setitem(sys.modules, "hotcoco", SimpleNamespace(COCO=Api, COCOeval=ImageByImage))
+    assert numbers(predictions, evaluator)["oks"]["ap"] == expected
 
 
 def test_half_a_head_size_in_sides_of_the_box(noda_data: Path) -> None:

@@ -1,4 +1,5 @@
 """AP and AR of poses as COCO reports them, by pycocotools: over all joints, and over visible and occluded ones apart.
+hotcoco does where pycocotools is not installed; its numbers are the same.
 
 "Visible" is the very same evaluation on a truth in which only the visible joints are labelled, and so for "occluded".
 People without such a joint are neither missed nor found, as COCO has it for people without keypoints.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +29,10 @@ from noda_train.metrics.truth import Truth
 NUMBERS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """pycocotools' statistics of keypoints in their order; M: areas from 32^2 to 96^2 px, L: above."""
 RECALLS = np.linspace(0, 1, 101)
-MISSING = "AP needs pycocotools: pip install 'noda-synth[coco]'"
+EVALUATORS = (("pycocotools.coco", "pycocotools.cocoeval"), ("hotcoco", "hotcoco"))
+"""Where COCO and COCOeval are, the first that is installed. faster-coco-eval is none of them: it does not say which pose
+was somebody's, from which intervals are drawn."""
+MISSING = "AP needs pycocotools (pip install 'noda-synth[coco]') or hotcoco"
 JOINT_SCORE = 0.2
 """Joints that score less do not count for the score of a pose (HRNet's and MMPose's threshold)."""
 
@@ -88,34 +93,36 @@ def rank(
         ignored: annotations of crowds and of people without keypoints on these images: who is found there is no fault.
 
     Raises:
-        NodaError: pycocotools is not installed.
+        NodaError: neither pycocotools nor hotcoco is installed.
     """
-    _pycocotools()
+    _evaluator()
     known: list[ImageId] = np.unique(np.array(images)).tolist()  # pycocotools' order
-    results = [_result(pose) for pose in poses if pose.image in set(known)]
-    others = [_ignored(annotation, len(constants)) for annotation in ignored]
+    numbers = {image: number for number, image in enumerate(known, start=1)}  # hotcoco takes no text for an id
+    results = [_result(pose, numbers[pose.image]) for pose in poses if pose.image in numbers]
+    others = [_ignored(one, numbers[one["image_id"]], len(constants)) for one in ignored if one["image_id"] in numbers]
+    on = [numbers[image] for image in images]
     return {
-        name: _ranking([*_people(truth, images, truth.subset(name)), *others], results, known, constants)
+        name: _ranking([*_people(truth, on, truth.subset(name)), *others], results, len(known), constants)
         for name in truth.subsets
     }
 
 
 def _ranking(
-    people: list[dict[str, Any]], results: list[dict[str, Any]], images: list[ImageId], constants: Floats
+    people: list[dict[str, Any]], results: list[dict[str, Any]], images: int, constants: Floats
 ) -> Ranking:
     wanted = [person for person in people if person["num_keypoints"] and not person["iscrowd"]]
     if not results or not wanted:
         empty = np.zeros((1, 0), bool)
-        counts = np.array([sum(person["image_id"] == image for person in wanted) for image in images], np.float64)
+        counts = np.bincount([person["image_id"] - 1 for person in wanted], minlength=images).astype(np.float64)
         numbers: dict[str, float | None] = dict.fromkeys(NUMBERS, 0.0 if wanted else None)
         return Ranking(numbers, empty, empty, np.zeros(0, np.int64), counts)
     run = _cocoeval(people, results, images, constants)
     values = [None if value < 0 else 100 * float(value) for value in run.stats]
-    # The first of its blocks is that of all areas, with one entry per image, None where there is nothing.
-    entries = [(row, entry) for row, entry in enumerate(run.evalImgs[: len(run.params.imgIds)]) if entry]
+    # One entry per image and range of areas, None where there is nothing; the range of all alone begins at 0.
+    entries = [(entry["image_id"] - 1, entry) for entry in run.evalImgs if entry and entry["aRng"][0] == 0]
     matched, passed = (np.concatenate([e[key] for _, e in entries], axis=1) for key in ("dtMatches", "dtIgnore"))
     order = np.argsort(-np.concatenate([e["dtScores"] for _, e in entries]), kind="mergesort")
-    counts = np.zeros(len(run.params.imgIds))
+    counts = np.zeros(images)
     for row, entry in entries:
         counts[row] = (np.asarray(entry["gtIgnore"]) == 0).sum()
     return Ranking(
@@ -128,20 +135,21 @@ def _ranking(
 
 
 def _cocoeval(
-    people: list[dict[str, Any]], results: list[dict[str, Any]], images: list[ImageId], constants: Floats
+    people: list[dict[str, Any]], results: list[dict[str, Any]], images: int, constants: Floats
 ) -> Any:
-    """pycocotools' evaluation of results against annotations of people, when it is done."""
-    api, evaluation = _pycocotools()
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
-        annotated = api.COCO()
+    """The evaluation of results against annotations of people on images 1, 2, .., when it is done."""
+    coco, cocoeval = _evaluator()
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():  # pycocotools prints its progress
+        warnings.filterwarnings("ignore", "hotcoco: kpt_oks_sigmas differ")  # those of the skeleton are what is asked
+        annotated = coco()
         annotated.dataset = {
             "info": {},
-            "images": [{"id": image} for image in images],
+            "images": [{"id": number} for number in range(1, images + 1)],
             "annotations": [{**person, "id": number} for number, person in enumerate(people, start=1)],
             "categories": [{"id": 1, "name": "person"}],
         }
         annotated.createIndex()
-        run = evaluation.COCOeval(annotated, annotated.loadRes([dict(one) for one in results]), "keypoints")
+        run = cocoeval(annotated, annotated.loadRes([dict(one) for one in results]), "keypoints")
         run.params.kpt_oks_sigmas = constants
         run.evaluate()
         run.accumulate()
@@ -193,18 +201,19 @@ def _less(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def _pycocotools() -> tuple[Any, Any]:
-    try:
-        return importlib.import_module("pycocotools.coco"), importlib.import_module("pycocotools.cocoeval")
-    except ImportError as error:
-        raise NodaError(MISSING) from error
+def _evaluator() -> tuple[Any, Any]:
+    """The classes COCO and COCOeval."""
+    for coco, cocoeval in EVALUATORS:
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(coco).COCO, importlib.import_module(cocoeval).COCOeval
+    raise NodaError(MISSING)
 
 
-def _result(pose: DetectedPose) -> dict[str, Any]:
-    return {"image_id": pose.image, "category_id": 1, "keypoints": pose.joints.ravel().tolist(), "score": pose.score}
+def _result(pose: DetectedPose, image: int) -> dict[str, Any]:
+    return {"image_id": image, "category_id": 1, "keypoints": pose.joints.ravel().tolist(), "score": pose.score}
 
 
-def _people(truth: Truth, images: Sequence[ImageId], chosen: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def _people(truth: Truth, images: Sequence[int], chosen: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Annotations in which only the chosen joints (N, J) are labelled."""
     if truth.box is None or truth.area is None:
         raise ValueError(f"AP needs the boxes of persons, which a truth for {truth.metric} does not have")
@@ -224,10 +233,10 @@ def _people(truth: Truth, images: Sequence[ImageId], chosen: NDArray[np.bool_]) 
     ]
 
 
-def _ignored(annotation: Mapping[str, Any], joints: int) -> dict[str, Any]:
+def _ignored(annotation: Mapping[str, Any], image: int, joints: int) -> dict[str, Any]:
     box = annotation.get("bbox") or [0, 0, 0, 0]
     return {
-        "image_id": annotation["image_id"],
+        "image_id": image,
         "category_id": 1,
         "keypoints": annotation.get("keypoints") or [0] * 3 * joints,
         "num_keypoints": annotation.get("num_keypoints", 0),

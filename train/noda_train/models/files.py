@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 """The names of .safetensors."""
+FOREIGN = re.compile(r"GLOBAL ([\w.]+)")
+"""What torch's unpickler did not allow, in its message."""
 MAX_HEADER = 100_000_000
 """Bytes of the header of a .safetensors file, as its own library limits them."""
 
@@ -66,11 +69,28 @@ def read_content(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(_allowed()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NodaError(f"{path}: cannot be read as a file of plain weights: {reason}") from error
+        raise NodaError(f"{path}: cannot be read as a file of plain weights: {_reason(path, error)}") from error
     if not isinstance(content, dict):
         raise NodaError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
     return content
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Why a pickle was not read, in one line: torch's own text goes on to advise that the file be let run."""
+    with path.open("rb") as file:
+        start = file.read(256).lstrip()
+    if not start:
+        return "it is empty; fetch it again"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a pointer of git-lfs; `git lfs pull` fetches the weights"
+    if start[:1] in (b"<", b"{"):
+        return "it is a web page or other text; download it again"
+    if found := FOREIGN.search(str(error)):
+        return (
+            f"it holds {found[1]}, which nothing but its own program can make again; save the weights alone there,"
+            " with torch.save(model.state_dict(), FILE)"
+        )
+    return "it is damaged, or no file of torch.save; fetch it again"
 
 
 def _allowed() -> list[Any]:
