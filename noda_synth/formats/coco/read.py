@@ -30,6 +30,7 @@ from noda_synth.formats.files.checks import (
     mpii_extension,
     noda_extension,
     numbers,
+    stated,
 )
 from noda_synth.formats.files.detect import COCO_LISTS, KINDS, detect, not_coco
 from noda_synth.formats.files.json_pieces import open_json
@@ -66,6 +67,7 @@ def read_coco(path: Path, skeleton: Skeleton | None = None, *, insist_occluded: 
             try:
                 if not isinstance(annotation, dict):
                     raise ItemError("not an object")
+                annotation = stated(annotation)
                 if (category := identity(annotation, "category_id")) not in people_are.ids:
                     others[category] += 1
                     continue
@@ -208,6 +210,7 @@ class _Content:
             try:
                 if not isinstance(entry, dict):
                     raise ItemError("not an object")
+                entry = stated(entry)
                 image_id = identity(entry, "id")
                 name = image_name(entry.get("file_name"))
                 size = None
@@ -307,13 +310,13 @@ def _person(annotation: Mapping[str, Any], content: _Content, skeleton: Skeleton
 
 
 def _visible(flags: NDArray[np.float64], noda: Mapping[str, Any], skeleton: Skeleton) -> NDArray[np.int8]:
-    stated = noda.get("visibility")
-    if stated == "mixed":
+    known = noda.get("visibility")
+    if known == "mixed":
         values = numbers(noda.get("joints_visible"), (len(skeleton),), "noda.joints_visible")
         if not np.isin(values, (VISIBLE, OCCLUDED, UNKNOWN)).all():
             raise ItemError("noda.joints_visible: other values than 1, 0 and -1")
         return np.where(flags > 0, values, UNKNOWN).astype(np.int8)
-    plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if stated == "unknown" else VISIBLE])
+    plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if known == "unknown" else VISIBLE])
     unstated = skeleton.indices(*skeleton.visibility_unstated)
     plain[unstated] = np.where(flags[unstated] == 1, UNKNOWN, plain[unstated])
     return plain.astype(np.int8)

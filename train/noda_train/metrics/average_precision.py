@@ -229,7 +229,7 @@ def _ignored(annotation: Mapping[str, Any], joints: int) -> dict[str, Any]:
     return {
         "image_id": annotation["image_id"],
         "category_id": 1,
-        "keypoints": annotation.get("keypoints") or [0] * 3 * joints,
+        "keypoints": [value or 0 for value in annotation.get("keypoints", [0] * 3 * joints)],
         "num_keypoints": annotation.get("num_keypoints", 0),
         "bbox": box,
         "area": annotation.get("area", box[2] * box[3]),
