@@ -204,7 +204,7 @@ def train(work: Path, name: str, small: bool) -> dict[str, Any]:
     origin = {"run": run.name, "checkpoint": "last", "epoch": str(state.epoch)}
     prediction, result = evaluate.evaluate_network(state.evaluated, who, settings, world, run, origin)
     print(format_numbers(result))
-    rows = pictures.most_occluded(who.truth, 8)
+    rows = pictures.spread_out(who.truth, 8)
     pictures.write_sheet(run / "predictions.png", who.samples, who.truth, {name: prediction.joints}, rows)
     return {"minutes": minutes, "epochs": settings.epochs, "best": list(state.best), **result}
 

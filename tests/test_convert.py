@@ -281,3 +281,12 @@ def test_head_boxes_of_a_list_come_from_the_truth_beside_it(tmp_path: Path) -> N
     estimated = loadmat(tmp_path / "estimated.mat")["headboxes_src"]
     assert estimated.shape == (2, 2, 3), "each record keeps its row, also one without any joint"
     assert (estimated[:, :, 0] != boxes[:, :, 0]).any() and (estimated[0] == estimated[1])[:, 1].all()
+
+
+@pytest.mark.parametrize("name", ["gt.h5", "train.csv", "train.txt", "set.yaml"])
+def test_an_output_that_is_named_like_another_file_is_refused(tmp_path: Path, name: str) -> None:
+    source = write_json(tmp_path / "valid.json", [record("a.jpg")])
+    result = convert(source, tmp_path / name)
+    assert result.exit_code == 2
+    assert "give a folder" in result.output
+    assert not (tmp_path / name).exists()

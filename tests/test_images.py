@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,17 @@ def test_masks_survive_hard_and_soft() -> None:
     assert (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) == hard).all()
     with pytest.raises(ItemError, match="damaged"):
         decode_mask(data[:20])
+
+
+def test_what_libjpeg_says_without_a_name_stays_away(
+    tmp_path: Path, picture: NDArray[np.uint8], capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = save(tmp_path / "a.jpg", picture)
+    data = path.read_bytes()
+    path.write_bytes(data[:-2] + b"\0" * 20 + data[-2:])
+    cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    assert "extraneous bytes" in capfd.readouterr().err
+    read_image(path)
+    assert not capfd.readouterr().err
+    print("there again", file=sys.stderr)  # noqa: T201
+    assert capfd.readouterr().err == "there again\n"

@@ -55,6 +55,15 @@ def test_other_choices_are_rendered_again_to_the_byte(drawn: Made, tmp_path: Pat
         assert (tmp_path / "again").read_bytes() == file.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["again.png", "again.webp", "a.jpg.gz"])
+def test_an_image_is_not_written_under_the_suffix_of_another_format(
+    drawn: Made, rendered: Path, tmp_path: Path, name: str
+) -> None:
+    said = refused(*replay(drawn, rendered, ids(rendered)[0], tmp_path / name))
+    assert "end the name with .jpg" in said
+    done(*replay(drawn, rendered, ids(rendered)[0], tmp_path / "again.JPEG"))
+
+
 def test_replay_refuses_what_it_cannot_do_by_name(
     drawn: Made, drawn_coco: Made, rendered: Path, tmp_path: Path
 ) -> None:

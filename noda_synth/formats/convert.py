@@ -36,6 +36,8 @@ from noda_synth.formats.yolo.read import read_yolo
 from noda_synth.formats.yolo.write import Part, Picture, write_yolo
 from noda_synth.runs.ownership import check_apart
 
+_OTHER_SUFFIXES = (".h5", ".hdf5", ".txt", ".csv", ".yaml", ".yml", ".xml", ".npy", ".jsonl")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -217,6 +219,8 @@ def _planned(source: Source, output: Path, to: str) -> list[Path]:
         if valid and to != "gt-valid":
             raise NodaError("there is a training and a validation part to write; give a folder.", output)
         return [output]
+    if output.suffix.lower() in _OTHER_SUFFIXES and not output.is_dir():
+        raise NodaError(f"--to {to} writes no {output.suffix} files; give a folder.", output)
     if to == "yolo":
         return [output / "data.yaml", output / "labels"]
     names = {

@@ -11,8 +11,10 @@ import os
 import re
 import stat
 import struct
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -47,7 +49,7 @@ _NOT_A_SEGMENT = frozenset((0xD8, 0xD9, 0xDA))
 _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _ORIENTATION = 0x0112
-ON_ITS_SIDE = 5
+_STDERR = 2
 # Orientation -> quarter turns to the left, and whether to mirror then.
 _TURNS = {
     1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True),
@@ -204,12 +206,37 @@ def decode_checked(data: bytes, path: Path, reduction: Literal[1, 2, 4, 8] = 1) 
 def decode_image(data: bytes | NDArray[np.uint8], name: str, kind: int = cv2.IMREAD_COLOR) -> BGRImage:
     """Decode the bytes of an image to BGR. Raises ItemError, naming `name`."""
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
+        with _quiet_decoders():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
     except (cv2.error, MemoryError) as error:
         raise ItemError(f"{name}: cannot be decoded ({error}); fetch the file again") from error
     if image is None:
         raise ItemError(f"{name}: cannot be decoded, the file is damaged; fetch the file again")
     return np.asarray(image, np.uint8)
+
+
+@contextmanager
+def _quiet_decoders() -> Iterator[None]:
+    """Keep off stderr what libjpeg and libpng say there themselves, without the name of the file they mean.
+
+    The descriptor belongs to the whole process: in other threads than the main one it is left alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        stderr = os.dup(_STDERR)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, _STDERR)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(stderr, _STDERR)
+        os.close(stderr)
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:

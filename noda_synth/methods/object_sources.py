@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import segmentation_mask
 from noda_synth.formats.files.atomic import read_json
+from noda_synth.formats.files.checks import stated
 from noda_synth.imaging.images import BGRImage, check_file, image_path, image_size, read_image
 from noda_synth.methods.file_hash import hash_of
 from noda_synth.methods.voc_objects import MASKS, PICTURES, VocObjects
@@ -130,6 +131,9 @@ class CocoObjects:
 
     def _add(self, instance: Mapping[str, Any], pictures: Mapping[Any, Mapping[str, Any]]) -> bool:
         """Take an instance in if it can be pasted."""
+        instance = stated(instance)
+        if "bbox" not in instance:
+            return False
         picture = pictures[instance["image_id"]]
         size = int(picture["width"]), int(picture["height"])
         x, y, width, height = (float(value) for value in instance["bbox"])

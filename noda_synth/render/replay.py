@@ -105,12 +105,15 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
     """Render an image again and write it to `out`.
 
     Raises:
-        NodaError: the sources are not those of the line, the original cannot be read, `out` exists, or is among what is
-            read.
+        NodaError: the sources are not those of the line, the original cannot be read, `out` exists, is among what is
+            read, or has another suffix than the image.
     """
     check_apart(out, [path for path in (images, sources.pool, sources.objects, sources.objects_images) if path])
     if out.exists() and not overwrite:
         raise NodaError(f"{out} exists; choose another --out, or --overwrite")
+    suffixes = (".jpg", ".jpeg") if line["format"] == "jpg" else (f".{line['format']}",)
+    if out.suffix.lower() not in ("", *suffixes):
+        raise NodaError(f"{out}: {line['id']} is written as it was rendered; end the name with {suffixes[0]}")
     method = method_of(line, sources)
     with _checked_placement(line):
         path = image_path(images, line["source"])

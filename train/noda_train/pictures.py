@@ -82,10 +82,11 @@ def _draw_person(panels: list[Axes], samples: Samples, truth: Truth, predictions
         _draw_pose(axes, samples.skeleton, in_crop, known, none if number else covered, wrong)
 
 
-def most_occluded(truth: Truth, count: int) -> NDArray[np.int64]:
-    """The persons with the most occluded joints, in the order of the file; the first ones where nothing is known."""
-    hidden = (truth.labelled & (truth.visible == 0)).sum(1) if truth.visible is not None else np.zeros(len(truth))
-    return np.sort(np.argsort(-hidden, kind="stable")[:count])
+def spread_out(truth: Truth, count: int) -> NDArray[np.int64]:
+    """So many persons with labelled joints, evenly spread over the file: neither the easy nor the hard ones."""
+    rows = np.flatnonzero(truth.labelled.any(axis=1))
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(np.int64)
+    return np.asarray(rows[places], dtype=np.int64)
 
 
 def wrong_joints(joints: Floats, truth: Truth) -> NDArray[np.bool_]:

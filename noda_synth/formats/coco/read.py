@@ -31,6 +31,7 @@ from noda_synth.formats.files.checks import (
     noda_extension,
     numbers,
     record_object,
+    stated,
 )
 from noda_synth.formats.files.detect import COCO_LISTS, KINDS, detect, not_coco
 from noda_synth.formats.files.json_pieces import MAX_DEPTH, TooDeep, open_json
@@ -65,7 +66,7 @@ def read_coco(path: Path, skeleton: Skeleton | None = None, *, insist_occluded: 
     def persons() -> Iterator[Person]:
         for row, annotation in enumerate(content.annotations):
             try:
-                annotation = record_object(annotation)
+                annotation = stated(record_object(annotation))
                 if (category := identity(annotation, "category_id")) not in people_are.ids:
                     others[category] += 1
                     continue
@@ -219,7 +220,7 @@ class _Content:
     def _add_images(self, entries: Iterable[Any], file: str) -> None:
         for row, entry in enumerate(entries):
             try:
-                entry = record_object(entry)
+                entry = stated(record_object(entry))
                 image_id = identity(entry, "id")
                 name = image_name(entry.get("file_name"))
                 size = None
@@ -319,13 +320,13 @@ def _person(annotation: Mapping[str, Any], content: _Content, skeleton: Skeleton
 
 
 def _visible(flags: NDArray[np.float64], noda: Mapping[str, Any], skeleton: Skeleton) -> NDArray[np.int8]:
-    stated = noda.get("visibility")
-    if stated == "mixed":
+    known = noda.get("visibility")
+    if known == "mixed":
         values = numbers(noda.get("joints_visible"), (len(skeleton),), "noda.joints_visible")
         if not np.isin(values, (VISIBLE, OCCLUDED, UNKNOWN)).all():
             raise ItemError("noda.joints_visible: other values than 1, 0 and -1")
         return np.where(flags > 0, values, UNKNOWN).astype(np.int8)
-    plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if stated == "unknown" else VISIBLE])
+    plain = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, UNKNOWN if known == "unknown" else VISIBLE])
     unstated = skeleton.indices(*skeleton.visibility_unstated)
     plain[unstated] = np.where(flags[unstated] == 1, UNKNOWN, plain[unstated])
     return plain.astype(np.int8)

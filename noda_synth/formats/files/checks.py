@@ -26,6 +26,9 @@ def record_object(value: object, otherwise: str = "not an object") -> dict[str, 
     return value
 
 
+_NOT_EMPTY = ("bbox", "keypoints", "area")
+
+
 def image_name(value: object) -> str:
     """An image name that stays inside the images folder, one for all of its spellings; ItemError otherwise."""
     if not isinstance(value, str) or not value:
@@ -60,6 +63,13 @@ def identity(record: Mapping[str, Any], key: str) -> int | str:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ItemError(f"{key}: {json.dumps(value)}, where a whole number or text is expected")
     return value
+
+
+def stated(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry of a COCO file with what it states: null is absent, and so are [] for a box and for keypoints."""
+    if not any(value is None or value == [] for value in entry.values()):
+        return entry
+    return {key: value for key, value in entry.items() if value is not None and not (value == [] and key in _NOT_EMPTY)}
 
 
 def noda_extension(record: Mapping[str, Any]) -> Mapping[str, Any]:

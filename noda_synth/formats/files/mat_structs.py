@@ -113,7 +113,7 @@ class Matrix:
         """The elements of a struct array, or of a cell array of single structs, as which scipy saves lists of them,
         with {} for a cell of another kind; [] for anything else."""
         if self._kind == _CELL:
-            cells = [next(iter(cell.structs()), {}) for cell in self._cells()]
+            cells = [next(iter(cell.structs()), {}) if cell._kind == _STRUCT else {} for cell in self._cells()]
             return cells if any(cells) else []
         if self._kind != _STRUCT:
             return []

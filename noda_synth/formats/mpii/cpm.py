@@ -83,6 +83,6 @@ def _parse(record: Any) -> tuple[Person, bool]:
     part = float(numbers(record["isValidation"], (), "isValidation"))
     person = parse_record(file_record(image, table[:, :2], labelled, center, scale if scale > 0 else None, None))
     index = record.get("people_index")  # from 1
-    named = f"{image}#{int(index) - 1}" if isinstance(index, int | float) and index >= 1 else ""
+    named = f"{image}#{int(index) - 1}" if isinstance(index, int | float) and float(index).is_integer() else ""
     visible = np.where(labelled, flags, UNKNOWN).astype(np.int8)
     return replace(person, visible=visible, person_id=named), part != 0

@@ -35,7 +35,7 @@ def report(
     echo: Callable[[str], None],
     world: World,
 ) -> None:
-    """Print the numbers, and leave pictures of the most occluded persons in the run's folder.
+    """Print the numbers, and leave pictures of some persons, spread over the file, in the run's folder.
 
     `joints` (N, J, 2) are the predictions, 1-based.
     """
@@ -44,6 +44,6 @@ def report(
 
     echo("\n" + format_numbers(result) + "\n")
     if settings.pictures and world.is_first:
-        rows = pictures.most_occluded(evaluated.truth, settings.pictures)
+        rows = pictures.spread_out(evaluated.truth, settings.pictures)
         pictures.write_sheet(run / "predictions.png", evaluated.samples, evaluated.truth, {run.name: joints}, rows)
-        echo(f"pictures of the {len(rows)} most occluded persons: {run / 'predictions.png'}")
+        echo(f"pictures of {len(rows)} persons, spread over the file: {run / 'predictions.png'}")

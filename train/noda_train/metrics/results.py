@@ -17,6 +17,7 @@ import numpy as np
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_json, write_json_list
+from noda_synth.formats.files.checks import stated
 from noda_synth.formats.files.json_pieces import list_in
 from noda_train.arrays import Floats, best_pairs
 from noda_train.data import Ids
@@ -158,17 +159,17 @@ def assign(results: CocoResults, truth: Truth, names: Sequence[Ids]) -> Floats:
     return joints
 
 
-def ignored_in(path: Path, names: Sequence[Ids]) -> list[dict[str, Any]]:
+def ignored_in(path: Path, names: Sequence[Ids]) -> list[Mapping[str, Any]]:
     """Annotations of a COCO file on these people's images that nobody has to find: crowds, people without keypoints.
 
     Only those of the people's own categories: a dog is no place where a false pose is forgiven.
     """
     images, categories = {name.image for name in names}, {name.category for name in names}
+    everything = (stated(entry) for entry in list_in(path, "annotations") if isinstance(entry, dict))
     return [
         annotation
-        for annotation in list_in(path, "annotations")
-        if isinstance(annotation, dict)
-        and annotation.get("image_id") in images
+        for annotation in everything
+        if annotation.get("image_id") in images
         and annotation.get("category_id", 1) in categories
         and (annotation.get("iscrowd") or not any((annotation.get("keypoints") or ())[2::3]))
     ]
