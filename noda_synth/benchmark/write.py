@@ -65,6 +65,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
         bodies = bodies_of(dataset, sizes)
         if not bodies:
             raise NodaError(f"{layout.annotations}: nobody in the training part is whole, free and large enough")
+        staging.hold_to([layout.images, run.valid_images], _images_of(dataset))
         lines = decide_all(run, valid_sizes, bodies, staging)
         twins = [line for line in lines if "reason" not in line]
         faults, mended = paint_all(run, twins, bodies, staging)
@@ -122,6 +123,11 @@ def _cleared(result: Path) -> Path:
         if path.name in (CLEAN, "annot") or path.is_file():
             remove(path)
     return result
+
+
+def _images_of(dataset: Dataset) -> list[tuple[int, str]]:
+    """All images, whose sizes decide: those of the training part in folder 0, of the validation part in folder 1."""
+    return [*((0, name) for name in dataset.images), *((1, name) for name in dataset.valid.image_names)]
 
 
 def _sizes(folder: Path, names: Iterable[str], max_pixels: int) -> tuple[dict[str, Size], list[Problem]]:

@@ -17,7 +17,7 @@ from noda_synth.render import output
 from noda_synth.render.coco_scenes import write_scenes
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.render.occluded_copies import draw_copies, encode
-from noda_synth.render.plan import Plan, draw_plan
+from noda_synth.render.plan import Plan, draw_plan, planned_images
 from noda_synth.render.settings import RenderRun
 from noda_synth.render.yolo_set import write_yolo_set
 from noda_synth.runs.staging import read_settings
@@ -52,6 +52,7 @@ def render(run: RenderRun) -> RenderReport | None:
         return None
     with held:
         plan = draw_plan(run)
+        staging.hold_to([run.layout.images], planned_images(run.dataset, plan))
         planned = time.perf_counter()
         outcomes = draw_copies(run, plan)
         problems = DiskList(chain(plan.problems, outcomes.problems()))
