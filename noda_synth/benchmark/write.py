@@ -20,6 +20,7 @@ from noda_synth.data.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_json, write_json_lines, write_problems
+from noda_synth.formats.files.folded_names import check_kept_apart
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.render.output import link_originals
 from noda_synth.runs.staging import Staging, read_settings, remove
@@ -58,6 +59,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
     held = staging.start(all_settings, read_settings(out / BENCHMARK), overwrite=overwrite)
     if held is None:
         return None
+    check_kept_apart(out, dataset.valid.image_names)
     with held:
         sizes, problems = _sizes(layout.images, dataset.images, run.max_pixels)
         valid_sizes, faults = _sizes(run.valid_images, (person.image for person in dataset.valid), run.max_pixels)

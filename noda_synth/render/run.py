@@ -44,7 +44,7 @@ def render(run: RenderRun) -> RenderReport | None:
     """
     start = time.perf_counter()
     if run.settings.originals != "none":
-        output.check_names(run.dataset, run.layout)
+        output.check_names(run.dataset, run.layout, run.out)
     staging = run.staging
     theirs = read_settings(run.out / "report.json")
     held = staging.start(run.all_settings, theirs, overwrite=run.execution.overwrite)
