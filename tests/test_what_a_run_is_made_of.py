@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from noda_synth.formats import find_layout, read_dataset
 from noda_synth.methods import Recipe, Sources
 from noda_synth.methods.placement_settings import PlacementSettings
 from noda_synth.render.output import link_originals
-from tests.command import done, refused
+from noda_synth.runs.staging import Staging
+from tests.command import done, noda, refused
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +144,67 @@ def test_one_name_for_two_pictures_is_refused(data: Path, tmp_path: Path) -> Non
     for picture in (tmp_path / "set" / "val").iterdir():
         shutil.copy(tmp_path / "set" / "train" / picture.name, picture)
     done(*words, "--originals", "copy", "--overwrite")
+
+
+def killed(words: tuple[object, ...], monkeypatch: pytest.MonkeyPatch, shards: int) -> None:
+    """Run a command that is interrupted when so many shards are finished."""
+    store, count = Staging.store, iter(range(shards))
+
+    def kept(*args: object, **kwargs: object) -> None:
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        store(*args, **kwargs)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Staging, "store", kept)
+        assert noda(*words).exit_code == 130
+
+
+def cut(image: Path) -> None:
+    image.write_bytes(image.read_bytes()[:-1])
+
+
+def written_to(image: Path) -> None:
+    os.utime(image, ns=(1, 1))
+
+
+def gone(image: Path) -> None:
+    image.rename(image.with_suffix(".gone"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"), [(cut, "bytes now"), (written_to, "it was written to"), (gone, "not there now")]
+)
+@pytest.mark.parametrize("command", ["render", "benchmark"])
+def test_an_image_that_changes_while_a_run_rests_ends_it_by_name(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, spoil: Callable[[Path], None], why: str
+) -> None:
+    monkeypatch.setattr("noda_synth.render.occluded_copies._SHARD_IMAGES", 1)
+    words: tuple[object, ...] = ("benchmark", data, tmp_path / "out", "--tries", 64)
+    if command == "render":
+        words = ("render", "--data", data, "--method", "cutout", "--out", tmp_path / "out", "--ratio", 1)
+    words = (*words, "--jobs", 1, "-q")
+    killed(words, monkeypatch, 1)
+    part = "train" if command == "render" else "valid"
+    image = data / "images" / json.loads((data / "annot" / f"{part}.json").read_text())[-1]["image"]
+    whole, times = image.read_bytes(), image.stat()
+    spoil(image)
+    said = refused(*words)
+    # Of a plan whose image is gone another person may be the first who is missing.
+    assert (f"{image} has changed" in said and why in said) or (spoil is gone and "planned on when" in said)
+    refused(*words)
+    image.write_bytes(whole)
+    os.utime(image, ns=(times.st_atime_ns, times.st_mtime_ns))
+    done(*words)
+
+
+def test_parts_that_saw_other_images_are_not_put_together(data: Path, tmp_path: Path) -> None:
+    words = ("render", "--data", data, "--method", "cutout", "--out", tmp_path / "out", "--ratio", 1, "--jobs", 1, "-q")
+    done(*words, "--shard", "1/2")
+    image = data / "images" / json.loads((data / "annot" / "train.json").read_text())[0]["image"]
+    image.write_bytes(image.read_bytes() + b"\0")
+    done(*words, "--shard", "2/2")
+    assert f"{image.name} was another image" in refused("merge", tmp_path / "out")
+    done(*words, "--shard", "1/2", "--overwrite")
+    os.utime(image, ns=(1, 1))  # as another machine's copy
+    done("merge", tmp_path / "out", "-q")

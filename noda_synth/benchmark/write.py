@@ -20,6 +20,7 @@ from noda_synth.data.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_json, write_json_lines, write_problems
+from noda_synth.formats.files.folded_names import check_kept_apart
 from noda_synth.formats.missing import not_one_there
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.render.output import link_originals
@@ -59,6 +60,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
     held = staging.start(all_settings, read_settings(out / BENCHMARK), overwrite=overwrite)
     if held is None:
         return None
+    check_kept_apart(out, dataset.valid.image_names)
     with held:
         sizes, problems = _sizes(layout.images, dataset.images, run.max_pixels)
         valid_sizes, faults = _sizes(run.valid_images, (person.image for person in dataset.valid), run.max_pixels)
@@ -68,6 +70,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
             if why := not_one_there(layout.images, dataset.persons.image_names):
                 raise NodaError(why)
             raise NodaError(f"{layout.annotations}: nobody in the training part is whole, free and large enough")
+        staging.hold_to([layout.images, run.valid_images], _images_of(dataset))
         lines = decide_all(run, valid_sizes, bodies, staging)
         twins = [line for line in lines if "reason" not in line]
         faults, mended = paint_all(run, twins, bodies, staging)
@@ -125,6 +128,11 @@ def _cleared(result: Path) -> Path:
         if path.name in (CLEAN, "annot") or path.is_file():
             remove(path)
     return result
+
+
+def _images_of(dataset: Dataset) -> list[tuple[int, str]]:
+    """All images, whose sizes decide: those of the training part in folder 0, of the validation part in folder 1."""
+    return [*((0, name) for name in dataset.images), *((1, name) for name in dataset.valid.image_names)]
 
 
 def _sizes(folder: Path, names: Iterable[str], max_pixels: int) -> tuple[dict[str, Size], list[Problem]]:

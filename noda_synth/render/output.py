@@ -22,6 +22,7 @@ from noda_synth.data.joint_counts import Counts, count_states, total
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout, mpii_record, write_validation
 from noda_synth.formats.files.atomic import write_bytes, write_json_lines, write_json_list
+from noda_synth.formats.files.folded_names import check_kept_apart
 from noda_synth.formats.files.links import put_file, same_content
 from noda_synth.imaging.encoding import SOURCE, encode_copy
 from noda_synth.imaging.images import check_file, decode_checked, image_path, is_turned, read_checked
@@ -127,11 +128,13 @@ def _write_upright(source: Path, target: Path) -> None:
             put_file(source, target, target, "copy")
 
 
-def check_names(dataset: Dataset, layout: Layout) -> None:
-    """Raises NodaError if an image of the training part and another one of the validation part have the same name.
+def check_names(dataset: Dataset, layout: Layout, out: Path) -> None:
+    """Raises NodaError if two images would be one in the written set `out`.
 
-    They lie in two folders, and in the written set they would be one.
+    An image of the training part and another one of the validation part may have the same name in two folders, and the
+    file system of `out` may take two names for one.
     """
+    check_kept_apart(out, dataset.images.keys(), dataset.valid.image_names)
     if layout.valid_images is None:
         return
     for name in Images(Image(person.image) for person in dataset.valid):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import Person
+from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.disk_list import DiskList, Subset
 from noda_synth.data.geometry import far_outside_note
 from noda_synth.data.skeleton import Skeleton
@@ -109,6 +109,12 @@ def draw_plan(run: RenderRun) -> Plan:
     drawn = np.array(rows, np.int64)
     by_row = np.argsort(drawn)
     return Plan(wanted, Subset(chosen, by_row), drawn[by_row], dict(sorted(passed_over.items())), problems)
+
+
+def planned_images(dataset: Dataset, plan: Plan) -> list[tuple[int, str]]:
+    """The names of the images of the people who get covered, each with 0, the number of their folder."""
+    numbers = np.unique(dataset.by_image.image_indices[plan.rows])
+    return [(0, dataset.images.by_index(int(number)).name) for number in numbers]
 
 
 class _Uses:

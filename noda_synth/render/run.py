@@ -21,7 +21,7 @@ from noda_synth.render import output
 from noda_synth.render.coco_scenes import write_scenes
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.render.occluded_copies import PlannedCopies, draw_copies
-from noda_synth.render.plan import Plan, draw_plan
+from noda_synth.render.plan import Plan, draw_plan, planned_images
 from noda_synth.render.settings import RenderRun
 from noda_synth.render.unreadable import problems_of, unreadable_images
 from noda_synth.render.yolo_set import write_yolo_set
@@ -52,7 +52,7 @@ def render(run: RenderRun) -> RenderReport | None:
     if run.settings.quality == EXACT:
         check_exact()
     if run.settings.originals != "none":
-        output.check_names(run.dataset, run.layout)
+        output.check_names(run.dataset, run.layout, run.out)
     staging = run.staging
     theirs = read_settings(run.out / "report.json")
     held = staging.start(run.all_settings, theirs, overwrite=run.execution.overwrite)
@@ -60,6 +60,7 @@ def render(run: RenderRun) -> RenderReport | None:
         return None
     with held:
         plan = draw_plan(run)
+        staging.hold_to([run.layout.images], planned_images(run.dataset, plan))
         planned = time.perf_counter()
         outcomes = draw_copies(run, plan)
         problems = DiskList(chain(plan.problems, outcomes.problems()))

@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.files.atomic import parsed, write_atomically
 from noda_synth.runs.ownership import check_removable, file_hash, write_file_list
+from noda_synth.runs.planned_images import NOTE, check_images, check_same_images, note_images, take_over
 
 _ORPHAN_SECONDS, _PATIENCE_SECONDS = 30, 2
 
@@ -191,17 +192,31 @@ class Staging:
         with _locked(self.folder, self.out):
             self._put_back()
             self._begin(settings, overwrite)
-            if self.part is None:
-                for folder in part_folders(self.out).values():
-                    _check_folder(folder)
-                    with _locked(folder, self.out):
-                        self._take_in(folder, settings, overwrite)
             try:
+                if self.part is None:
+                    folders = list(part_folders(self.out).values())
+                    if not overwrite:
+                        check_same_images([folder / NOTE for folder in folders])
+                    for folder in folders:
+                        _check_folder(folder)
+                        with _locked(folder, self.out):
+                            self._take_in(folder, settings, overwrite)
                 yield
             except NodaError:
                 if not self._any_finished():
                     self.drop()
                 raise
+
+    def hold_to(self, folders: Sequence[Path], images: Collection[tuple[int, str]]) -> None:
+        """Note the images that the work is planned on, each as the number of its folder and its name.
+
+        Raises:
+            NodaError: shards are finished, and an image has changed since these were begun, or the plan has.
+        """
+        note = self.folder / NOTE
+        if self._any_finished():
+            check_images(note, folders, images)
+        note_images(note, folders, images)
 
     def drop(self) -> None:
         """Remove the folder of this run, of which nothing can be used."""
@@ -301,7 +316,7 @@ class Staging:
 
     def _begin(self, settings: dict[str, Any], overwrite: bool) -> None:
         if overwrite:
-            for name in ("settings.json", "command.json", "shards", "result"):
+            for name in ("settings.json", "command.json", "shards", "result", NOTE):
                 remove(self.folder / name)
         theirs = _begun_with(self.folder)
         if theirs is None or theirs != json.loads(settings_json(settings)):
@@ -330,6 +345,7 @@ class Staging:
                     target = self.folder / "shards" / source.name
                     if source.exists() and not target.exists():
                         source.replace(target)
+            take_over(folder / NOTE, self.folder / NOTE)
 
 
 def part_folders(out: Path) -> dict[Part, Path]:
@@ -376,7 +392,7 @@ def _locked(folder: Path, out: Path) -> Iterator[None]:
 
 # All that runs put into a staging folder, with what they were writing when they were killed, and NFS's open files.
 _OWN_NAMES = re.compile(
-    r"lock|settings\.json|command\.json|shards|tmp|result|replaced|bodies\.json|pool\.h5|\..+\.[0-9a-f]{8}|\.nfs.*"
+    r"lock|settings\.json|command\.json|images\.jsonl|shards|tmp|result|replaced|bodies\.json|pool\.h5|\..+\.[0-9a-f]{8}|\.nfs.*"
 )
 
 

@@ -22,6 +22,7 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats.files.atomic import write_json_lines, write_text
 from noda_synth.formats.files.checks import kept_under_noda
+from noda_synth.formats.files.folded_names import are_one, folded
 from noda_synth.formats.files.links import put_file
 from noda_synth.formats.yolo.data_file import data_file_text
 
@@ -82,15 +83,16 @@ def write_yolo(out: Path, parts: Sequence[Part], skeleton: Skeleton, how: str) -
     problems: list[Problem] = []
 
     def lines() -> Iterator[dict[str, Any]]:
-        labels = set[str]()
+        written, labels = set[str](), dict[str, str]()  # and the first by what file systems may make of them
         for part in parts:
             names = DiskList[str]()
             for picture in part.pictures:
                 label = part.label(picture.name)
                 try:
-                    if label in labels:
+                    other = labels.setdefault(folded(label), label)
+                    if label in written or (other != label and are_one(out, other, label)):
                         raise ItemError("another picture has its name but for the ending, and so its label file")
-                    labels.add(label)
+                    written.add(label)
                     source = image_path(part.folder, picture.name)
                     rows, extras = label_rows(picture.people, picture.size or image_size(source), skeleton)
                 except ItemError as error:
