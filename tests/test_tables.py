@@ -463,6 +463,7 @@ def test_intervals_without_0_are_marked_and_test_sets_stand_in_the_csv() -> None
     better = replace(
         ours, values=dict.fromkeys(cells, MeanScore(50, 1)), differences=dict.fromkeys(cells, Difference(2, 0.4, 3))
     )
+    base = replace(base, values=better.values)
     found = replace(found, tests={"coco: PCK@0.1, 9 persons": (base, better)})
     page = text.markdown(spec, found)
     assert "50.0 ± 1.0; +2.0 [+0.4, +3.0]* |" in page and "occluded by a person" in page

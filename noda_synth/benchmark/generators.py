@@ -35,6 +35,8 @@ DROP = (20, 700)
 """Thousandths of S by which the body's feet lie below the target's."""
 JITTER = (218, 294)
 """Range of the factor on the size that the ground's law gives, in 256ths: 0.85 to 1.15."""
+HIDDEN = 2
+"""Limb joints of a body that may be hidden, as by its own trunk: outlines show what can be seen."""
 CANDIDATES = 8
 """Bodies drawn, of which the one whose tone fits best is taken."""
 
@@ -56,15 +58,15 @@ def generator_of(pool: Pool, mask: str | None, place: str) -> Generator:
 def pool_bodies(pool: Pool, generator: Generator, kept_out: Collection[str]) -> list[Body]:
     """The bodies of a pool that may be pasted, by rising size S; `row` of each is that of the pool.
 
-    Whole people of at least MIN_BODY_SIZE none of whose limbs is known to be hidden, whose mask is of the level itself
-    and not its stand-in, not from images of these names; for `ground` those who stand.
+    Whole people of at least MIN_BODY_SIZE, at most HIDDEN of whose limb joints are known to be hidden, whose mask is of
+    the level itself and not its stand-in, not from images of these names; for `ground` those who stand.
     """
     real, tones = pool.status(generator.mask) == STATUS_OK, pool.tones()
     limbs = pool.skeleton.flags(WHOLE) if not _lacking(pool) else np.zeros(len(pool.skeleton), bool)
     bodies = []
     for row in np.flatnonzero(real).tolist():
         image, labelled = pool.images[row], pool.labelled[row]
-        if image in kept_out or (pool.visible[row][limbs] == OCCLUDED).any():
+        if image in kept_out or (pool.visible[row][limbs] == OCCLUDED).sum() > HIDDEN:
             continue
         pixels = joint_pixels((pool.joints[row] + 0.5) / pool.factor[row] + pool.origin[row] - 0.5)
         named = zip(pool.skeleton.joints, pixels.tolist(), labelled, strict=True)

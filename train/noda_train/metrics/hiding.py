@@ -16,8 +16,8 @@ import numpy as np
 
 from noda_synth.data.geometry import BOX_MARGIN, joint_box
 from noda_synth.errors import ItemError
+from noda_synth.formats.coco.ochuman import coco_list
 from noda_synth.formats.coco.rle import rle_decode
-from noda_synth.formats.files.json_pieces import list_in
 from noda_train.arrays import Bools, Floats
 from noda_train.data import Ids
 
@@ -48,7 +48,7 @@ def neighbours_in(path: Path, names: Sequence[Ids]) -> list[Neighbour]:
     images, categories = {name.image for name in names}, {name.category for name in names}
     return [
         Neighbour(entry["image_id"], entry.get("id", ""), _corners(entry["bbox"]) + 1, entry.get("segmentation"))
-        for entry in list_in(path, "annotations")
+        for entry in coco_list(path, "annotations")
         if isinstance(entry, dict)
         and entry.get("image_id") in images
         and entry.get("category_id", 1) in categories
