@@ -153,6 +153,9 @@ fit-masks: $(VENV)/.core  ## Fit the widths of the cardboard body to outlines: D
 bench-train: $(VENV)/.train  ## Samples/s of the trainer's data path, network and whole: DATA=/path/to/mpii.
 	$(BIN)/noda-train bench --data $(DATA)
 
+bench-cpu-training: $(VENV)/.train  ## Processor time and memory of training on a CPU, by model, size and precision.
+	$(BIN)/python -m scripts.bench_cpu_training
+
 bench-render: $(VENV)/.core  ## Time per image of render against decode + encode alone: DATA=/path/to/mpii.
 	$(BIN)/python scripts/bench_render.py --data $(DATA)
 
@@ -176,7 +179,7 @@ fuzz: $(VENV)/.dev  ## Fuzz the annotation readers for an hour with atheris, whi
 import-levels: $(VENV)/.core  ## The rooms of the packages, and which imports which.
 	$(BIN)/python scripts/import_levels.py
 
-.PHONY: bench-methods bench-report gpu-report fuzz import-levels
+.PHONY: bench-cpu-training bench-methods bench-report gpu-report fuzz import-levels
 
 clean:  ## Remove the demo and everything that was installed.
 	rm -rf $(VENV) $(LOWEST) $(PEERS) $(DEMO) demo build *.egg-info

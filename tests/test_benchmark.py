@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from noda_synth.benchmark import capsules, paint
 from noda_synth.benchmark.decide import Body, BodyPosition, Decider, ValidationTarget, bodies_of, newly_hidden
+from noda_synth.benchmark.generators import feet_of, pool_bodies, pool_cutout
 from noda_synth.benchmark.hashes import read_hashes
-from noda_synth.benchmark.protocol import SEVERITIES, HashRandom, Settings
+from noda_synth.benchmark.protocol import SEVERITIES, Generator, HashRandom, Settings
 from noda_synth.data.dataset import Dataset, People, Person
 from noda_synth.data.skeleton import MPII
 from noda_synth.formats import Layout, find_layout, read_dataset
@@ -28,6 +29,7 @@ from noda_synth.imaging.images import image_size, read_image
 from noda_synth.masks import Mask
 from noda_synth.methods.placement import TargetPerson
 from noda_synth.methods.placement_settings import PlacementSettings
+from noda_synth.pool.reader import Pool
 from tests.command import Process, done, noda, refused
 from tests.conftest import Made
 
@@ -312,6 +314,46 @@ def test_another_seed_is_another_benchmark_and_says_so(drawn: Made, twins: Path,
     usual, seven = (json.loads((folder / "benchmark.json").read_text()) for folder in (twins, tmp_path / "seven"))
     assert usual["name"] == "noda-synth twins v1, tries 1280" and usual["inputs"] == seven["inputs"]
     assert usual["labels"] != seven["labels"]
+
+
+@pytest.mark.parametrize(("mask", "place"), [(None, "ring"), ("cardboard", "ground")])
+def test_bodies_may_come_from_another_sets_pool(
+    drawn: Made, drawn_coco: Made, twins: Path, tmp_path: Path, mask: str | None, place: str
+) -> None:
+    out, pool, tries = tmp_path / "twins", Pool(drawn_coco.pool), ("--tries", 12_800)
+    words = ("--pool", pool.path, "--place", place, *(("--mask", mask) if mask else ()))
+    done("benchmark", drawn.data, out, "-q", "--jobs", 1, *tries, *words)
+    content = json.loads((out / "benchmark.json").read_text())
+    assert content["name"].endswith(f"pool {pool.content[:12]}, mask {mask or 'posecut'}, place {place}")
+    assert content["settings"]["generator"] == {"pool": pool.content, "mask": mask or "posecut", "place": place}
+    standard = json.loads((twins / "benchmark.json").read_text())
+    assert "generator" not in standard["settings"] and content["inputs"] != standard["inputs"]
+    layout, dataset = _read(drawn.data)
+    generator = Generator(**content["settings"]["generator"])
+    bodies, lines = {body.row: body for body in pool_bodies(pool, generator, ())}, _lines(out)
+    assert lines
+    for line in lines:
+        who, person = line["occluder"], dataset.valid[line["row"]]
+        assert (pool.persons[who["row"]], pool.images[who["row"]]) == (who["person"], who["source"])
+        target = ValidationTarget(person, MPII, image_size(layout.images / person.image))
+        body = bodies[who["row"]]
+        covered, spot = np.isin(MPII.joints, line["covered"]), BodyPosition(0, **line["place"])
+        overlay = paint.body_overlay(pool_cutout(pool, body.row, who["mask"]), body, spot, target, covered, who["mask"])
+        shown = alpha_at(overlay.alpha, person.joints, overlay.left, overlay.top) >= 128
+        assert (shown & target.inside).tolist() == covered.tolist()
+        if place == "ground":
+            feet = spot.y + feet_of(body.scaled(spot.factor))
+            assert 0 < feet - feet_of(target.joints) <= 0.71 * target.size
+    assert "as they should be" in done("benchmark", drawn.data, out, "--verify", "--jobs", 1, "--pool", pool.path)
+    assert "--pool" in refused("benchmark", drawn.data, out, "--verify", "--jobs", 1)
+
+
+def test_a_generator_that_cannot_be_is_refused(drawn: Made, drawn_coco: Made, tmp_path: Path) -> None:
+    assert "--pool" in refused("benchmark", drawn.data, tmp_path / "a", "--place", "ground")
+    assert "no level 'given'" in refused(
+        "benchmark", drawn.data, tmp_path / "a", "--pool", drawn_coco.pool, "--mask", "given"
+    )
+    assert not (tmp_path / "a").exists()
 
 
 def test_coco_data_get_a_benchmark_too(drawn_coco: Made, tmp_path: Path) -> None:

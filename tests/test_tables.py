@@ -463,7 +463,8 @@ def test_intervals_without_0_are_marked_and_test_sets_stand_in_the_csv() -> None
     better = replace(
         ours, values=dict.fromkeys(cells, MeanScore(50, 1)), differences=dict.fromkeys(cells, Difference(2, 0.4, 3))
     )
-    found = replace(found, rows=(base, better), tests={"coco: PCK@0.1, 9 persons": (base, better)})
+    base = replace(base, values=better.values)
+    found = replace(found, tests={"coco: PCK@0.1, 9 persons": (base, better)})
     page = text.markdown(spec, found)
     assert "50.0 ± 1.0; +2.0 [+0.4, +3.0]* |" in page and "occluded by a person" in page
     lines = [line for line in text.as_csv(spec, found).splitlines() if line.endswith(',"coco: PCK@0.1, 9 persons"')]
@@ -473,6 +474,21 @@ def test_intervals_without_0_are_marked_and_test_sets_stand_in_the_csv() -> None
 
 
 # Two stages, lanes, further test sets
+
+
+def test_the_shipped_study_has_its_rows_and_names_test_sets_that_are_not_there(tmp_path: Path) -> None:
+    data = tmp_path / "sets" / "mpii"
+    table = Path(specs.__file__).with_name("table1.toml")
+    spec = specs.read(table, Overrides("cpu", data), tmp_path)
+    rows = {row.name: row for row in spec.rows}
+    assert rows["NODA, best"].first and not rows["NODA, paper, long"].first
+    assert rows["NODA, paper, long"].against == "Clean, long" and rows["Clean, long"].against is None
+    assert "no objects" in rows["Objects"].skipped
+    (tmp_path / "sets" / "occluded-test" / "coco").mkdir(parents=True)
+    missing = specs.missing_tests(spec)
+    assert "coco" in spec.tests and "coco" not in missing and "off-centre" not in missing
+    assert missing["coco-twins-heavy"] == Path("data/coco-twins/heavy")
+
 
 TWO_STAGES = (
     SMALL

@@ -57,12 +57,14 @@ class Body:
         row: their index in `Dataset.persons`.
         joints: their joints in whole pixels of the image.
         size: S in pixels.
+        tone: of its crop in whole numbers (`imaging/tone.py`), where it matters.
     """
 
     image: str
     row: int
     joints: Joints
     size: int
+    tone: tuple[int, ...] = ()
 
     @property
     def key(self) -> str:
@@ -117,7 +119,7 @@ def bodies_of(dataset: Dataset, sizes: Mapping[str, Size]) -> list[Body]:
     for name, people in by_image.items():
         for row, joints in people:
             size = body_size(joints)
-            if size < MIN_BODY_SIZE or not _is_whole(joints, skeleton) or not _in_frame(joints, size, sizes[name]):
+            if size < MIN_BODY_SIZE or not is_whole(joints, skeleton) or not _in_frame(joints, size, sizes[name]):
                 continue
             if not any(_entangled(joints, size, other) for other_row, other in people if other_row != row):
                 bodies.append(Body(name, row, joints, size))
@@ -129,7 +131,8 @@ def key_of(image: str, joints: Joints) -> str:
     return f"{image} {' '.join(f'{name}:{x},{y}' for name, (x, y) in sorted(joints.pixels.items()))}"
 
 
-def _is_whole(joints: Joints, skeleton: Skeleton) -> bool:
+def is_whole(joints: Joints, skeleton: Skeleton) -> bool:
+    """All limbs are labelled, and as many joints of the head as have to be known."""
     head = sum(name in joints.pixels for name in skeleton.protected)
     return all(name in joints.pixels for name in WHOLE) and head >= skeleton.protected_needed
 
@@ -157,6 +160,9 @@ class ValidationTarget:
     Attributes:
         inside: (J,) bool, labelled joints in the image: those that can be covered.
         obstacle: why the person cannot be covered at all, or an empty string.
+        height: of the image.
+        frame: left, top, right and bottom of the image, without black bars where that matters.
+        tone: of the picture around the person, in whole numbers, where it matters.
     """
 
     def __init__(self, person: Person, skeleton: Skeleton, size: Size) -> None:
@@ -165,6 +171,7 @@ class ValidationTarget:
         self.inside = person.labelled & ((self.points >= 0) & (self.points < np.array(size))).all(axis=1)
         self.joints = joints_of(person, skeleton)
         self.size = body_size(self.joints)
+        self.height, self.frame, self.tone = size[1], (0, 0, *size), tuple[int, ...]()
         self.key = key_of(person.image, self.joints)
         self.seen = self.inside & ~skeleton.flags(UNCOUNTED) & (person.visible == VISIBLE)
         self.seen_limbs = self.seen & skeleton.flags(skeleton.coverable)
@@ -217,6 +224,21 @@ class Decider:
     def _sizes(self) -> list[int]:
         return [body.size for body in self.bodies]
 
+    def first_of(self, wanted: int) -> int:
+        """The first body that need not be enlarged too much to have `wanted` 256ths of a pixel."""
+        return bisect_left(self._sizes, -(-wanted // MAX_ENLARGE))
+
+    def propose(self, target: ValidationTarget, random: HashRandom) -> tuple[int, int, Integers] | None:
+        """A body, its factor in 256ths and places (K, 2) for the centre of its joints' box; None where none is large
+        enough."""
+        rescale = RESCALE[0] + int(random.integers(RESCALE[1] - RESCALE[0] + 1, 1, "rescale")[0])
+        wanted = target.size * rescale  # 256 times the body's size in the picture
+        first = self.first_of(wanted)
+        if first == len(self.bodies):
+            return None
+        row = first + int(random.integers(len(self.bodies) - first, 1, "body")[0])
+        return row, wanted // self.bodies[row].size, _centers(target, random)
+
     def draw_twin(self, target: ValidationTarget, severity: Severity) -> tuple[Twin | None, str]:
         """The twin of a person at a severity, or None and the reason.
 
@@ -227,18 +249,14 @@ class Decider:
         reason = "no body is large enough"
         for attempt in range(self.settings.tries // POSITIONS):
             random = HashRandom(f"{self.settings.seed} {severity.name} {attempt} {target.key}")
-            rescale = RESCALE[0] + int(random.integers(RESCALE[1] - RESCALE[0] + 1, 1, "rescale")[0])
-            wanted = target.size * rescale  # 256 times the body's size in the picture
-            first = bisect_left(self._sizes, -(-wanted // MAX_ENLARGE))
-            if first == len(self.bodies):
+            proposed = self.propose(target, random)
+            if proposed is None:
                 continue
-            row = first + int(random.integers(len(self.bodies) - first, 1, "body")[0])
+            row, factor, centers = proposed
             body = self.bodies[row]
             reason = f"no placement in {self.settings.tries} tries"
             if body.image == target.person.image:
                 continue
-            factor = wanted // body.size
-            centers = _centers(target, random)
             covered, good = _outcomes(target, body, factor, centers, severity)
             if good.any():
                 first_good = int(np.argmax(good))

@@ -24,7 +24,7 @@ from noda_synth.pool.build import PoolSettings
 from noda_synth.pool.cutout import Cutout, cut_out, pose_of
 from noda_synth.seeding import item_seed
 
-_LEVEL, _SMOOTH = "posecut", "matte"
+LEVEL, _SMOOTH = "posecut", "matte"
 # Opacity that leaves no doubt, covered and free.
 _COVERED, _FREE = 192, 64
 # Radius of the disc that is filled or cleared at a joint, in S of the pasted body, and at least so many pixels.
@@ -52,15 +52,15 @@ class TwinSpec:
         line: its line of the manifest.
         target: the validation person who is covered.
         body: the occluder in whole numbers.
-        occluder: the occluder as annotated.
+        occluder: the occluder as annotated; None for a body of a pool, which its row finds.
         others: the other people of the occluder's image.
     """
 
     line: dict[str, Any]
     target: Person
     body: Body
-    occluder: Person
-    others: tuple[Person, ...]
+    occluder: Person | None
+    others: tuple[Person, ...] = ()
 
 
 def cut_body(image: BGRImage, person: Person, others: Sequence[Person], skeleton: Skeleton) -> Cutout:
@@ -68,7 +68,7 @@ def cut_body(image: BGRImage, person: Person, others: Sequence[Person], skeleton
     size = (image.shape[1], image.shape[0])
     functions = mask_functions(MaskSettings())
     # With the cardboard body beside it the crop reaches as far as the figure, however little the mask keeps.
-    levels = {level: functions[level] for level in ("cardboard", _LEVEL)}
+    levels = {level: functions[level] for level in ("cardboard", LEVEL)}
     usual = PoolSettings()
     return cut_out(
         image, pose_of(person, skeleton, size), tuple(pose_of(other, skeleton, size) for other in others), levels,
@@ -77,15 +77,20 @@ def cut_body(image: BGRImage, person: Person, others: Sequence[Person], skeleton
 
 
 def body_overlay(
-    cutout: Cutout, body: Body, position: BodyPosition, target: ValidationTarget, covered: NDArray[np.bool_]
+    cutout: Cutout,
+    body: Body,
+    position: BodyPosition,
+    target: ValidationTarget,
+    covered: NDArray[np.bool_],
+    level: str = LEVEL,
 ) -> BodyOverlay:
-    """The body at its position over the target, with `covered` (J,) of its joints under it."""
+    """The body at its position over the target, by a mask of the cutout, with `covered` (J,) of its joints under it."""
     scale = position.factor / 256
     height, width = cutout.image.shape[:2]
     size = tuple(max(1, int(side * scale / f + 0.5)) for side, f in zip((width, height), cutout.factor, strict=True))
     corner = np.array([position.x, position.y]) + scale * (cutout.origin - np.array(body.joints.center()) - 0.5)
     left, top = (int(value) for value in np.floor(corner + 1))
-    alpha = resize_alpha(cutout.masks[_LEVEL].opacity, (size[0], size[1]), _SMOOTH)
+    alpha = resize_alpha(cutout.masks[level].opacity, (size[0], size[1]), _SMOOTH)
     colours = rim_colours(resize_crop(cutout.image, (size[0], size[1])), alpha)
     joints = np.floor(target.person.joints[target.inside] + 0.5).astype(np.int64)
     hit, corner_px = covered[target.inside], np.array([left, top], np.int64)
@@ -135,18 +140,18 @@ def agreeing_alpha(
     return np.floor(mended + 0.5).astype(np.uint8), count
 
 
-def paint_twin(picture: BGRImage, source: BGRImage, spec: TwinSpec, skeleton: Skeleton) -> int:
+def paint_twin(picture: BGRImage, cutout: Cutout, spec: TwinSpec, skeleton: Skeleton, level: str = LEVEL) -> int:
     """Cover a person in a picture, in place; returns at how many points the mask had to be mended.
 
     Args:
         picture: (H, W, 3) uint8 BGR, the validation image.
-        source: (h, w, 3) uint8 BGR, the training image that the body comes from.
+        cutout: the body.
         spec: whom to cover, by whom and where.
-        skeleton: the joints of all.
+        skeleton: the joints of the target.
+        level: the mask of the cutout.
     """
-    cutout = cut_body(source, spec.occluder, spec.others, skeleton)
     position = BodyPosition(body=0, **spec.line["place"])
     target = ValidationTarget(spec.target, skeleton, (picture.shape[1], picture.shape[0]))
-    overlay = body_overlay(cutout, spec.body, position, target, skeleton.flags(spec.line["covered"]))
+    overlay = body_overlay(cutout, spec.body, position, target, skeleton.flags(spec.line["covered"]), level)
     paste(picture, overlay.colours, overlay.alpha, overlay.left, overlay.top)
     return overlay.mended

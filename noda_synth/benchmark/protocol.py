@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,22 +37,45 @@ CLEAN = "clean"
 
 
 @dataclass(frozen=True)
+class Generator:
+    """Where the bodies come from, in the place of the training part.
+
+    Attributes:
+        pool: the content hash of the pool.
+        mask: the level of the pool that they are pasted by.
+        place: "ring" as in the protocol, or "ground".
+    """
+
+    pool: str
+    mask: str
+    place: str = "ring"
+
+
+@dataclass(frozen=True)
 class Settings:
     """What may be set, and makes it another benchmark.
 
     Attributes:
         seed: of all draws.
         tries: placements tried for each person and severity; a multiple of POSITIONS.
+        generator: of the bodies; None takes the protocol's own, the training part.
     """
 
     seed: int = 0
     tries: int = TRIES
+    generator: Generator | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As benchmark.json has them: what is not said is the protocol's own."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     @property
     def name(self) -> str:
         """The name to be cited: of anything but the standard settings it says so."""
         other = [f"{key} {value}" for key, value, usual in (("seed", self.seed, 0), ("tries", self.tries, TRIES))
                  if value != usual]  # fmt: skip
+        if (generator := self.generator) is not None:
+            other += [f"pool {generator.pool[:12]}", f"mask {generator.mask}", f"place {generator.place}"]
         return ", ".join([f"noda-synth twins v{VERSION}", *other])
 
 

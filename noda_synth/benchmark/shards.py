@@ -13,17 +13,19 @@ from typing import Any
 
 from noda_synth.benchmark.capsules import Joints
 from noda_synth.benchmark.decide import Body, Decider, Size, ValidationTarget, newly_hidden
+from noda_synth.benchmark.generators import GroundDecider, look_at, pool_cutout
 from noda_synth.benchmark.labels import ids_of_twins
-from noda_synth.benchmark.paint import TwinSpec, paint_twin
-from noda_synth.benchmark.protocol import SEVERITIES, SEVERITY_ORDER, Settings
+from noda_synth.benchmark.paint import LEVEL, TwinSpec, cut_body, paint_twin
+from noda_synth.benchmark.protocol import SEVERITIES, SEVERITY_ORDER, Generator, Settings
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.errors import ItemError, Problem, of_item
+from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.formats import Layout
 from noda_synth.formats.coco.ids import MadeIds, named_after
 from noda_synth.formats.files.atomic import write_atomically, write_item
 from noda_synth.imaging.encoding import SOURCE, encode_copy, format_of
 from noda_synth.imaging.images import MAX_PIXELS, decode_checked, image_path, read_checked, read_image
+from noda_synth.pool.reader import Pool
 from noda_synth.runs import jobs
 from noda_synth.runs.progress import Progress
 from noda_synth.runs.staging import Outcome, Staging
@@ -46,6 +48,7 @@ class BenchmarkRun:
         max_pixels: larger images are refused by their header.
         workers: worker processes, or jobs.CLUSTER.
         quiet: no progress.
+        pool: of the bodies, for another generator than the protocol's.
     """
 
     dataset: Dataset
@@ -57,6 +60,7 @@ class BenchmarkRun:
     max_pixels: int = MAX_PIXELS
     workers: int = 1
     quiet: bool = False
+    pool: Path | None = None
 
     @property
     def valid_images(self) -> Path:
@@ -75,7 +79,7 @@ def decide_all(run: BenchmarkRun, sizes: Mapping[str, Size], bodies: Sequence[Bo
     """
     dataset = run.dataset
     # Too many to be sent with each piece of work.
-    text = json.dumps([[body.image, body.row, body.joints.pixels, body.size] for body in bodies])
+    text = json.dumps([[body.image, body.row, body.joints.pixels, body.size, body.tone] for body in bodies])
     write_atomically(staging.folder / "bodies.json", text)
     people = [(row, person, sizes.get(person.image)) for row, person in enumerate(dataset.valid)]
     shards = [
@@ -85,16 +89,36 @@ def decide_all(run: BenchmarkRun, sizes: Mapping[str, Size], bodies: Sequence[Bo
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
     work = partial(
         _decide_people, skeleton=dataset.skeleton, bodies=staging.folder / "bodies.json", fingerprint=fingerprint,
-        settings=run.settings, ids=ids_of_twins(dataset),
+        settings=run.settings, ids=ids_of_twins(dataset), images=run.valid_images,
     )  # fmt: skip
     with Progress(len(people), "decide", "person", quiet=run.quiet) as progress:
         jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
     lines = [json.loads(text) for shard in shards for text in staging.data(shard.name).read_text().splitlines()]
     for line in lines:
         if "reason" not in line:
-            occluder = dataset.persons[line["occluder"]["row"]]
-            line["occluder"] = {"source": occluder.image, "person": occluder.person_id, **line["occluder"]}
+            line["occluder"] = _named(run, line["occluder"]["row"])
     return sorted(lines, key=lambda line: (SEVERITY_ORDER[line["severity"]], line["row"]))
+
+
+def _named(run: BenchmarkRun, row: int) -> dict[str, Any]:
+    """Who is pasted, as the manifest has it."""
+    generator = run.settings.generator
+    if generator is None:
+        occluder = run.dataset.persons[row]
+        return {"source": occluder.image, "person": occluder.person_id, "row": row}
+    pool = open_pool(run.pool, generator)
+    return {"source": pool.images[row], "person": pool.persons[row], "row": row, **asdict(generator)}
+
+
+@lru_cache(maxsize=1)
+def open_pool(path: Path | None, generator: Generator) -> Pool:
+    """The pool of a generator, opened once in each process. NodaError where it is another or none."""
+    if path is None:
+        raise NodaError(f"the bodies come from a pool ({generator.pool[:12]}); name it with --pool")
+    pool = Pool(path)
+    if pool.content != generator.pool:
+        raise NodaError(f"{path} is not the pool that the bodies come from ({generator.pool[:12]})")
+    return pool
 
 
 def _decide_people(
@@ -106,11 +130,18 @@ def _decide_people(
     fingerprint: str,
     settings: Settings,
     ids: MadeIds,
+    images: Path,
 ) -> Outcome:
-    decider = Decider(_read_bodies(bodies, fingerprint), settings)
+    on_ground = settings.generator is not None and settings.generator.place == "ground"
+    decider = (GroundDecider if on_ground else Decider)(_read_bodies(bodies, fingerprint), settings)
     with path.open("w") as file:
         for row, person, size in people:
             target = ValidationTarget(person, skeleton, size) if size else None
+            if on_ground and target is not None:
+                try:
+                    look_at(read_image(image_path(images, person.image)), target)
+                except ItemError:
+                    target = None
             for severity in SEVERITIES:
                 twin, reason = decider.draw_twin(target, severity) if target else (None, "image cannot be read")
                 line: Line = {"severity": severity.name, "row": row, "person": person.person_id, "source": person.image}
@@ -147,12 +178,15 @@ def _read_bodies(path: Path, _fingerprint: str) -> list[Body]:
     """Read once in each process."""
     rows = json.loads(path.read_text())
     return [
-        Body(image, row, Joints({name: (x, y) for name, (x, y) in joints.items()}), size)
-        for image, row, joints, size in rows
+        Body(image, row, Joints({name: (x, y) for name, (x, y) in joints.items()}), size, tuple(tone))
+        for image, row, joints, size, tone in rows
     ]
 
 
-def _spec(dataset: Dataset, line: Line, body: Body) -> TwinSpec:
+def _spec(run: BenchmarkRun, line: Line, body: Body) -> TwinSpec:
+    dataset = run.dataset
+    if run.settings.generator is not None:
+        return TwinSpec(line, dataset.valid[line["row"]], body, None)
     occluder = dataset.persons[body.row]
     others = tuple(
         other
@@ -173,7 +207,7 @@ def paint_all(
     by_row: dict[int, list[TwinSpec]] = defaultdict(list)
     body_of = {body.row: body for body in bodies}
     for line in twins:
-        by_row[line["row"]].append(_spec(run.dataset, line, body_of[line["occluder"]["row"]]))
+        by_row[line["row"]].append(_spec(run, line, body_of[line["occluder"]["row"]]))
     shards = [
         jobs.Shard(f"paint-{number:06d}", [spec for group in block for spec in group], sum(map(len, block)))
         for number, block in enumerate(jobs.blocks(list(by_row.values()), _PAINT_PEOPLE))
@@ -184,6 +218,8 @@ def paint_all(
         valid_images=run.valid_images,
         skeleton=run.dataset.skeleton,
         max_pixels=run.max_pixels,
+        generator=run.settings.generator,
+        pool=run.pool,
     )
     with Progress(len(twins), "paint", "twin", quiet=run.quiet) as progress:
         outcomes = jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
@@ -197,7 +233,15 @@ def paint_all(
 
 
 def _paint_twins(
-    specs: Sequence[TwinSpec], path: Path, *, images: Path, valid_images: Path, skeleton: Skeleton, max_pixels: int
+    specs: Sequence[TwinSpec],
+    path: Path,
+    *,
+    images: Path,
+    valid_images: Path,
+    skeleton: Skeleton,
+    max_pixels: int,
+    generator: Generator | None,
+    pool: Path | None,
 ) -> Outcome:
     """Paint a few twins into the folder `path`, under the names that they get in the benchmark."""
     path.mkdir()
@@ -208,8 +252,14 @@ def _paint_twins(
                 path_of_valid = image_path(valid_images, spec.line["source"])
                 data = read_checked(path_of_valid, max_pixels)
                 picture = decode_checked(data, path_of_valid)
-                source = read_image(image_path(images, spec.occluder.image), max_pixels)
-                points = paint_twin(picture, source, spec, skeleton)
+                if generator is not None:
+                    level = generator.mask
+                    cutout = pool_cutout(open_pool(pool, generator), spec.body.row, level)
+                else:
+                    assert spec.occluder is not None
+                    source = read_image(image_path(images, spec.occluder.image), max_pixels)
+                    cutout, level = cut_body(source, spec.occluder, spec.others, skeleton), LEVEL
+                points = paint_twin(picture, cutout, spec, skeleton, level)
                 file = path / spec.line["severity"] / "images" / spec.line["file"]
                 encoded = encode_copy(picture, data, file.suffix[1:], SOURCE)
             write_item(file, encoded)

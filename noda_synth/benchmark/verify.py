@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from noda_synth.benchmark.folder import BENCHMARK, read_benchmark
 from noda_synth.benchmark.hashes import differences, digest, hashes_of, read_hashes
-from noda_synth.benchmark.protocol import Settings
+from noda_synth.benchmark.protocol import Generator, Settings
 from noda_synth.benchmark.shards import BenchmarkRun
 from noda_synth.benchmark.write import write_benchmark
 
@@ -34,7 +34,9 @@ def verify_again(run: BenchmarkRun) -> Differences:
     Pictures differ where OpenCV's version is another; labels never do, unless the inputs do.
     """
     content = read_benchmark(run.out)
-    settings = Settings(content["settings"]["seed"], content["settings"]["tries"])
+    stored = content["settings"]
+    generator = Generator(**stored["generator"]) if "generator" in stored else None
+    settings = Settings(stored["seed"], stored["tries"], generator)
     originals = "none" if content["settings"]["originals"] == "none" else "symlink"
     with TemporaryDirectory(dir=run.out.resolve().parent, prefix=f".{run.out.name}.verify") as folder:
         again = Path(folder) / "again"

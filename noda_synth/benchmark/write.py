@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from noda_synth.benchmark.capsules import joints_of
-from noda_synth.benchmark.decide import WHOLE, Size, bodies_of, key_of
+from noda_synth.benchmark.decide import WHOLE, Body, Size, bodies_of, key_of
 from noda_synth.benchmark.folder import BENCHMARK
+from noda_synth.benchmark.generators import pool_bodies
 from noda_synth.benchmark.hashes import HASHES, digest, hashes_of, write_hashes
 from noda_synth.benchmark.labels import clean_people, covered_person, write_labels
 from noda_synth.benchmark.protocol import CLEAN, SEVERITIES, UNCOUNTED, VERSION, Severity
-from noda_synth.benchmark.shards import BenchmarkRun, Line, decide_all, paint_all
+from noda_synth.benchmark.shards import BenchmarkRun, Line, decide_all, open_pool, paint_all
 from noda_synth.data.dataset import VISIBLE, Dataset, Images
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
@@ -53,7 +54,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
     dataset, layout, out = run.dataset, run.layout, run.out
     _check(dataset, layout)
     all_settings = {
-        "version": __version__, "protocol": VERSION, **asdict(run.settings), "originals": run.originals,
+        "version": __version__, "protocol": VERSION, **run.settings.as_json(), "originals": run.originals,
         "max_pixels": run.max_pixels, "inputs": run.inputs,
     }  # fmt: skip
     staging = Staging(out)
@@ -65,11 +66,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
         sizes, problems = _sizes(layout.images, dataset.images, run.max_pixels)
         valid_sizes, faults = _sizes(run.valid_images, (person.image for person in dataset.valid), run.max_pixels)
         problems += [*dataset.problems, *faults]
-        bodies = bodies_of(dataset, sizes)
-        if not bodies:
-            if why := not_one_there(layout.images, dataset.persons.image_names):
-                raise NodaError(why)
-            raise NodaError(f"{layout.annotations}: nobody in the training part is whole, free and large enough")
+        bodies = _bodies(run, sizes)
         staging.hold_to([layout.images, run.valid_images], _images_of(dataset))
         lines = decide_all(run, valid_sizes, bodies, staging)
         twins = [line for line in lines if "reason" not in line]
@@ -100,7 +97,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
             "bodies": len(bodies),
             "mended_joints": mended,
             "severities": {severity.name: _counts(severity, twins, passed) for severity in SEVERITIES},
-            "inputs": _inputs_digest(dataset, sizes, valid_sizes),
+            "inputs": _inputs_digest(run, sizes, valid_sizes),
             "labels": digest(hashes["labels"]),
         }
         write_json(result / BENCHMARK, content)
@@ -147,16 +144,32 @@ def _sizes(folder: Path, names: Iterable[str], max_pixels: int) -> tuple[dict[st
     return sizes, problems
 
 
-def _inputs_digest(dataset: Dataset, sizes: Mapping[str, Size], valid_sizes: Mapping[str, Size]) -> str:
+def _bodies(run: BenchmarkRun, sizes: Mapping[str, Size]) -> list[Body]:
+    """Who may be pasted: of the training part, or of the generator's pool. NodaError where there is nobody."""
+    if (generator := run.settings.generator) is not None:
+        pool = open_pool(run.pool, generator)
+        bodies = pool_bodies(pool, generator, {person.image for person in run.dataset.valid})
+        if not bodies:
+            raise NodaError(f"{pool.path}: no body is whole, large enough, in full sight and has a mask of its own")
+        return bodies
+    bodies = bodies_of(run.dataset, sizes)
+    if not bodies:
+        if why := not_one_there(run.layout.images, run.dataset.persons.image_names):
+            raise NodaError(why)
+        raise NodaError(f"{run.layout.annotations}: nobody in the training part is whole, free and large enough")
+    return bodies
+
+
+def _inputs_digest(run: BenchmarkRun, sizes: Mapping[str, Size], valid_sizes: Mapping[str, Size]) -> str:
     """SHA-256 over all that decides on labels: where it is the same, so are they."""
+    dataset, generator = run.dataset, run.settings.generator
     train = (f"{key_of(p.image, joints_of(p, dataset.skeleton))} {sizes.get(p.image)}" for p in dataset.persons)
     valid = (
         f"{key_of(p.image, joints_of(p, dataset.skeleton))} {valid_sizes.get(p.image)} {p.visible.tolist()}"
         for p in dataset.valid
     )
-    return hashlib.sha256(
-        "\n".join([*sorted(train), "valid", *sorted(valid)]).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+    lines = [*sorted(train), "valid", *sorted(valid), *([generator.pool] if generator else [])]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _who(line: Line) -> Line:

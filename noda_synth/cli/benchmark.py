@@ -30,6 +30,10 @@ from noda_synth.errors import NodaError
 @path_option("--split", help="For the .mat: who is for validation.")
 @click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder.")
 @scale_option()
+@path_option("--pool", help="Bodies of a pool instead of the training part's: twins by another generator.")
+@click.option("--mask", help="Level of the pool that they are pasted by.  [default: given, else its best]")
+@click.option("--place", type=click.Choice(["ring", "ground"]), default="ring", show_default=True,
+              help="Where the bodies of the pool are put: ground lets them stand, in a tone that fits.")  # fmt: skip
 @originals_option("How the clean images get there.")
 @seed_option
 @click.option(
@@ -51,6 +55,9 @@ def command(
     split: Path | None,
     follow_links: bool,
     scale: str,
+    pool: Path | None,
+    mask: str | None,
+    place: str,
     originals: str,
     seed: int,
     tries: int,
@@ -65,20 +72,23 @@ def command(
     \b
     Every validation person stands in OUT/clean, and with 1, 2 to 3, and 4 or more joints newly
     hidden in OUT/light, OUT/medium and OUT/heavy. Bodies come from the training part. The same
-    data gives the same labels on every machine; another seed or number of tries is another
-    benchmark, and is named so.
+    data gives the same labels on every machine; another seed, number of tries or generator of
+    bodies is another benchmark, and is named so.
 
     \b
     Examples:
       noda-synth benchmark data/mpii data/mpii_twins
       noda-synth benchmark data/mpii_twins --verify
+      noda-synth benchmark data/mpii coco_twins --pool coco_pool.h5 --mask given --place ground
       noda-synth benchmark data/mpii data/mpii_twins --verify
       noda-train eval --data data/mpii_twins
     """
+    from noda_synth.benchmark.generators import generator_of
     from noda_synth.benchmark.protocol import Settings
     from noda_synth.benchmark.shards import BenchmarkRun
     from noda_synth.benchmark.verify import verify_again, verify_stored
     from noda_synth.benchmark.write import write_benchmark
+    from noda_synth.pool.reader import Pool
 
     if out is None:
         if not verify:
@@ -87,7 +97,11 @@ def command(
         return
     options = DataOptions(data, images, annotations, split=split, follow_links=follow_links, scale=scale)
     layout, dataset, inputs = options.open()
-    run = BenchmarkRun(dataset, layout, out, Settings(seed, tries), inputs, originals, max_pixels, workers(jobs), quiet)
+    if pool is None and (mask is not None or place != "ring"):
+        raise NodaError("--mask and --place are for the bodies of a pool; name it with --pool")
+    generator = None if pool is None else generator_of(Pool(pool), mask, place)
+    settings = Settings(seed, tries, generator)
+    run = BenchmarkRun(dataset, layout, out, settings, inputs, originals, max_pixels, workers(jobs), quiet, pool)
     if verify:
         stored = verify_stored(out)
         again = verify_again(run)

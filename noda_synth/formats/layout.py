@@ -30,6 +30,11 @@ _COCO_PATTERNS = (
     "annotations/*crowdpose_train.json", "json/crowdpose_train.json", "annot/crowdpose_train.json",
     "crowdpose_train.json",
 )  # fmt: skip
+_LONE_COCO_PATTERNS = (
+    *(f"{folder}{name}" for name in ("*crowdpose_test.json", "*crowdpose_val.json", "ochuman*.json")
+      for folder in ("annotations/", "json/", "annot/", "")),
+)  # fmt: skip
+"""Of sets that are tested on as they come."""
 _YOLO_NAME = "data.yaml"
 _TRAINABLE, _MOST_FILES = ("mpii_json", "cpm_json", "mpii_mat", "coco"), 20
 SKELETON_NAME = "skeleton.toml"
@@ -133,7 +138,7 @@ def validation_alone(data: Path) -> Path | None:
     lone = _first(_join([data, *(data / name for name in ANNOTATION_FOLDERS)], _VALID_NAMES))
     coco = _first(path for pattern in _COCO_PATTERNS for path in sorted(data.glob(pattern)))
     if coco is None:
-        return lone
+        return lone or _first(path for pattern in _LONE_COCO_PATTERNS for path in sorted(data.glob(pattern)))
     return coco if "_val" in coco.name and "train" not in coco.name else None
 
 

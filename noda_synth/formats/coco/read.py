@@ -21,6 +21,7 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.formats.coco.ids import can_be_kept
+from noda_synth.formats.coco.ochuman import coco_of, is_ochuman
 from noda_synth.formats.coco.person_category import person_categories
 from noda_synth.formats.coco.rle import readable_outline
 from noda_synth.formats.files.checks import (
@@ -157,20 +158,27 @@ class _Content:
         self._twice: dict[int | str, list[str]] = {}
         self.annotations: DiskList[Any] = DiskList()
         self.problems: DiskList[Problem] = DiskList()
-        lists = set()
-        with open_json(path) as file:
-            for key, value in file.items():
-                if isinstance(value, Iterator):
-                    lists.add(key)
-                if key == "images" and isinstance(value, Iterator):
-                    self._add_images(value, path.name)
-                elif key == "annotations" and isinstance(value, Iterator):
-                    self.annotations = DiskList(value)
-                else:
-                    self.header[key] = self._usable(value, f"{path.name} {key}") if key in lists else value
-            file.end()
-        if not lists.issuperset(COCO_LISTS):
+        self._lists: set[str] = set()
+        if is_ochuman(path):
+            self._add({key: iter(values) for key, values in coco_of(path).items()}.items(), path)
+        else:
+            with open_json(path) as file:
+                self._add(file.items(), path)
+                file.end()
+        if not self._lists.issuperset(COCO_LISTS):
             raise not_coco(path)
+
+    def _add(self, items: Iterable[tuple[str, Any]], path: Path) -> None:
+        """Take in the keys and values of the file's object, lists as iterators."""
+        for key, value in items:
+            if isinstance(value, Iterator):
+                self._lists.add(key)
+            if key == "images" and isinstance(value, Iterator):
+                self._add_images(value, path.name)
+            elif key == "annotations" and isinstance(value, Iterator):
+                self.annotations = DiskList(value)
+            else:
+                self.header[key] = self._usable(value, f"{path.name} {key}") if key in self._lists else value
 
     def _usable(self, entries: Iterable[Any], what: str) -> list[Any]:
         """The entries of a list of the header, but for those that are nested too deeply to be written again."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,10 @@ def command(
         config.load(row.preset, row.settings)  # refuses what a training would refuse, before hours of rendering
     if spec.demo is None:
         find_layout(spec.data)  # says what is missing
+    missing = specs.missing_tests(spec)
+    for name, place in missing.items():
+        click.echo(f"test set {name} is left out: {place} is not there; a run that ends without it never has it")
+    spec = replace(spec, tests={name: words for name, words in spec.tests.items() if name not in missing})
     todo = Work(spec, folder)
     if not (status or collecting):
         outcome = _run(todo, _workers(gpus, lanes, threads), minutes)

@@ -16,9 +16,9 @@ import numpy as np
 
 from noda_synth.data.geometry import BOX_MARGIN, joint_box
 from noda_synth.errors import ItemError
+from noda_synth.formats.coco.ochuman import coco_list
 from noda_synth.formats.coco.rle import rle_decode
 from noda_synth.formats.files.checks import stated
-from noda_synth.formats.files.json_pieces import list_in
 from noda_train.arrays import Bools, Floats
 from noda_train.data import Ids
 
@@ -47,7 +47,7 @@ def neighbours_in(path: Path, names: Sequence[Ids]) -> list[Neighbour]:
     """Everybody of these people's categories on their images in a COCO file, without joints and crowds included;
     1-based."""
     images, categories = {name.image for name in names}, {name.category for name in names}
-    everything = (stated(entry) for entry in list_in(path, "annotations") if isinstance(entry, dict))
+    everything = (stated(entry) for entry in coco_list(path, "annotations") if isinstance(entry, dict))
     return [
         Neighbour(entry["image_id"], entry.get("id", ""), _corners(entry["bbox"]) + 1, entry.get("segmentation"))
         for entry in everything

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from noda_synth.errors import NodaError
+from noda_synth.formats.coco.ochuman import coco_list
 from noda_synth.formats.files.atomic import read_json, write_json_list
 from noda_synth.formats.files.checks import stated
-from noda_synth.formats.files.json_pieces import list_in
 from noda_train.arrays import Floats, best_pairs
 from noda_train.data import Ids
 from noda_train.metrics import oks
@@ -70,7 +70,7 @@ def image_ids(path: Path) -> dict[ImageId, ImageId]:
     """What results may call an image -> its id in a COCO file: the id itself, its digits as text, the name of its file
     whole, without folders, or without extension. What stands for two images is left out."""
     found: dict[ImageId, ImageId] = {}
-    entries = [entry for entry in list_in(path, "images") if isinstance(entry, dict)]
+    entries = [entry for entry in coco_list(path, "images") if isinstance(entry, dict)]
     twice = set[ImageId]()
     for entry in entries:
         name, image = str(entry.get("file_name", "")), entry.get("id")
@@ -165,7 +165,7 @@ def ignored_in(path: Path, names: Sequence[Ids]) -> list[Mapping[str, Any]]:
     Only those of the people's own categories: a dog is no place where a false pose is forgiven.
     """
     images, categories = {name.image for name in names}, {name.category for name in names}
-    everything = (stated(entry) for entry in list_in(path, "annotations") if isinstance(entry, dict))
+    everything = (stated(entry) for entry in coco_list(path, "annotations") if isinstance(entry, dict))
     return [
         annotation
         for annotation in everything

@@ -8,7 +8,8 @@ over the rows, but not over its own.
 
 `first` are settings of a training on the original set that comes before a row's own, which then starts from its
 weights: rows of the same seed share it. `tests` are further test sets: a name, and the options of `noda-train eval`
-that choose it, such as `--off-centre 0.1` or `--data data/coco --set validate_on=train` (a set of one part).
+that choose it, such as `--off-centre 0.1` or `--data data/coco --set validate_on=train` (a set of one part); {beside}
+is the folder that the table's own data lies in.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def read(path: Path, overrides: Overrides, work: Path) -> TableSpec:
         path.stem, values.get("title", path.stem), values.get("source", ""), note,
         data, None if demo is None else tuple(shlex.split(demo)), tuple(shlex.split(values.get("pool", ""))), seeds,
         keep, values.get("keep_renders", True), tuple(values.get("labels", ())), rows,
-        {name: _test(f"{path}, tests, {name}", name, text) for name, text in values.get("tests", {}).items()},
+        {name: _test(f"{path}, tests, {name}", name, text, data) for name, text in values.get("tests", {}).items()},
     )  # fmt: skip
 
 
@@ -251,11 +252,20 @@ def _objects(values: Mapping[str, Any], overrides: Overrides, data: Path) -> dic
     return {"data": quoted, "objects": objects}
 
 
-def _test(where: str, name: str, text: Any) -> tuple[str, ...]:
+def missing_tests(spec: TableSpec) -> dict[str, Path]:
+    """Name of a test set -> its data, of those that are not there."""
+    found = {name: Path(words[words.index("--data") + 1]) for name, words in spec.tests.items() if "--data" in words}
+    return {name: data for name, data in found.items() if not data.exists()}
+
+
+def _test(where: str, name: str, text: Any, data: Path) -> tuple[str, ...]:
     """Options of `noda-train eval` for a test set."""
     if not re.fullmatch(r"[\w.-]+", name) or not isinstance(text, str):
         raise NodaError(f"{where}: {text!r}: a name without blanks, and options of `noda-train eval` as text")
-    return tuple(shlex.split(text))
+    words = tuple(shlex.split(text.replace("{beside}", shlex.quote(str(data.parent)))))
+    if words[-1:] == ("--data",):
+        raise NodaError(f"{where}: {text!r}: --data needs a folder")
+    return words
 
 
 def _paper(where: str, text: str) -> tuple[str, ...]:
