@@ -198,7 +198,7 @@ def test_the_file_keeps_the_header_and_is_the_same_every_time(tmp_path: Path) ->
         write_coco(tmp_path / name, [coco_image("a.jpg", 5, (640, 480), IMAGE)], [entry], COCO, header)
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
     written = json.loads((tmp_path / "1.json").read_text())
-    assert written == {**header, "images": [IMAGE], "annotations": [entry]}
+    assert written == {**header, "licenses": [], "images": [IMAGE], "annotations": [entry]}
 
 
 def test_an_image_id_that_stands_twice_is_refused_by_name(tmp_path: Path) -> None:
