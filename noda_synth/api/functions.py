@@ -47,7 +47,7 @@ def read_dataset(data: AnyPath | None = None, **options: Unpack[DataOptions]) ->
 
     Args:
         data: its folder; None: data/mpii.
-        options: images, annotations, skeleton, split, all_train, follow_links.
+        options: images, annotations, skeleton, split, all_train, follow_links, v1_occluded, scale.
 
     Raises:
         NodaError: files are missing or unusable.

@@ -71,7 +71,7 @@ def with_measured_scales(dataset: Dataset) -> Dataset:
             "--scale from-joints is for MPII's formats, whose records state scales; COCO and YOLO-pose go by boxes."
         )
     everyone = len(dataset.persons) + len(dataset.valid)
-    note = Problem(STAGE, "scales", f"those of all {everyone} people are measured from their joints", failed=False)
+    note = Problem("read", "scales", f"those of all {everyone} people are measured from their joints", failed=False)
     others = (problem for problem in dataset.problems if problem.stage != STAGE)
     return replace(
         dataset,
