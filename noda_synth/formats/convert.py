@@ -18,6 +18,7 @@ from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
 from noda_synth.formats.files.json_pieces import list_in
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.formats.layout import (
     SKELETON_NAME,
     Layout,
@@ -293,6 +294,8 @@ def _write_yolo(source: Source, out: Path, images: Path | None, originals: str) 
             folder.resolve()
         ):
             raise NodaError(f"{folder} is part of the input, which is never written to; name another folder.")
+    if why := not_one_there(train, dataset.persons.image_names):
+        raise NodaError(why)
     held = dataset.valid.image_names
     shared = [name for name in dataset.images if name in held]
     parts = [

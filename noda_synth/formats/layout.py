@@ -9,7 +9,7 @@ from pathlib import Path
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
-from noda_synth.formats.missing import LISTS, unpacked_or_elsewhere
+from noda_synth.formats.files.missing import LISTS, unpacked_or_elsewhere
 from noda_synth.formats.yolo.data_file import image_folders
 
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"

@@ -12,7 +12,7 @@ from typing import Any
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import write_json, write_problems
-from noda_synth.formats.missing import not_one_there
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.imaging.images import decode_checked, image_path, image_size, read_checked
 from noda_synth.render import output
 from noda_synth.render.coco_scenes import write_scenes

@@ -9,7 +9,7 @@ from typing import Any
 
 from noda_synth.data.dataset import Dataset, Image, Images, same_name
 from noda_synth.formats import Layout
-from noda_synth.formats.missing import not_one_there
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.runs.progress import Progress
 from noda_synth.validate.crops import check_crops

@@ -90,7 +90,8 @@ def _key(samples: Samples, settings: Settings) -> str:
                 stat = path.stat()
             except OSError as error:
                 raise NodaError(
-                    f"{path}: this image stands in the annotations, but cannot be read ({error.strerror})"
+                    f"{path}: this image stands in the annotations, but cannot be read ({error.strerror}); "
+                    "noda-synth validate names all such images, and what fits"
                 ) from error
             stats[path] = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
     values = {
