@@ -73,7 +73,10 @@ def validate(
         findings += check_record(entry, dataset.skeleton, dataset.source)
     if layout.valid_images is None:  # with a folder of its own the same name is another image
         findings += _shared(dataset, entries)
-    sizes, seen, images = _check_pictures(layout, dataset, entries, checks, quiet)
+    # Of a rendered set the originals may be left out: its manifest says which pictures have to be there.
+    lacking = {} if (folder / MANIFEST).is_file() else _parts_without_any(layout, dataset)
+    findings += lacking.values()
+    sizes, seen, images = _check_pictures(layout, dataset, entries, checks, quiet, but=lacking)
     findings += seen
     findings += check_positions(entries, sizes, dataset.skeleton)
     findings += check_scales(entries, dataset.skeleton)
@@ -119,14 +122,14 @@ def _valid_images(dataset: Dataset) -> Images:
 
 
 def _check_pictures(
-    layout: Layout, dataset: Dataset, entries: Entries, checks: ImageChecks, quiet: bool
+    layout: Layout, dataset: Dataset, entries: Entries, checks: ImageChecks, quiet: bool, *, but: Collection[str]
 ) -> tuple[Sizes, list[Finding], int]:
-    """Sizes, findings about images, each with the first record that names it, and how many images there are."""
+    """Sizes, findings about images of all parts but some, each with the first record that names it, and how many images
+    there are."""
     sizes: dict[tuple[str, str], tuple[int, int]] = {}
     faults: list[tuple[Picture, str, str]] = []
     count = len(dataset.images) + len(_valid_images(dataset))
-    lacking = _parts_without_any(layout, dataset)
-    pictures = _pictures(layout, dataset, lacking)
+    pictures = _pictures(layout, dataset, but)
     with Progress(count, "validate", "image", quiet=quiet) as progress:
         for image in check_images(pictures, checks, progress.add):
             if image.size is not None:
@@ -137,7 +140,7 @@ def _check_pictures(
     for entry in entries if wanted else ():
         if (key := (entry.part, entry.person.image)) in wanted:
             first.setdefault(key, entry.where)
-    findings = list(lacking.values())
+    findings = []
     for picture, kind, what in faults:
         named = first.get((picture.part, picture.name))
         where = f"{picture.name}{f' ({named})' if named else ''}"
