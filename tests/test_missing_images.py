@@ -102,6 +102,13 @@ def test_without_an_images_folder(tmp_path: Path, there: str, fits: str) -> None
     assert fits.format(tmp_path) in str(error.value)
 
 
+def test_an_archive_beside_the_folder_that_is_named(tmp_path: Path) -> None:
+    write_json(tmp_path / "annot/train.json", [record("a.jpg")])
+    touch(tmp_path / "pictures/mpii.tar.gz")
+    with pytest.raises(NodaError, match="unpack it"):
+        find_layout(tmp_path, images=tmp_path / "pictures/mpii")
+
+
 def test_annotations_under_another_name_are_named_and_otherwise_where_lists_come_from(tmp_path: Path) -> None:
     with pytest.raises(NodaError, match="deep-high-resolution-net"):
         find_layout(tmp_path)
