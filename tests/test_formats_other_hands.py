@@ -38,6 +38,7 @@ SAVED_AGAIN: dict[str, Callable[[Path], dict[str, Any]]] = {
     "as it was": lambda path: {"RELEASE": loadmat(path)["RELEASE"]},
     "squeezed": lambda path: {"RELEASE": loadmat(path, squeeze_me=True)["RELEASE"]},
     "objects": lambda path: {"RELEASE": loadmat(path, squeeze_me=True, struct_as_record=False)["RELEASE"]},
+    "objects in arrays": lambda path: {"RELEASE": loadmat(path, struct_as_record=False)["RELEASE"]},
     "simplified": lambda path: {"RELEASE": loadmat(path, simplify_cells=True)["RELEASE"]},
     "fields alone": top_level,
     "fields alone, simplified": lambda path: loadmat(path, simplify_cells=True)["RELEASE"],

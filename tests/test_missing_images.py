@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.formats.layout import find_layout
-from noda_synth.formats.missing import not_one_there
 from tests.command import noda
 from tests.mpii_files import all_joints, image, record, rect, write_json, write_release
 
@@ -75,6 +75,15 @@ def test_the_commands_say_it(drawn: Any, tmp_path: Path, command: Callable[[Path
     assert not list(tmp_path.glob("*.partial"))
 
 
+@pytest.mark.parametrize("to", ["coco", "yolo"])
+def test_so_does_convert_where_it_looks_at_pictures(tmp_path: Path, to: str) -> None:
+    write_json(tmp_path / "set/annot/train.json", [record("images/a.jpg")])
+    touch(tmp_path / "set/images/a.jpg")
+    result = noda("convert", tmp_path / "set", tmp_path / "out", "--to", to)
+    assert result.exit_code == 2
+    assert f"--images {tmp_path / 'set'}" in result.output
+
+
 def test_validate_has_one_finding_for_a_part(tmp_path: Path) -> None:
     write_json(tmp_path / "annot/train.json", [record("images/a.jpg"), record("images/b.jpg")])
     touch(tmp_path / "images/a.jpg")
@@ -91,6 +100,13 @@ def test_without_an_images_folder(tmp_path: Path, there: str, fits: str) -> None
     with pytest.raises(NodaError, match=r"No images folder") as error:
         find_layout(tmp_path)
     assert fits.format(tmp_path) in str(error.value)
+
+
+def test_an_archive_beside_the_folder_that_is_named(tmp_path: Path) -> None:
+    write_json(tmp_path / "annot/train.json", [record("a.jpg")])
+    touch(tmp_path / "pictures/mpii.tar.gz")
+    with pytest.raises(NodaError, match="unpack it"):
+        find_layout(tmp_path, images=tmp_path / "pictures/mpii")
 
 
 def test_annotations_under_another_name_are_named_and_otherwise_where_lists_come_from(tmp_path: Path) -> None:

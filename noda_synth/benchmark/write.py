@@ -22,7 +22,7 @@ from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files.atomic import write_json, write_json_lines, write_problems
 from noda_synth.formats.files.folded_names import check_kept_apart
-from noda_synth.formats.missing import not_one_there
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.render.output import link_originals
 from noda_synth.runs.staging import Staging, read_settings, remove

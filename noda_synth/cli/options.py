@@ -146,10 +146,12 @@ class DataOptions:
 
     def check_apart(self, out: Path, layout: Layout, dataset: Dataset, *others: Path | None) -> None:
         """Raises NodaError if `out` is, holds, or lies inside what is read: the data set's files, or the others'."""
+        from noda_synth.formats.mpii.split import is_test_part
         from noda_synth.runs.ownership import check_apart, links_into
 
         images = [layout.images, layout.valid_images or layout.images]
-        files = [layout.annotations, layout.mat, layout.valid, layout.gt_valid, layout.skeleton, self.split]
+        split = None if is_test_part(self.split) else self.split
+        files = [layout.annotations, layout.mat, layout.valid, layout.gt_valid, layout.skeleton, split]
         annot = layout.annotations.parent
         folders = [*images, *([annot] if annot.name in ("annot", "annotations") else [])]
         check_apart(out, [path for path in (*folders, *files, *others) if path is not None])

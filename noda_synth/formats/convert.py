@@ -19,6 +19,7 @@ from noda_synth.formats.copy_validation import write_validation
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
 from noda_synth.formats.files.detect import KINDS, detect, is_kind
 from noda_synth.formats.files.links import same_content
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.formats.layout import (
     SKELETON_NAME,
     Layout,
@@ -296,6 +297,8 @@ def _write_yolo(source: Source, out: Path, images: Path | None, originals: str) 
             folder.resolve()
         ):
             raise NodaError(f"{folder} is part of the input, which is never written to; name another folder.")
+    if why := not_one_there(train, dataset.persons.image_names):
+        raise NodaError(why)
     held = dataset.valid.image_names
     # In a folder of its own the same name is another picture, unless it holds the same.
     shared = {name for name in dataset.images if name in held and same_content(train / name, valid / name)}

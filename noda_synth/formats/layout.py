@@ -8,8 +8,8 @@ from itertools import chain, islice
 from pathlib import Path
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.detect import KINDS, detect, is_kind
-from noda_synth.formats.missing import LISTS, unpacked_or_elsewhere
+from noda_synth.formats.files.detect import KINDS, detect, is_kind, kind_of
+from noda_synth.formats.files.missing import LISTS, unpacked_or_elsewhere
 from noda_synth.formats.yolo.data_file import image_folders
 
 MAT_NAME = "mpii_human_pose_v1_u12_1.mat"
@@ -84,7 +84,7 @@ def find_layout(data: Path | None, images: Path | None = None, annotations: Path
     if not found.is_dir():
         looked = [found] if images else [root / "images" for root in _roots(data, parts.annotations)]
         listed = "\n".join(f"  {folder}" for folder in looked)
-        fits = unpacked_or_elsewhere([found] if images else _roots(data, parts.annotations)) or WAY_OUT
+        fits = unpacked_or_elsewhere([found.parent] if images else _roots(data, parts.annotations)) or WAY_OUT
         raise NodaError(f"No images folder for {parts.annotations}. Looked for:\n{listed}\n{fits}")
     return replace(parts, images=found, valid_images=None if images and parts.kind != "yolo" else parts.valid_images)
 
@@ -185,8 +185,8 @@ def _others_in(data: Path) -> str:
     """Annotation files under other names, with the option that names them; an empty string where there are none."""
     folders = [data, *(data / name for name in ANNOTATION_FOLDERS)]
     files = chain.from_iterable(sorted(folder.glob("*.json")) for folder in folders)
-    kinds = ((file, kind) for file in islice(files, _MOST_FILES) for kind in _TRAINABLE if is_kind(file, kind))
-    return "\n".join(f"{file} is {KINDS[kind]}: --annotations {file}" for file, kind in kinds)
+    found = ((file, kind_of(file)) for file in islice(files, _MOST_FILES))
+    return "\n".join(f"{file} is {KINDS[kind]}: --annotations {file}" for file, kind in found if kind in _TRAINABLE)
 
 
 def _other_folder(data: Path) -> str:

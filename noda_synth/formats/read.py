@@ -17,8 +17,8 @@ from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
 from noda_synth.errors import NodaError, Problem
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import PersonRegistry
+from noda_synth.formats.files.missing import LISTS
 from noda_synth.formats.layout import ANNOTATION_FOLDERS, Layout
-from noda_synth.formats.missing import LISTS
 from noda_synth.formats.mpii.cpm import read_cpm
 from noda_synth.formats.mpii.gt_valid import GtValid, belongs, read_gt_valid
 from noda_synth.formats.mpii.records import PersonIds, read_persons

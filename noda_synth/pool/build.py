@@ -16,7 +16,7 @@ from noda_synth.data.geometry import far_outside_note, inside, joint_box
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem, of_item
-from noda_synth.formats.missing import not_one_there
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.imaging.bars import frame_of
 from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.masks import GIVEN, LEVELS, Mask, MaskSettings, View, mask_functions, no_given_mask

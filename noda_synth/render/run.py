@@ -13,7 +13,7 @@ from noda_synth.data.dataset import Images
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import write_json, write_problems
-from noda_synth.formats.missing import not_one_there
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.imaging.encoding import EXACT, encode_copy
 from noda_synth.imaging.images import decode_checked, image_path, image_size, is_turned, read_checked
 from noda_synth.imaging.jpeg_blocks import check_exact

@@ -9,7 +9,7 @@ from typing import Any
 
 from noda_synth.data.dataset import Dataset, Image, Images
 from noda_synth.formats import Layout
-from noda_synth.formats.missing import not_one_there
+from noda_synth.formats.files.missing import not_one_there
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.runs.progress import Progress
 from noda_synth.validate.crops import check_crops
@@ -73,7 +73,10 @@ def validate(
     for entry in entries:
         findings += check_record(entry, dataset.skeleton, dataset.source)
     findings += _shared(layout, dataset, entries)
-    sizes, seen, turned, images = _check_pictures(layout, dataset, entries, checks, quiet)
+    # Of a rendered set the originals may be left out: its manifest says which pictures have to be there.
+    lacking = {} if (folder / MANIFEST).is_file() else _parts_without_any(layout, dataset)
+    findings += lacking.values()
+    sizes, seen, turned, images = _check_pictures(layout, dataset, entries, checks, quiet, but=lacking)
     files = {TRAINING: layout.annotations.name, VALIDATION: (layout.valid or layout.annotations).name}
     findings += weigh_readings(seen, entries, sizes, turned, files)
     findings += check_positions(entries, sizes, dataset.skeleton)
@@ -82,8 +85,8 @@ def validate(
     findings += check_crops(entries, files[VALIDATION])
     if layout.kind == "mpii_json" and layout.valid is not None and layout.gt_valid is not None:
         findings += check_truth(layout.valid, layout.gt_valid)
-    elif dataset.source != "coco" and (lacking := sum(person.head_box is None for person in dataset.valid)):
-        what = f"no gt_valid.mat, and {lacking} of {len(dataset.valid)} people have no head box"
+    elif dataset.source != "coco" and (headless := sum(person.head_box is None for person in dataset.valid)):
+        what = f"no gt_valid.mat, and {headless} of {len(dataset.valid)} people have no head box"
         findings.append(Finding("no-truth", files[VALIDATION], what))
     if (folder / MANIFEST).is_file():
         findings = without_left_out(folder, layout, findings)
@@ -120,17 +123,16 @@ def _valid_images(dataset: Dataset) -> Images:
 
 
 def _check_pictures(
-    layout: Layout, dataset: Dataset, entries: Entries, checks: ImageChecks, quiet: bool
+    layout: Layout, dataset: Dataset, entries: Entries, checks: ImageChecks, quiet: bool, *, but: Collection[str]
 ) -> tuple[Sizes, list[Finding], set[tuple[str, str]], int]:
-    """Sizes, findings about images, each with the first record that names it, the images that lie on their side and
-    state no size, and how many images there are."""
+    """Sizes, findings about images of all parts but some, each with the first record that names it, the images that
+    lie on their side and state no size, and how many images there are."""
     sizes: dict[tuple[str, str], tuple[int, int]] = {}
     faults: list[tuple[Picture, str, str]] = []
     turned: set[tuple[str, str]] = set()
     looks = {TRAINING: Looks(), VALIDATION: Looks()}
     count = len(dataset.images) + len(_valid_images(dataset))
-    lacking = _parts_without_any(layout, dataset)
-    pictures = _pictures(layout, dataset, lacking)
+    pictures = _pictures(layout, dataset, but)
     with Progress(count, "validate", "image", quiet=quiet) as progress:
         for image in check_images(pictures, checks, progress.add):
             if image.size is not None:
@@ -146,7 +148,7 @@ def _check_pictures(
     for entry in entries if wanted else ():
         if (key := (entry.part, entry.person.image)) in wanted:
             first.setdefault(key, entry.where)
-    findings = list(lacking.values())
+    findings = []
     for picture, kind, what in faults:
         named = first.get((picture.part, picture.name))
         where = f"{picture.name}{f' ({named})' if named else ''}"

@@ -10,6 +10,7 @@ from noda_synth.data.dataset import Image, Images, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.coco.write import coco_annotation, coco_image, write_coco
+from noda_synth.formats.files.missing import not_one_there
 
 
 def write_coco_people(
@@ -30,7 +31,7 @@ def write_coco_people(
         except ItemError as error:
             problems.append(Problem("write", f"{path.name} image {name}", f"left out with everyone on it: {error}"))
     if not sized:
-        raise NodaError(f"none of {len(names)} images is in {folder}; name the right one with --images.", path)
+        raise NodaError(not_one_there(folder, names) or f"none of {len(names)} images can be read.", path)
     images = (
         coco_image(name, number, image.size)
         for number, (name, image) in enumerate(sized.items(), start=1)

@@ -36,7 +36,7 @@ def image_name(value: object) -> str:
     if not stays_inside(value):
         if stays_inside(value.replace("\\", "/")):
             raise ItemError(f"its image name {value!r} has backslashes, which only Windows takes: write / for them")
-        raise ItemError(f"its image name {value!r} leads out of the images folder")
+        raise ItemError(f"its image name {value!r} leads out of the images folder: write it relative to that, with /")
     return same_name(value)
 
 

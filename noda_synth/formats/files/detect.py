@@ -51,10 +51,15 @@ def detect(path: Path) -> str:
 
 def is_kind(path: Path, kind: str) -> bool:
     """Whether a file is of a kind of KINDS; false also where it cannot be read."""
+    return kind_of(path) == kind
+
+
+def kind_of(path: Path) -> str:
+    """`detect`, but an empty string where the file is of no kind or cannot be read."""
     try:
-        return detect(path) == kind
+        return detect(path)
     except NodaError:
-        return False
+        return ""
 
 
 def not_coco(path: Path) -> NodaError:

@@ -68,7 +68,7 @@ def _parse(record: Any) -> tuple[Person, bool]:
     """A person, and whether for validation. ItemError says what is wrong."""
     if not isinstance(record, dict):
         raise ItemError("not an object with img_paths, joint_self, objpos and scale_provided")
-    keys = ("img_paths", "joint_self", "objpos", "scale_provided", "isValidation")
+    keys = ("img_paths", "joint_self", "objpos", "scale_provided")
     if missing := [key for key in keys if key not in record]:
         raise ItemError(f"lacks {', '.join(missing)}")
     image = image_name(record["img_paths"])
@@ -80,7 +80,7 @@ def _parse(record: Any) -> tuple[Person, bool]:
     # Where the .mat has none, null or [] stands there.
     center = numbers(record["objpos"], (2,), "objpos").tolist() if record["objpos"] else None
     scale = float(numbers(record["scale_provided"] or 0, (), "scale_provided"))
-    part = float(numbers(record["isValidation"], (), "isValidation"))
+    part = float(numbers(record.get("isValidation") or 0, (), "isValidation"))
     person = parse_record(file_record(image, table[:, :2], labelled, center, scale if scale > 0 else None, None))
     index = record.get("people_index")  # from 1
     named = f"{image}#{int(index) - 1}" if isinstance(index, int | float) and float(index).is_integer() else ""
