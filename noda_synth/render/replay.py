@@ -17,7 +17,7 @@ from noda_synth.methods import METHODS, Recipe, Sources, method_class
 from noda_synth.methods.base import Method
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.render.occluded_copies import compose, encode
-from noda_synth.runs.ownership import check_apart
+from noda_synth.runs.ownership import check_free
 
 
 def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
@@ -107,9 +107,8 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
         NodaError: the sources are not those of the line, the original cannot be read, `out` exists, or is among what is
             read.
     """
-    check_apart(out, [path for path in (images, sources.pool, sources.objects, sources.objects_images) if path])
-    if out.exists() and not overwrite:
-        raise NodaError(f"{out} exists; choose another --out, or --overwrite")
+    read = (images, sources.pool, sources.objects, sources.objects_images)
+    check_free(out, read, overwrite=overwrite)
     method = method_of(line, sources)
     with _checked_placement(line):
         path = image_path(images, line["source"])
