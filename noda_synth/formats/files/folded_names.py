@@ -21,8 +21,8 @@ def pairs(*lists: Collection[str]) -> Iterator[tuple[str, str]]:
     is the same. Only numbers are kept of names that come down to none."""
     seen, twice = set[int](), set[int]()
     for name in chain(*lists):
-        key = hash(folded(name))
-        (twice if key in seen else seen).add(key)
+        number = hash(folded(name))
+        (twice if number in seen else seen).add(number)
     first: dict[str, str] = {}
     for name in chain(*lists) if twice else ():
         if hash(key := folded(name)) in twice and (other := first.setdefault(key, name)) != name:
