@@ -30,7 +30,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def commands(demo: Path, out: Path) -> Iterator[tuple[object, ...]]:
     common = ("--data", demo / "data", "--jobs", 2, "-q")
     yield "build-pool", "--levels", "box,posecut", "--everyone", "--out", out / "pool.h5", *common
-    yield "render", "--pool", demo / "pool.h5", "--mask", "posecut", "--originals", "none", "--out", out / "set", *common
+    drawn_from = ("--pool", demo / "pool.h5", "--mask", "posecut")
+    yield "render", *drawn_from, "--originals", "none", "--out", out / "set", *common
 
 
 def run(words: tuple[object, ...], changes: Mapping[str, str | None], before: Callable[[], object]) -> tuple[int, str]:
