@@ -75,9 +75,9 @@ demo: $(VENV)/.train  ## Main job on a demo data set; DATA=/path/to/mpii runs it
 	@mkdir -p $(DEMO_OUT)
 	$(BIN)/noda-synth build-pool --data $(DEMO_SET) --out $(DEMO_OUT)/pool.h5 $(JOBS_OPTION)
 	$(BIN)/noda-synth render --data $(DEMO_SET) --pool $(DEMO_OUT)/pool.h5 --out $(DEMO_OUT)/mpii_noda --ratio $(RATIO) $(JOBS_OPTION)
-	$(BIN)/noda-synth preview $(DEMO_OUT)/pool.h5 --out $(DEMO_OUT)/bodies.png
-	$(BIN)/noda-synth preview $(DEMO_OUT)/mpii_noda --out $(DEMO_OUT)/renders.png
-	$(BIN)/noda-synth report $(DEMO_OUT)/mpii_noda --pool $(DEMO_OUT)/pool.h5 --number 500 $(JOBS_OPTION)
+	$(BIN)/noda-synth preview $(DEMO_OUT)/pool.h5 --out $(DEMO_OUT)/bodies.png --overwrite
+	$(BIN)/noda-synth preview $(DEMO_OUT)/mpii_noda --out $(DEMO_OUT)/renders.png --overwrite
+	$(BIN)/noda-synth report $(DEMO_OUT)/mpii_noda --pool $(DEMO_OUT)/pool.h5 --number 500 --overwrite $(JOBS_OPTION)
 	rm -rf $(DEMO_OUT)/run
 	$(BIN)/noda-train fit demo --data $(DEMO_OUT)/mpii_noda --run $(DEMO_OUT)/run --set cache_dir=$(DEMO_OUT)/cache --set limit=400
 	$(BIN)/noda-train eval --run $(DEMO_OUT)/run --mean-pose --set pictures=0

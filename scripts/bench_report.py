@@ -49,7 +49,18 @@ def main() -> None:
         folder = Path(name)
         repeat(arguments.set, folder / "set", arguments.renders)
         page = folder / "report.html"
-        command = ["report", folder / "set", "--page", page, "--pool", arguments.pool, "--jobs", arguments.jobs, "-q"]
+        command = [
+            "report",
+            folder / "set",
+            "--page",
+            page,
+            "--pool",
+            arguments.pool,
+            "--jobs",
+            arguments.jobs,
+            "-q",
+            "--overwrite",
+        ]
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "noda_synth", *map(str, command)], check=True)
         seconds, spent = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -132,23 +132,25 @@ def test_a_sheet_of_renders_is_drawn_for_every_kind_of_set(
         drawn_coco.render(tmp_path / "coco_copies", "--copies", 2),
     ]
     for out in sets:
-        done("preview", out, "--out", tmp_path / "sheet.png", "--side", 64, "--number", 50)
+        done("preview", out, "--out", tmp_path / "sheet.png", "--side", 64, "--number", 50, "--overwrite")
         assert read(tmp_path / "sheet.png").std() > 10
 
 
 def test_the_same_sheet_comes_from_the_same_seed(drawn: Made, rendered: Path, tmp_path: Path) -> None:
-    for source in (drawn.pool, rendered):
+    for source, again in ((drawn.pool, ()), (rendered, ("--overwrite",))):
         for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
-            done("preview", source, "--out", tmp_path / name, "--side", 48, "--number", 4, "--seed", seed)
+            done("preview", source, "--out", tmp_path / name, "--side", 48, "--number", 4, "--seed", seed, *again)
         a, b, c = ((tmp_path / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
         assert a == b != c
 
 
 def test_wanted_ones_can_be_named(drawn: Made, rendered: Path, tmp_path: Path) -> None:
     for wanted in (ids(rendered)[3], f"{ids(rendered)[3]}.jpg"):
-        assert "1 render of" in done("preview", rendered, "--id", wanted, "--out", tmp_path / "sheet.png")
-    assert "1 body of" in done("preview", drawn.pool, "--id", "000.jpg#0", "--out", tmp_path / "sheet.png")
-    assert "'nobody'" in refused("preview", rendered, "--id", "nobody", "--out", tmp_path / "sheet.png")
+        assert "1 render of" in done(
+            "preview", rendered, "--id", wanted, "--out", tmp_path / "sheet.png", "--overwrite"
+        )
+    assert "1 body of" in done("preview", drawn.pool, "--id", "000.jpg#0", "--out", tmp_path / "one.png")
+    assert "'nobody'" in refused("preview", rendered, "--id", "nobody", "--out", tmp_path / "none.png")
 
 
 def test_preview_refuses_what_is_neither_pool_nor_set(drawn: Made, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.other_joints import NINE, NINE_TOML, recast
 
 
 def stats(data: Path, out: Path, *options: object) -> dict[str, Any]:
-    done("stats", data, "--out", out, *options)
+    done("stats", data, "--out", out, "--overwrite", *options)
     content: dict[str, Any] = json.loads((out / "stats.json").read_text())
     return content
 
@@ -205,7 +205,7 @@ def test_scores_stand_beside_the_counts(drawn: Made, tmp_path: Path) -> None:
     done("stats", drawn.data, "--scores", evaluation, "--out", figure)
     assert {"Accuracy (PCKh@0.5)", "51.5", "88.0", "n/a", "visible", "occluded", "wrist"} <= texts(figure)
     assert not (tmp_path / "stats.json").exists()
-    done("stats", drawn.data, "--scores", scores(tmp_path / "eval.json", split=False), "--out", figure)
+    done("stats", drawn.data, "--scores", scores(tmp_path / "eval.json", split=False), "--out", figure, "--overwrite")
     assert "88.0" in texts(figure) and "51.5" not in texts(figure)
     unjudged = json.loads(evaluation.read_text())
     unjudged["thresholds"]["0.5"]["all"] = dict.fromkeys(unjudged["thresholds"]["0.5"]["all"])

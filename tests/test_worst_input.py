@@ -6,18 +6,24 @@ import errno
 import json
 import os
 import shutil
+import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from noda_synth.errors import ItemError, NodaError, of_item
 from noda_synth.formats import find_layout, read_dataset
 from noda_synth.formats.files.json_pieces import MAX_DEPTH, TooDeep, open_json
+from noda_synth.methods.object_sources import ObjectFolder
 from noda_synth.pool.layout import array_digest, content_hash, dataset_names
-from noda_synth.pool.reader import Pool
+from noda_synth.pool.mask_files import PersonPicture
+from noda_synth.pool.reader import DamagedPool, Pool
 from tests.command import noda, refused
 from tests.conftest import Made
 
@@ -189,3 +195,50 @@ def test_what_a_terminal_would_act_upon_is_escaped(drawn: Made, tmp_path: Path) 
     assert result.exit_code == 1
     assert r"\x1b[2J\nsecond line\ud800.jpg" in result.stderr
     assert "\x1b" not in result.stderr
+
+
+def png(width: int, height: int) -> bytes:
+    """The header of a grey PNG of so many pixels, with an alpha channel."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 4, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+
+
+def bomb(path: Path) -> None:
+    path.write_bytes(png(60_000, 60_000))
+
+
+def swollen(path: Path) -> None:
+    path.write_bytes(png(64, 64))
+    os.truncate(path, 100 << 30)
+
+
+def fifo(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("spoil", [bomb, swollen, fifo])
+def test_masks_and_cut_outs_have_bounds_as_images_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "a.png"
+    Image.new("LA", (64, 64)).save(path)
+    objects = ObjectFolder(tmp_path)
+    objects.cut(0)
+    spoil(path)
+    read = PersonPicture(path).read
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read")) if spoil is not bomb else None
+    for cut in (lambda: objects.cut(0), lambda: read((64, 64))):
+        with pytest.raises(ItemError, match=r"a\.png: .*(more than --max-pixels|it is not read|a FIFO)"):
+            cut()
+
+
+def test_a_crop_of_more_bytes_than_its_pixels_can_have_is_not_read(
+    drawn: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("noda_synth.imaging.images._OTHER_BYTES", -(1 << 30))
+    monkeypatch.setattr(Pool, "_blob", lambda *_: pytest.fail("it was read"))
+    pool = Pool(drawn.pool)
+    for read in (lambda: pool.crop(0), lambda: pool.opacity(0, pool.levels[-1])):
+        with pytest.raises(DamagedPool, match="of body 0"):
+            read()

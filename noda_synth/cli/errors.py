@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -21,7 +22,10 @@ R = TypeVar("R")
 
 
 def exits(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn a NodaError into "Error: ..." and exit code 2, and Ctrl-C into 130. Put it right above the function."""
+    """Turn a NodaError, and what the system refuses, into "Error: ..." and exit code 2, and Ctrl-C into 130.
+
+    Put it right above the function.
+    """
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -29,6 +33,12 @@ def exits(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except NodaError as error:
             click.echo("\n".join(map(_printable, f"Error: {error}".split("\n"))), err=True)
+            sys.exit(UNUSABLE)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read what is printed has gone, which click answers
+                raise
+            where = "" if error.filename is None else f"{error.filename}: "
+            click.echo(_printable(f"Error: {where}{error.strerror or error}"), err=True)
             sys.exit(UNUSABLE)
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)

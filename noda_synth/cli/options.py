@@ -102,6 +102,10 @@ def scale_option() -> Callable[[Command], Command]:
     )
 
 
+def overwrite_option(command: Command) -> Command:
+    return click.option("--overwrite", is_flag=True, help="Replace a file that is there.")(command)
+
+
 def seed_option(command: Command) -> Command:
     return click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is drawn.")(command)
 

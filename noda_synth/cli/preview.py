@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import echo_problems, exit_with, exits
-from noda_synth.cli.options import path_option, seed_option
+from noda_synth.cli.options import overwrite_option, path_option, seed_option
 
 
 @click.command("preview")
@@ -18,9 +18,17 @@ from noda_synth.cli.options import path_option, seed_option
 @click.option("--columns", type=click.IntRange(1), help="Columns.  [default: of a pool what fits, of a data set 2]")
 @click.option("--id", "wanted", multiple=True, help="Show these: person ids of a pool, ids or files of a manifest.")
 @seed_option
+@overwrite_option
 @exits
 def command(
-    source: Path, out: Path, number: int, side: int, columns: int | None, wanted: tuple[str, ...], seed: int
+    source: Path,
+    out: Path,
+    number: int,
+    side: int,
+    columns: int | None,
+    wanted: tuple[str, ...],
+    seed: int,
+    overwrite: bool,
 ) -> None:
     """Draw a contact sheet of SOURCE, a pool or a rendered data set.
 
@@ -35,7 +43,9 @@ def command(
       noda-synth preview data/mpii_noda --out renders.png --number 40 --seed 1
     """
     from noda_synth.figures.contact_sheet import preview
+    from noda_synth.runs.ownership import check_free, parts_of
 
+    check_free(out, parts_of(source), overwrite=overwrite)
     shown, problems = preview(source, out, number=number, side=side, columns=columns, wanted=wanted, seed=seed)
     click.echo(f"{shown} in {out}")
     echo_problems(problems)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import ObjectsOptions, objects_options, path_option
+from noda_synth.cli.options import ObjectsOptions, objects_options, overwrite_option, path_option
 
 
 @click.command("replay")
@@ -17,7 +17,7 @@ from noda_synth.cli.options import ObjectsOptions, objects_options, path_option
 @path_option("--pool", help="The pool that the data set was rendered with, if its method needs one.")
 @objects_options
 @path_option("--out", required=True, help="The file to write.")
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@overwrite_option
 @exits
 def command(
     manifest: Path, wanted: str, images: Path, pool: Path | None, objects: ObjectsOptions, out: Path, overwrite: bool

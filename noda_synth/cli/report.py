@@ -10,6 +10,7 @@ from noda_synth.cli.errors import echo_problems, exit_with, exits
 from noda_synth.cli.options import (
     ObjectsOptions,
     objects_options,
+    overwrite_option,
     path_option,
     seed_option,
     workers,
@@ -26,6 +27,7 @@ from noda_synth.cli.options import (
 @click.option("--side", type=click.IntRange(48, 1024), help="Pixels per picture.  [default: 480, of many less]")
 @seed_option
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
+@overwrite_option
 @click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
 @exits
@@ -39,6 +41,7 @@ def command(
     side: int | None,
     seed: int,
     jobs: int | None,
+    overwrite: bool,
     verbose: bool,
     quiet: bool,
 ) -> None:
@@ -55,10 +58,12 @@ def command(
       noda-synth report data/mpii_noda --page sample.html --number 500 --side 240
     """
     from noda_synth.report.write import ReportOptions, write_report
-    from noda_synth.runs.ownership import list_also
+    from noda_synth.runs.ownership import check_free, list_also, parts_of
     from noda_synth.stats.charts import draw_joints_of
 
     page = page or folder / "report.html"
+    read = [*parts_of(folder), pool, objects.objects, objects.objects_images, images]
+    check_free(page, read, overwrite=overwrite)
     options = ReportOptions(objects.sources(pool), images, number, seed, side, draw_joints_of)
     written = write_report(folder, page, options, workers=workers(jobs), quiet=quiet)
     list_also(folder, page)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import path_option, skeleton_option
+from noda_synth.cli.options import overwrite_option, path_option, skeleton_option
 from noda_synth.figures.style import FORMATS
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
               help="Format of the figures in a folder.")  # fmt: skip
 @skeleton_option()
 @path_option("--split", help="For the .mat: who is for validation.")
+@overwrite_option
 @exits
 def command(
     data: Path,
@@ -36,6 +37,7 @@ def command(
     file_format: str,
     skeleton: str | None,
     split: Path | None,
+    overwrite: bool,
 ) -> None:
     """Count the joints of DATA, plain or rendered, a folder or an annotation file, and what its renders cover.
 
@@ -55,11 +57,17 @@ def command(
     from noda_synth.data.joint_counts import kinds
     from noda_synth.formats.files.atomic import write_bytes, write_json
     from noda_synth.pool.reader import Pool
-    from noda_synth.stats.charts import draw_all, draw_joints
+    from noda_synth.runs.ownership import check_free, parts_of
+    from noda_synth.stats.charts import FIGURES, draw_all, draw_joints
     from noda_synth.stats.scores import read_scores
     from noda_synth.stats.summary import as_json, describe, summarise
 
     alone = None if out is None else _format_of_file(out)
+    names = [f"{name}.{file_format}" for name in FIGURES] + ["stats.json"]
+    outputs = [] if out is None else [out] if alone is not None else [out / name for name in names]
+    read = [*parts_of(data), *(parts_of(against) if against else []), scores, pool, split]
+    for output in outputs:
+        check_free(output, read, overwrite=overwrite)
     dataset = _read(data, skeleton, split)
     summary = summarise(
         data,

@@ -117,7 +117,7 @@ def _kind(mode: int) -> str:
 
 def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """(width, height) in pixels from the header alone, turned by EXIF only for an UprightPath. Raises ItemError."""
-    _check_bytes(check_file(path).st_size, path, max_pixels)
+    check_bytes(check_file(path).st_size, max_pixels, path)
     with of_item(path), path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
         size = plain_size(head)
@@ -174,7 +174,7 @@ def read_reduced(path: Path, reduction: Literal[2, 4, 8], max_pixels: int = MAX_
 
 def read_checked(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
     """The bytes of an image file that is safe to decode. Raises ItemError as `read_image` does."""
-    _check_bytes(check_file(path).st_size, path, max_pixels)
+    check_bytes(check_file(path).st_size, max_pixels, path)
     with of_item(path):
         data = path.read_bytes()
     _check_size(_size_of(data, io.BytesIO(data), path), path, max_pixels)
@@ -342,7 +342,8 @@ def _check_size(size: tuple[int, int], path: Path, max_pixels: int) -> None:
         )
 
 
-def _check_bytes(count: int, path: Path, max_pixels: int) -> None:
-    """Before anything is read: so many bytes no image of `max_pixels` has."""
+def check_bytes(count: int, max_pixels: int, path: Path | None = None) -> None:
+    """Before anything is read: raises ItemError for more bytes than an image of so many pixels has."""
     if count > max_pixels * _PIXEL_BYTES + _OTHER_BYTES:
-        raise ItemError(f"{path}: {count} bytes, more than an image of --max-pixels {max_pixels} has; it is not read")
+        named, allowed = (f"{path}: ", f"--max-pixels {max_pixels}") if path else ("", f"{max_pixels} pixels")
+        raise ItemError(f"{named}{count} bytes, more than an image of {allowed} has; it is not read")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from noda_synth.errors import ItemError, NodaError
+from noda_synth.errors import ItemError, NodaError, of_item
 from noda_synth.formats import segmentation_mask
 from noda_synth.formats.files.atomic import read_json
 from noda_synth.formats.files.checks import stated
-from noda_synth.imaging.images import BGRImage, check_file, image_path, image_size, read_image
+from noda_synth.imaging.images import BGRImage, check_file, image_path, image_size, read_checked, read_image
 from noda_synth.methods.file_hash import hash_of
 from noda_synth.methods.voc_objects import MASKS, PICTURES, VocObjects
 
@@ -74,16 +74,24 @@ class ObjectFolder:
         self.person = np.zeros(len(self.names), np.bool_)
 
     def content(self) -> str:
-        return hash_of((name, (self.folder / name).read_bytes()) for name in self.names)
+        return hash_of((name, self.folder / name) for name in self.names)
 
     def cut(self, number: int) -> tuple[BGRImage, NDArray[np.uint8]]:
         path = self.folder / self.names[number]
-        try:
-            with PillowImage.open(path) as image:
-                pixels = np.asarray(image.convert("RGBA"))
-        except (OSError, ValueError) as error:
-            raise ItemError(f"{path}: cannot be decoded ({error})") from error
+        pixels = _decoded(path)
+        if pixels.shape[1::-1] != tuple(self.sizes[number].tolist()):
+            raise ItemError(f"{path}: it is of another size than when it was looked at; do not change it meanwhile")
         return np.ascontiguousarray(pixels[..., 2::-1]), np.ascontiguousarray(pixels[..., 3])
+
+
+def _decoded(path: Path) -> NDArray[np.uint8]:
+    """(h, w, 4) uint8, red first. Raises ItemError, also for what claims to be larger than images may be."""
+    data = read_checked(path)
+    try:
+        with of_item(path), PillowImage.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGBA"))
+    except SyntaxError as error:  # Pillow's for damaged PNGs
+        raise ItemError(f"{path}: cannot be decoded ({error})") from error
 
 
 def _cut_out_size(path: Path) -> tuple[int, int]:
@@ -151,11 +159,10 @@ class CocoObjects:
     def content(self) -> str:
         names = sorted({name for name, _, _, _ in self._instances})
         try:
-            paths = {name: image_path(self.folder, name) for name in names}
-            for path in paths.values():
+            paths = [(name, image_path(self.folder, name)) for name in names]
+            for _, path in paths:
                 check_file(path)
-            images = ((name, path.read_bytes()) for name, path in paths.items())
-            return hash_of(chain([("", self.file.read_bytes())], images))
+            return hash_of([("", self.file), *paths])
         except (OSError, ItemError) as error:
             raise NodaError(f"--objects-images {self.folder}: an image of {self.file} is missing ({error})") from error
 

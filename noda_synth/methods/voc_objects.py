@@ -61,7 +61,7 @@ class VocObjects:
         try:
             for name in names:
                 check_file(self.folder / name)
-            return hash_of((name, (self.folder / name).read_bytes()) for name in names)
+            return hash_of((name, self.folder / name) for name in names)
         except (OSError, ItemError) as error:
             raise NodaError(f"--objects {self.folder}: a file is missing ({error})") from error
 

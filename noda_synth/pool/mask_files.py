@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from PIL import UnidentifiedImageError
 
 from noda_synth.errors import ItemError
 from noda_synth.formats.coco.rle import segmentation_mask
+from noda_synth.imaging.images import read_checked
 
 _GREY = ("1", "L", "P", "I;16", "I")
 
@@ -78,8 +80,9 @@ def _hard(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _picture(path: Path, size: tuple[int, int]) -> tuple[NDArray[Any], str]:
     """Values (H, W) or (H, W, C) and Pillow's mode, which is looked at before anything is decoded."""
+    data = read_checked(path)
     try:
-        with PillowImage.open(path) as picture:
+        with PillowImage.open(io.BytesIO(data)) as picture:
             if picture.size != size:
                 raise ItemError(
                     f"{path}: a mask of {picture.size[0]} x {picture.size[1]} pixels, "

@@ -24,7 +24,7 @@ from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files.atomic import parsed
 from noda_synth.formats.files.hdf5 import checked_array
 from noda_synth.imaging.compositing import COVERING
-from noda_synth.imaging.images import MAX_PIXELS, BGRImage, decode_image, decode_mask, plain_size
+from noda_synth.imaging.images import MAX_PIXELS, BGRImage, check_bytes, decode_image, decode_mask, plain_size
 from noda_synth.imaging.tone import TONE_FIELDS
 from noda_synth.pool.layout import (
     COLUMNS,
@@ -201,6 +201,9 @@ class Pool:
 
     def _picture(self, group: str, row: int) -> bytes:
         """An encoded picture whose header claims the size that the body has, so that to decode it is safe."""
+        width, height = self.size[row].tolist()
+        start, end = self._offsets[group][row : row + 2].tolist()
+        check_bytes(end - start, width * height)
         data = self._blob(group, row)
         if plain_size(data) != tuple(self.size[row].tolist()):
             raise ItemError("its header claims another size")

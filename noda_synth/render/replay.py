@@ -18,7 +18,7 @@ from noda_synth.methods import METHODS, Recipe, Sources, method_class
 from noda_synth.methods.base import Method
 from noda_synth.render.manifest import MANIFEST
 from noda_synth.render.occluded_copies import compose
-from noda_synth.runs.ownership import check_apart
+from noda_synth.runs.ownership import check_free
 
 
 def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
@@ -108,9 +108,8 @@ def replay(line: Mapping[str, Any], images: Path, sources: Sources, out: Path, *
         NodaError: the sources are not those of the line, the original cannot be read, `out` exists, is among what is
             read, or has another suffix than the image.
     """
-    check_apart(out, [path for path in (images, sources.pool, sources.objects, sources.objects_images) if path])
-    if out.exists() and not overwrite:
-        raise NodaError(f"{out} exists; choose another --out, or --overwrite")
+    read = (images, sources.pool, sources.objects, sources.objects_images)
+    check_free(out, read, overwrite=overwrite)
     suffixes = (".jpg", ".jpeg") if line["format"] == "jpg" else (f".{line['format']}",)
     if out.suffix.lower() not in ("", *suffixes):
         raise NodaError(f"{out}: {line['id']} is written as it was rendered; end the name with {suffixes[0]}")

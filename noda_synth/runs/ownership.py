@@ -150,6 +150,33 @@ def check_apart(out: Path, read: Iterable[Path]) -> None:
             raise NodaError(f"{out} holds {path}, which is read and never written to; choose another output")
 
 
+_FOLDERS = ("images", "annot", "annotations", "labels")
+_FILES = (FILES, "manifest.jsonl", "report.json", "errors.jsonl", "run_log.json")
+
+
+def parts_of(source: Path) -> list[Path]:
+    """What is read of a data set, which may hold a file that is written beside it; any other source is itself read."""
+    return [source / name for name in (*_FOLDERS, *_FILES)] if source.is_dir() else [source]
+
+
+def check_free(out: Path, read: Iterable[Path | None], *, overwrite: bool) -> None:
+    """Raises NodaError if a file can, or should, not be written: before any work is done for it.
+
+    Args:
+        out: the file.
+        read: what must not be written to: files, and folders with all that is in them; None stands for nothing.
+        overwrite: one that is there may be replaced.
+    """
+    check_apart(out, [path for path in read if path is not None])
+    if out.is_dir():
+        raise NodaError(f"{out} is a folder; name a file")
+    if not overwrite and os.path.lexists(out):
+        raise NodaError(f"{out} exists; choose another output, or --overwrite")
+    place = next(folder for folder in out.absolute().parents if folder.is_dir())
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise NodaError(f"{out} cannot be written: {place} is read-only")
+
+
 def links_into(out: Path, folder: Path, names: Iterable[str]) -> Iterator[str]:
     """The names of images in a folder that are symbolic links to what lies in an output that is there already."""
     if not out.is_dir():

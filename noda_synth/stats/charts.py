@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FIGURES = ("joints", "occluded", "renders")
+"""The names of all figures."""
+
 _STATES = {"visible": BLUE, "occluded": ORANGE, "unknown": GREY}
 
 

@@ -164,6 +164,8 @@ def test_a_list_without_truth_is_predicted_in_the_form_of_mpiis_server(
     np.testing.assert_allclose([(p.x[0, 0], p.y[0, 0]) for p in points], predictions[1])
     assert [int(p.id[0, 0]) for p in points] == list(range(16))
     test.write_text(json.dumps([people[0], {"image": "a.jpg"}]))
+    assert python_m_train(*words, out) == 2 and "--overwrite" in capsys.readouterr().err
+    words = (*words[:-1], "--overwrite", "--out")
     assert python_m_train(*words, out) == 2 and "test.json: record 1: lacks center, scale" in capsys.readouterr().err
 
 
@@ -246,9 +248,13 @@ def test_a_resumed_run_says_what_it_does_and_its_settings_are_true(
     assert json.loads((a_run / "settings.json").read_text())["epochs"] == 3
 
 
-def test_export_slim_and_onnx(a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run) -> None:
+def test_export_slim_and_onnx(
+    a_run: Path, drawn: Path, tmp_path: Path, python_m_train: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     slim = tmp_path / "slim.pt"
     assert python_m_train("export", "--run", a_run, "--slim", slim) == 0
+    assert python_m_train("export", "--run", a_run, "--slim", slim) == 2 and "--overwrite" in capsys.readouterr().err
+    assert python_m_train("export", "--run", a_run, "--slim", a_run / "last.pt", "--overwrite") == 2
     assert slim.stat().st_size < 0.5 * (a_run / "last.pt").stat().st_size
     beside = sorted(tmp_path.iterdir())
     words = ("eval", "--run", slim, "--runs", tmp_path / "runs", "--data", drawn, "--set", "pictures=0")
@@ -325,6 +331,7 @@ def test_the_figure_needs_predictions_only(
         file["preds"] = read_truth(drawn / "annot" / "gt_valid.mat").joints
     out = tmp_path / "new" / "fig4.png"
     two = ("figure", "--against", a_run, "--data", drawn, "--out", out, "--side", 120, "--persons", 3)
+    two = (*two, "--overwrite")
     assert python_m_train(*two, "--run", exact, "--across", 2, "--choose", "better") == 0
     said = capsys.readouterr().out
     assert said.count("against 0 with exact.h5") == 3
@@ -356,6 +363,8 @@ def test_a_run_says_where_its_predictions_were_made(
     assert python_m_train(*two, "--out", tmp_path / "fig4.jpg") == 2
     assert ".png, .pdf or .svg" in capsys.readouterr().err
     assert python_m_train("figure", "--run", exact, "--against", a_run, "--out", out) == 2
+    assert "fig4.png exists" in capsys.readouterr().err
+    assert python_m_train("figure", "--run", exact, "--against", a_run, "--out", out, "--overwrite") == 2
     assert "with --data" in capsys.readouterr().err
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from noda_train.data import load, read_image
 from noda_train.metrics.files import read_attributes, read_ids
 from noda_train.outputs import Prediction, write_predictions
 from noda_train.predict import exact_crops
+from noda_train.settings import Settings
+from noda_train.speed import bench
+
+Quick = Callable[..., Settings]
 
 
 @pytest.fixture
@@ -81,3 +86,12 @@ def test_ids_that_are_no_utf_8_come_back(tmp_path: Path) -> None:
     write_predictions(tmp_path / "p.h5", Prediction(np.zeros((4, 16, 2)), np.zeros((4, 16))), ids, {"data": "a\udcff"})
     assert read_ids(tmp_path / "p.h5") == ids
     assert read_attributes(tmp_path / "p.h5")["data"] == "a?"
+
+
+def test_the_plain_loader_is_not_given_what_cannot_be_read(drawn: Path, quick: Quick, tmp_path: Path) -> None:
+    folder = shutil.copytree(drawn, tmp_path / "data")
+    victim = load(folder).train.paths[0]
+    victim.unlink()
+    os.mkfifo(victim)
+    with pytest.raises(NodaError, match=r"1 images cannot be used:(.|\n)*a FIFO"):
+        bench(folder, quick(), persons=4, repeats=1, training=False)

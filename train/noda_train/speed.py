@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from noda_synth.errors import NodaError
+from noda_synth.errors import ItemError, NodaError
+from noda_synth.imaging.images import image_size
 from noda_train import cache, geometry
 from noda_train.arrays import Floats
-from noda_train.data import Samples, load
+from noda_train.data import Samples, load, unusable
 from noda_train.distributed import World, choose_device
 from noda_train.fit import train_step
 from noda_train.models import build
@@ -99,6 +100,7 @@ def bench(data: Path, settings: Settings, persons: int, repeats: int, training: 
     parts = load(data)
     samples = parts.train.first(settings.limit)
     samples = samples.take(np.arange(min(persons, len(samples))))
+    _check_images(samples)
     device = choose_device(settings.device)
     result: dict[str, Any] = {
         "hardware": hardware(device),
@@ -120,6 +122,18 @@ def bench(data: Path, settings: Settings, persons: int, repeats: int, training: 
         rates = result["training_samples_per_s"] = training_rates(samples, settings, device, repeats, steps)
         ratios["end to end / ready tensors"] = rates["end to end"] / rates["ready tensors"]
     return result
+
+
+def _check_images(samples: Samples) -> None:
+    """NodaError for images that cannot be read: the plain loader would take a FIFO, and any size."""
+    errors = []
+    for path in dict.fromkeys(samples.paths):
+        try:
+            image_size(path)
+        except ItemError as error:
+            errors.append(NodaError(str(error)))
+    if errors:
+        raise unusable(errors)
 
 
 def hardware(device: torch.device) -> dict[str, str]:

@@ -129,7 +129,7 @@ def labels_hash(path: Path) -> str:
     """SHA-256 of the names and contents of all label files of a set."""
     digest = hashlib.sha256()
     for folder in (labels_of(folder) for folder in image_folders(path) if folder):
-        for file in sorted(folder.rglob("*.txt")):
+        for file in sorted(file for file in folder.rglob("*.txt") if file.is_file()):
             digest.update(f"{file.relative_to(folder).as_posix()}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()
 

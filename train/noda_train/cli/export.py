@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from noda_synth.cli.options import overwrite_option
 from noda_synth.errors import NodaError
 from noda_train.cli.shared import PATH, runs_option
 
@@ -16,7 +17,8 @@ from noda_train.cli.shared import PATH, runs_option
 @click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
 @click.option("--onnx", type=PATH, help="Write an ONNX file, checked against torch with onnxruntime.")
 @click.option("--slim", type=PATH, help="Write a weight file without optimiser, with the settings in it.")
-def command(run: Path | None, runs: Path, which: str, onnx: Path | None, slim: Path | None) -> None:
+@overwrite_option
+def command(run: Path | None, runs: Path, which: str, onnx: Path | None, slim: Path | None, overwrite: bool) -> None:
     """Write a trained network for use elsewhere.
 
     \b
@@ -25,12 +27,17 @@ def command(run: Path | None, runs: Path, which: str, onnx: Path | None, slim: P
     """
     import torch
 
+    from noda_synth.runs.ownership import check_free
     from noda_train import export as exporting
     from noda_train.runs import load_run, newest_run
 
     if onnx is None and slim is None:
         raise NodaError("nothing to write: name --onnx FILE, --slim FILE, or both")
-    trained = load_run(run or newest_run(runs), which, torch.device("cpu"))
+    run = run or newest_run(runs)
+    for out in (slim, onnx):
+        if out is not None:
+            check_free(out, [run if run.is_file() else run / f"{which}.pt"], overwrite=overwrite)
+    trained = load_run(run, which, torch.device("cpu"))
     if slim is not None:
         exporting.write_slim(slim, trained)
         click.echo(f"{slim}: {slim.stat().st_size / 1e6:.1f} MB; `noda-train eval --run {slim}` evaluates it")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from noda_synth.cli.options import overwrite_option
 from noda_synth.errors import NodaError
 from noda_train.cli.shared import PATH, runs_option
 
@@ -28,6 +29,7 @@ from noda_train.cli.shared import PATH, runs_option
 @click.option("--captions", nargs=2, metavar="BASELINE RUN", help="Above the columns [default: the folders' names].")
 @click.option("--across", type=click.IntRange(1), default=1, show_default=True, help="People beside one another.")
 @click.option("--side", type=click.IntRange(64), default=480, show_default=True, help="Pixels of a panel.")
+@overwrite_option
 def command(
     run: Path | None,
     runs: Path,
@@ -40,6 +42,7 @@ def command(
     captions: tuple[str, str] | None,
     across: int,
     side: int,
+    overwrite: bool,
 ) -> None:
     """Draw truth, baseline and run side by side, wrong joints circled in yellow, as the paper's Fig. 4 does.
 
@@ -53,6 +56,7 @@ def command(
     import numpy as np
 
     from noda_synth.figures.style import figure_format
+    from noda_synth.runs.ownership import check_free
     from noda_train import evaluate, pictures
     from noda_train import settings as config
     from noda_train.data import load
@@ -61,6 +65,7 @@ def command(
 
     figure_format(out)
     run = run or newest_run(runs)
+    check_free(out, [*(path for path in (run, against) if path.is_file())], overwrite=overwrite)
     data = data or scoring.data_of(run)
     if data is None:
         raise NodaError(f"{run}: the data set that it was evaluated on is not known, or gone; name one with --data")

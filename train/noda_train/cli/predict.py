@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from noda_synth.cli.options import overwrite_option
 from noda_train.cli.shared import PATH, runs_option, set_option
 
 
@@ -16,6 +17,7 @@ from noda_train.cli.shared import PATH, runs_option, set_option
 @click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
 @click.option("--images", type=PATH, help="Where the images lie [default: the images folder near the list].")
 @click.option("--out", type=PATH, required=True, help=".mat in the form that MPII's server takes, or .h5.")
+@overwrite_option
 @set_option
 def command(
     people: Path,
@@ -24,6 +26,7 @@ def command(
     which: str,
     images: Path | None,
     out: Path,
+    overwrite: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Predict the joints of the PEOPLE in a JSON list without truth, such as MPII's test.json.
@@ -37,9 +40,11 @@ def command(
     Example:
       noda-train predict data/mpii/annot/test.json --run runs/hrnet_w32-mpii-1 --out pred_keypoints_mpii.mat
     """
+    from noda_synth.runs.ownership import check_free
     from noda_train import distributed
     from noda_train.cli.networks import Choice, predict_list
 
+    check_free(out, [people, images], overwrite=overwrite)
     choice = Choice(run, runs, which, None, None, overrides)
     with distributed.init_distributed(choice.device) as world:
         count, pictures = predict_list(choice, people, images, out, world)
