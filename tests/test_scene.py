@@ -247,7 +247,9 @@ def test_the_truth_scores_100_with_pycocotools(described: tuple[Made, Path], kin
     people = [one for one in coco.dataset["annotations"] if one["num_keypoints"] and one["area"] and not one["iscrowd"]]
     keys = ("image_id", "category_id", "keypoints")
     with contextlib.redirect_stdout(io.StringIO()):
-        run = COCOeval(coco, coco.loadRes([{**{key: one[key] for key in keys}, "score": 1.0} for one in people]), "keypoints")
+        run = COCOeval(
+            coco, coco.loadRes([{**{key: one[key] for key in keys}, "score": 1.0} for one in people]), "keypoints"
+        )
         run.params.kpt_oks_sigmas = np.full(len(coco.dataset["categories"][0]["keypoints"]), 0.05)
         run.evaluate()
         run.accumulate()

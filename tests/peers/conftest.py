@@ -118,9 +118,7 @@ def coco_rendered(coco: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return coco.render(out, "--mask", "given", "--coco", "--yolo", "--originals", "copy")
 
 
-@pytest.fixture(
-    scope="session", params=["mpii scene", "mpii topdown", "coco scene", "coco topdown", "twins"]
-)
+@pytest.fixture(scope="session", params=["mpii scene", "mpii topdown", "coco scene", "coco topdown", "twins"])
 def scene_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SceneFile:
     """The files in COCO's form: scenes and samples of both sets, and heavy twins as `convert` puts them."""
     if request.param == "twins":

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 
-import noda_synth
 from noda_synth import Occluder
 from tests.conftest import Made
 from tests.peers.conftest import SceneFile
@@ -119,7 +118,7 @@ def train_pipeline(occlude: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_adapter_occludes_as_render_does(mpii: Made) -> None:
-    import noda_synth.adapters.mmpose  # noqa: F401
+    import noda_synth.adapters.mmpose
 
     images = f"{mpii.data}/images/"
     step = {**noda_step(mpii), "images": images, "variants": 1}

@@ -131,7 +131,6 @@ BOX_PX = {"datumaro": 0.006, "mmpose": 1}
 """Where boxes are not kept as they are: rounded to two digits, clipped to the middle of the last pixel."""
 
 
-
 @pytest.mark.parametrize("program", LOADERS)
 def test_a_program_reads_what_was_written(program: str, scene_file: SceneFile, tmp_path: Path) -> None:
     if program == "supervision" and any(path.is_symlink() for path in scene_file.images.iterdir()):

@@ -100,7 +100,12 @@ def test_the_truth_has_the_highest_score(data_file: Path, tmp_path: Path) -> Non
         batch = validator.preprocess(raw)
         truth = [validator._prepare_batch(number, batch) for number in range(len(batch["im_file"]))]
         found = [
-            {"bboxes": one["bboxes"], "cls": one["cls"], "conf": torch.ones(len(one["cls"])), "keypoints": one["keypoints"]}
+            {
+                "bboxes": one["bboxes"],
+                "cls": one["cls"],
+                "conf": torch.ones(len(one["cls"])),
+                "keypoints": one["keypoints"],
+            }
             for one in truth
         ]
         validator.update_metrics(found, batch)
@@ -119,7 +124,12 @@ def test_its_masks_make_a_pool(coco: Made, tmp_path: Path) -> None:
         there = [person for person in people if person.image == name]
         stacked = torch.from_numpy(np.stack([masks[person.person_id] for person in there])).byte()
         count = len(there)
-        found = {"masks": stacked, "bboxes": torch.zeros(count, 4), "conf": torch.ones(count), "cls": torch.zeros(count)}
+        found = {
+            "masks": stacked,
+            "bboxes": torch.zeros(count, 4),
+            "conf": torch.ones(count),
+            "cls": torch.zeros(count),
+        }
         validator.pred_to_json(found, {"im_file": name})
     (tmp_path / "predictions.json").write_text(json.dumps(validator.jdict))
     bare = shutil.copytree(coco.data, tmp_path / "bare")

@@ -129,7 +129,9 @@ def test_a_model_of_ultralytics_is_refused(tmp_path: Path) -> None:
     """Its files hold whole objects, the moving average too: nothing that can be read without running their code."""
     ultralytics = pytest.importorskip("ultralytics")
     ultralytics.YOLO("yolo11n-pose.yaml", verbose=False).save(tmp_path / "pose.pt")
-    with pytest.raises(NodaError, match=r"it holds ultralytics\.nn\.tasks\.PoseModel, .* save the weights alone") as refusal:
+    with pytest.raises(
+        NodaError, match=r"it holds ultralytics\.nn\.tasks\.PoseModel, .* save the weights alone"
+    ) as refusal:
         read(tmp_path / "pose.pt")
     assert str(refusal.value).isprintable()
 

@@ -251,7 +251,7 @@ def test_hotcoco_stands_in_for_pycocotools(monkeypatch: pytest.MonkeyPatch) -> N
         def summarize(self) -> None:
             super().summarize()
             ranges = len(self.params.areaRng)
-            self.evalImgs = [self.evalImgs[n::len(self.params.imgIds)] for n in range(len(self.params.imgIds))]
+            self.evalImgs = [self.evalImgs[n :: len(self.params.imgIds)] for n in range(len(self.params.imgIds))]
             self.evalImgs = [entry for image in self.evalImgs for entry in image[:ranges]]
 
     predictions, evaluator = people(off=4)

@@ -178,7 +178,9 @@ class Evil:
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(NodaError, match=r"evil\.pth: cannot be read as a file of plain weights: it holds (\w+\.)?eval,"):
+    with pytest.raises(
+        NodaError, match=r"evil\.pth: cannot be read as a file of plain weights: it holds (\w+\.)?eval,"
+    ):
         read(tmp_path / "evil.pth")
 
 

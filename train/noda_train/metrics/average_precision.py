@@ -107,9 +107,7 @@ def rank(
     }
 
 
-def _ranking(
-    people: list[dict[str, Any]], results: list[dict[str, Any]], images: int, constants: Floats
-) -> Ranking:
+def _ranking(people: list[dict[str, Any]], results: list[dict[str, Any]], images: int, constants: Floats) -> Ranking:
     wanted = [person for person in people if person["num_keypoints"] and not person["iscrowd"]]
     if not results or not wanted:
         empty = np.zeros((1, 0), bool)
@@ -134,9 +132,7 @@ def _ranking(
     )
 
 
-def _cocoeval(
-    people: list[dict[str, Any]], results: list[dict[str, Any]], images: int, constants: Floats
-) -> Any:
+def _cocoeval(people: list[dict[str, Any]], results: list[dict[str, Any]], images: int, constants: Floats) -> Any:
     """The evaluation of results against annotations of people on images 1, 2, .., when it is done."""
     coco, cocoeval = _evaluator()
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():  # pycocotools prints its progress
