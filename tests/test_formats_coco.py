@@ -198,7 +198,7 @@ def test_the_file_keeps_the_header_and_is_the_same_every_time(tmp_path: Path) ->
         write_coco(tmp_path / name, [coco_image("a.jpg", 5, (640, 480), IMAGE)], [entry], COCO, header)
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
     written = json.loads((tmp_path / "1.json").read_text())
-    assert written == {**header, "images": [IMAGE], "annotations": [entry]}
+    assert written == {**header, "licenses": [], "images": [IMAGE], "annotations": [entry]}
 
 
 def test_an_image_id_that_stands_twice_is_refused_by_name(tmp_path: Path) -> None:
@@ -315,3 +315,12 @@ def test_an_unlabelled_joint_needs_no_numbers(tmp_path: Path, nothing: Any) -> N
     given["keypoints"][3:6] = [nothing, nothing, 2]
     with pytest.raises(NodaError, match="keypoints: "):
         read(tmp_path, given)
+
+
+@pytest.mark.parametrize("header", [None, {"info": None}, {"info": {"year": 2017}, "licenses": [{"id": 1}], "more": 3}])
+def test_a_written_file_has_info_and_licenses(tmp_path: Path, header: Any) -> None:
+    write_coco(tmp_path / "coco.json", [], [], COCO, header)
+    written = json.loads((tmp_path / "coco.json").read_text())
+    assert written["info"] == ((header or {}).get("info") or {})
+    assert written["licenses"] == (header or {}).get("licenses", [])
+    assert written.keys() == {"info", "licenses", "categories", "images", "annotations"} | (header or {}).keys()

@@ -233,7 +233,11 @@ def test_a_resumed_run_says_what_it_does_and_its_settings_are_true(
         assert past == (epochs == "1") and ((a_run / "metrics.jsonl").read_text() == before) == past
     stated = json.loads((a_run / "settings.json").read_text())
     assert (stated["epochs"], stated["lr"]) == (2, 0.5)
-    other = shutil.copytree(drawn, tmp_path / "other")
+    other, results = shutil.copytree(drawn, tmp_path / "other"), (a_run / "scores.json").read_bytes()
+    assert python_m_train("fit", "--resume", "--run", a_run, "--data", other) == 2
+    said = capsys.readouterr().err
+    assert "nothing is left to train" in said and f"eval --run {a_run} --data {other}" in said
+    assert (a_run / "scores.json").read_bytes() == results
     assert python_m_train("fit", "--resume", "--run", a_run, "--data", other, "--set", "epochs=3") == 0
     said = capsys.readouterr().out
     assert f"epochs 1 to 2 were trained on {drawn}, the next are on {other}" in said

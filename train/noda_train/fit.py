@@ -74,18 +74,22 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
         content = checkpoint.load(run / "last.pt")
         _restore(state, content, settings, run, parts)
         before = Path(content.get("data") or parts.data)
-        if before.resolve() != parts.data.resolve():
+        elsewhere = before.resolve() != parts.data.resolve()
+        if state.epoch >= settings.epochs:
+            done = f"nothing is left to train: last.pt has {state.epoch} epochs, and epochs={settings.epochs}"
+            if elsewhere:  # its results are of the data that it was trained on
+                raise NodaError(
+                    f"{run}: {done}; noda-train eval --run {run} --data {parts.data} evaluates it on other data, and"
+                    " --set epochs=N goes on with them"
+                )
+            echo(f"{done}; a larger number goes on, --set epochs=N")
+            return state
+        echo(f"going on after epoch {state.epoch} of {settings.epochs}")
+        if elsewhere:
             echo(
                 f"note: epochs 1 to {state.epoch} were trained on {before}, the next are on {parts.data}; best.pt goes"
                 " by the scores on both, which compare only where the validation part is the same"
             )
-        if state.epoch >= settings.epochs:
-            echo(
-                f"nothing is left to train: last.pt has {state.epoch} epochs, and epochs={settings.epochs}; a larger"
-                " number goes on, --set epochs=N"
-            )
-            return state
-        echo(f"going on after epoch {state.epoch} of {settings.epochs}")
     else:
         _load_first_weights(state.network, settings, parts.train.skeleton, echo)
         if state.average is not None:

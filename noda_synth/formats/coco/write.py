@@ -101,7 +101,8 @@ def write_coco(
 
     `info` and `licenses` are there in any case: pycocotools 2.0.9 and 2.0.10 load no results without the first.
     """
-    top = {"info": {}, "licenses": [], **(header or {})}
+    stated = {key: value for key, value in (header or {}).items() if value is not None}
+    top = {"info": {}, "licenses": [], **stated}
     top.setdefault("categories", [coco_category(skeleton)])
     head = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in top.items())
     lists = ['"images": '], list_pieces(images), [',\n"annotations": '], list_pieces(annotations)
