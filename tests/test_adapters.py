@@ -190,8 +190,9 @@ def test_albumentations_keep_the_labels_and_mark_what_is_hidden(drawn: Made, nam
         assert [int(value) for value in after["visible"]] == result.visible[order].tolist()
         shown += not result.reason
     assert shown >= 3
+    another = albumentations.Compose([Occlude(occluder, p=1)], keypoint_params=keypoints)  # 2.0 keeps kinds of labels
     with pytest.raises(NodaError, match="list of numbers"):
-        transform(image=sample["image"], keypoints=joints, joint=labels, visible=["yes"] * 16)
+        another(image=sample["image"], keypoints=joints, joint=labels, visible=["yes"] * 16)
     plain = albumentations.Compose([Occlude(occluder, p=1)], keypoint_params=albumentations.KeypointParams("xy"))
     with pytest.raises(NodaError, match="label_fields"):
         plain(image=sample["image"], keypoints=joints)

@@ -51,6 +51,15 @@ def test_the_loaders_of_hrnet_get_the_very_numbers_of_the_input(made: Made, out:
                 assert (old[key] == new[key]).all()
 
 
+def test_mmpose_gets_a_number_for_every_picture_whose_source_had_one(made: Made, out: Path) -> None:
+    """As its MpiiDataset numbers them; two pictures of one number would be one to it."""
+    for part in ("train", "valid"):
+        listed = json.loads((out / "annot" / f"{part}.json").read_text())
+        sources = {record["image"]: record.get("synth", {}).get("source", record["image"]) for record in listed}
+        numbered = {name: int(name.split(".")[0]) for name, source in sources.items() if "/" not in source}
+        assert len(set(numbered.values())) == len(numbered) > 0
+
+
 def test_half_of_the_list_points_to_copies_and_validation_to_originals(made: Made, out: Path) -> None:
     train = json.loads((out / "annot" / "train.json").read_text())
     copies = [record for record in train if "synth" in record]

@@ -239,6 +239,24 @@ def test_ids_are_unique_and_every_picture_is_there(described: tuple[Made, Path])
         assert {a["image_id"] for a in content["annotations"]} <= {image["id"] for image in content["images"]}
 
 
+@pytest.mark.parametrize("kind", ["scene", "topdown"])
+def test_the_truth_scores_100_with_pycocotools(described: tuple[Made, Path], kind: str) -> None:
+    from pycocotools.cocoeval import COCOeval
+
+    coco = load(described[1] / "annot" / f"coco_train_{kind}.json")
+    people = [one for one in coco.dataset["annotations"] if one["num_keypoints"] and one["area"] and not one["iscrowd"]]
+    keys = ("image_id", "category_id", "keypoints")
+    with contextlib.redirect_stdout(io.StringIO()):
+        run = COCOeval(
+            coco, coco.loadRes([{**{key: one[key] for key in keys}, "score": 1.0} for one in people]), "keypoints"
+        )
+        run.params.kpt_oks_sigmas = np.full(len(coco.dataset["categories"][0]["keypoints"]), 0.05)
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    assert run.stats[0] == pytest.approx(1) and run.stats[5] == pytest.approx(1)
+
+
 def test_topdown_has_one_record_a_sample_and_bystanders_keep_the_clean_picture(described: tuple[Made, Path]) -> None:
     _, out = described
     lines = [json.loads(text) for text in (out / "manifest.jsonl").read_text().splitlines()]

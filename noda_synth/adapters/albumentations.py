@@ -72,7 +72,7 @@ class Occlude(albumentations.DualTransform):  # type: ignore[misc]
     def _numbers(self, rows: NDArray[np.float64]) -> list[int]:
         """The number of each keypoint's joint."""
         labels = rows[:, self._column(self.joint)].astype(int)
-        encoder = self._processor().label_encoders["keypoints"].get(self.joint)
+        encoder = self._encoder(self.joint)
         if encoder is None:
             return [int(label) for label in labels]
         index = self.occluder.skeleton.index
@@ -86,9 +86,16 @@ class Occlude(albumentations.DualTransform):  # type: ignore[misc]
         fields = list(self._processor().params.label_fields or ())
         if field not in fields:
             raise NodaError(f"KeypointParams needs label_fields={[self.joint, self.visible]}; it has {fields}")
-        if field == self.visible and field in self._processor().label_encoders["keypoints"]:
+        if field == self.visible and self._encoder(field) is not None:
             raise NodaError(f"label field {field!r} has to be a list of numbers (array.tolist()): 1, 0 or -1")
         return fields.index(field) - len(fields)
+
+    def _encoder(self, field: str) -> Any:
+        """What turned the labels of a field into numbers, None where they are numbers. Its place moved with 2.0."""
+        processor = self._processor()
+        if hasattr(processor, "label_manager"):
+            return processor.label_manager.metadata["keypoints"][field].encoder
+        return processor.label_encoders["keypoints"].get(field)
 
     def _processor(self) -> Any:
         processor = self.get_processor("keypoints")
