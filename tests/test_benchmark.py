@@ -320,7 +320,7 @@ def test_another_seed_is_another_benchmark_and_says_so(drawn: Made, twins: Path,
 def test_bodies_may_come_from_another_sets_pool(
     drawn: Made, drawn_coco: Made, twins: Path, tmp_path: Path, mask: str | None, place: str
 ) -> None:
-    out, pool, tries = tmp_path / "twins", Pool(drawn_coco.pool), ("--tries", 12_800)
+    out, pool, tries = tmp_path / "twins", Pool(drawn_coco.pool), ("--tries", 2560)
     words = ("--pool", pool.path, "--place", place, *(("--mask", mask) if mask else ()))
     done("benchmark", drawn.data, out, "-q", "--jobs", 1, *tries, *words)
     content = json.loads((out / "benchmark.json").read_text())
