@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ DTYPES = {
 """The names of .safetensors."""
 MAX_HEADER = 100_000_000
 """Bytes of the header of a .safetensors file, as its own library limits them."""
+DAMAGE = (
+    *(pickle.UnpicklingError, struct.error, EOFError, OSError, MemoryError, RuntimeError, AssertionError),
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+)
+"""What torch and json raise where a file is not what it claims to be; in the innermost of torch's readers nearly
+anything."""
 
 
 class Unread:
@@ -64,7 +71,7 @@ def read_content(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(_allowed()):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise NodaError(f"{path}: cannot be read as a file of plain weights: {reason}") from error
     if not isinstance(content, dict):
@@ -94,7 +101,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
         header = json.loads(data[8 : 8 + length])
         values = memoryview(bytearray(data[8 + length :]))  # torch wants memory that can be written to
         return {name: _tensor(entry, values) for name, entry in header.items() if name != "__metadata__"}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         raise NodaError(f"{path}: not a .safetensors file that can be read ({error})") from error
 
 
