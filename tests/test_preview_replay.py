@@ -85,7 +85,9 @@ def test_replay_refuses_what_it_cannot_do_by_name(
 def test_a_damaged_manifest_line_is_named(drawn: Made, rendered: Path, tmp_path: Path) -> None:
     text = (rendered / "manifest.jsonl").read_text().splitlines()
     line = json.loads(text[0])
-    for spoilt in ("[1, 2]", json.dumps({"id": "x"}), json.dumps({**line, "id": "x", "placement": {"body": 1}})):
+    changes: tuple[dict[str, object], ...] = ({"placement": {"body": 1}}, {"method": ["noda"]}, {"method": {}})
+    changed = [json.dumps({**line, "id": "x", **change}) for change in changes]
+    for spoilt in ("[1, 2]", json.dumps({"id": "x"}), "[" * 100_000, *changed):
         (tmp_path / "manifest.jsonl").write_text(spoilt + "\n")
         assert "manifest.jsonl" in refused(*replay(drawn, tmp_path, "x", tmp_path / "again.jpg"))
 

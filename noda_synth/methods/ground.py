@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ from noda_synth.methods.placement import (
     overlay_size,
 )
 from noda_synth.methods.placement_settings import PlacementSettings
+from noda_synth.seeding import draws
 
 HORIZON = 3.3
 """S from the feet up to the horizon, the camera at head height."""
@@ -121,7 +123,7 @@ class GroundBodies:
     """The bodies of a pool that may stand on a ground: complete, each in one piece.
 
     Attributes:
-        rows: (N,) rows of the pool.
+        rows: (N,) rows of the pool; seeds: (N,) uint64, of these, rising.
         stances: (N, 8), tones: (N, 6) float64 of these.
         upright: (N,) bool: of these, who stands.
     """
@@ -132,14 +134,14 @@ class GroundBodies:
         labelled = np.array([flags.mean() for flags in pool.labelled])
         whole = (least >= _MIN_LIMB) & (mean >= _MEAN_LIMB) & (pool.piece(level) >= _ONE_PIECE)
         whole &= labelled >= _LABELLED
-        self.rows = occluders.rows[whole[occluders.rows]]
+        self.rows, self.seeds = (values[whole[occluders.rows]] for values in (occluders.rows, occluders.seeds))
         self.stances, self.tones = occluders.stances[self.rows], pool.tones()[self.rows]
         # Riders have the legs of somebody who crouches; without what they sit on, they would stand in the air.
         self.upright = standing(self.stances) & (self.stances[:, 4] > _WHOLE_LEGS)
         self.coloured = self.tones[:, 3] >= GREY_CHROMA
 
-    def candidates(self, target: GroundTarget, spent: Collection[int]) -> NDArray[np.intp]:
-        """Indices into `rows` of the bodies whose stance fits the target and that need not be enlarged too much.
+    def candidates(self, target: GroundTarget, spent: Collection[int]) -> NDArray[np.bool_]:
+        """(N,) bool: the bodies whose stance fits the target and that need not be enlarged too much.
 
         A grey picture makes any body grey; in a coloured one no body may be grey.
         """
@@ -153,7 +155,7 @@ class GroundBodies:
             fits &= self.coloured
         if spent:
             fits &= ~np.isin(self.rows, np.array(list(spent), np.intp))
-        return np.flatnonzero(fits)
+        return np.asarray(fits)
 
 
 def draw_on_ground(
@@ -172,10 +174,10 @@ def draw_on_ground(
     pool, level = occluders.pool, occluders.levels[-1]
     drops = settings.drops or DROPS
     fitting = bodies.candidates(target, spent)
-    if not len(fitting):
+    if not fitting.any():
         return None, "no body of the pool has the stance and the size"
     for _ in range(0, settings.tries, 2 * _DRAWS * _POSITIONS):
-        drawn = rng.choice(fitting, min(settings.candidates, len(fitting)), replace=False)
+        drawn = np.array(list(islice(draws(bodies.seeds, fitting, rng), settings.candidates)))
         if target.tone is not None:
             drawn = drawn[np.argsort(tone_distance(bodies.tones[drawn], target.tone), kind="stable")]
         for index in drawn[:2]:

@@ -7,6 +7,8 @@ the pool's bodies.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import cycle, islice
 from typing import Any
 
 import cv2
@@ -23,6 +25,7 @@ from noda_synth.masks.cardboard import signed_distance
 from noda_synth.methods.base import Subject
 from noda_synth.methods.bodies import BodyMethod
 from noda_synth.methods.pieces import PieceMethod, Pieces
+from noda_synth.seeding import draws
 from noda_synth.settings import one_of, within
 
 _CHAINS = {
@@ -97,6 +100,13 @@ class Part:
 class Parts(BodyMethod[PartsSettings, Pieces], PieceMethod[PartsSettings]):
     settings_type, piece_type = PartsSettings, Part
 
+    @cached_property
+    def seeds(self) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+        """The seeds of the pool's bodies, rising, and whose they are."""
+        seeds = self.pool.seeds()
+        rows = np.argsort(seeds, kind="stable")
+        return seeds[rows], rows
+
     def counts(self) -> dict[str, int]:
         return {"bodies": len(self.pool), "pool_bodies": len(self.pool)}
 
@@ -122,8 +132,9 @@ class Parts(BodyMethod[PartsSettings, Pieces], PieceMethod[PartsSettings]):
     def _draw_body(self, subject: Subject, diagonal: float, rng: np.random.Generator) -> tuple[int, str, float] | None:
         """A body, one of its parts, and the scale at which its joint box has this diagonal."""
         pool, parts = self.pool, list(PARTS)
-        for _ in range(_BODY_DRAWS):
-            row, part = int(rng.integers(len(pool))), parts[int(rng.integers(len(parts)))]
+        for index in islice(cycle(draws(self.seeds[0], np.ones(len(pool), np.bool_), rng)), _BODY_DRAWS):
+            row = int(self.seeds[1][index])
+            part = parts[int(rng.integers(len(parts)))]
             joints = pool.skeleton.indices(*PARTS[part])
             inside = (pool.joints[row][joints] >= 0).all() and (pool.joints[row][joints] <= pool.size[row] - 1).all()
             whole = len(joints) == len(PARTS[part]) and pool.labelled[row][joints].all() and inside

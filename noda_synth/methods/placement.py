@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from noda_synth.imaging.compositing import COVERING, alpha_at, edge_alpha, resiz
 from noda_synth.methods.base import Subject
 from noda_synth.methods.placement_settings import PlacementSettings
 from noda_synth.pool.reader import Pool
+from noda_synth.seeding import draws
 
 # Positions tried with each body that is drawn.
 _POSITIONS = 20
@@ -139,19 +140,6 @@ def line_pixels(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray
     return np.asarray(start + ((shares[1:] + shares[:-1]) / 2)[:, None] * (end - start))
 
 
-@dataclass(frozen=True)
-class _Ranking:
-    """Bodies in rising order of a size in pixels of the crop: sizes (N,) float64 and rows of the pool (N,)."""
-
-    sizes: NDArray[np.float64]
-    rows: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, sizes: NDArray[np.float64], rows: NDArray[np.intp]) -> _Ranking:
-        by_size = np.argsort(sizes[rows], kind="stable")
-        return cls(sizes[rows][by_size], rows[by_size])
-
-
 class Occluders:
     """The bodies of a pool, ready to be drawn from for a target of any size.
 
@@ -160,7 +148,8 @@ class Occluders:
     Attributes:
         pool: the pool.
         levels: mask levels to draw from.
-        rows: (N,) the bodies that may be drawn, in rising order.
+        rows: (N,) the bodies that may be drawn, in the order of their seeds.
+        seeds: (N,) uint64, these, rising.
     """
 
     def __init__(self, pool: Pool, settings: PlacementSettings) -> None:
@@ -178,13 +167,14 @@ class Occluders:
                 f"--smooth matte: the masks of {', '.join(self.levels)} have no soft edge of their own; "
                 "take --mask posecut, or --smooth ring or feather"
             )
-        self.rows = _best(np.mean([pool.quality(level) for level in self.levels], axis=0), settings.body_quality)
-        diagonal = np.maximum(np.hypot(*(pool.box[:, 2:] - pool.box[:, :2]).T), 1.0)
-        scale = pool.scale * pool.factor.mean(axis=1)
-        scaled = np.isfinite(scale) & (scale > 0)
-        self._by_diagonal = _Ranking.of(diagonal, self.rows)
-        self._with_scale = _Ranking.of(scale, self.rows[scaled[self.rows]])
-        self._without_scale = _Ranking.of(diagonal, self.rows[~scaled[self.rows]])
+        rows = _best(np.mean([pool.quality(level) for level in self.levels], axis=0), settings.body_quality)
+        seeds = pool.seeds()[rows]
+        by_seed = np.argsort(seeds, kind="stable")
+        self.rows, self.seeds = rows[by_seed], seeds[by_seed]
+        box = pool.box[self.rows]
+        self._diagonal = np.maximum(np.hypot(*(box[:, 2:] - box[:, :2]).T), 1.0)
+        scale = pool.scale[self.rows] * pool.factor[self.rows].mean(axis=1)
+        self._scale = np.where(np.isfinite(scale) & (scale > 0), scale, np.nan)
 
     @cached_property
     def stances(self) -> NDArray[np.float64]:
@@ -204,23 +194,14 @@ class Occluders:
         All bodies from other images than the target's that need not be enlarged more than `max_enlarge` have the same
         chance, but for those that are spent.
         """
-        scale = target.person.scale
-        if scale is not None and scale > 0:
-            groups = [(self._with_scale, scale * rescale), (self._without_scale, target.diagonal * rescale)]
-        else:
-            groups = [(self._by_diagonal, target.diagonal * rescale)]
-        first = [int(np.searchsorted(ranking.sizes, size / max_enlarge)) for ranking, size in groups]
-        counts = [len(ranking.rows) - start for (ranking, _), start in zip(groups, first, strict=True)]
-        if not sum(counts):
-            return None
-        for _ in range(_BODY_DRAWS):
-            pick = int(rng.integers(sum(counts)))
-            group = 0 if pick < counts[0] else 1
-            ranking, size = groups[group]
-            index = first[group] + pick - (counts[0] if group else 0)
-            row = int(ranking.rows[index])
+        scales = target.diagonal * rescale / self._diagonal
+        if target.person.scale is not None and target.person.scale > 0:
+            by_scale = target.person.scale * rescale / self._scale
+            scales = np.where(np.isnan(by_scale), scales, by_scale)
+        for index in islice(draws(self.seeds, scales <= max_enlarge, rng), _BODY_DRAWS):
+            row = int(self.rows[index])
             if row not in spent and self.pool.images[row] != target.person.image:
-                return row, float(size / ranking.sizes[index])
+                return row, float(scales[index])
         return None
 
 

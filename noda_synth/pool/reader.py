@@ -36,6 +36,7 @@ from noda_synth.pool.layout import (
     skeleton_in,
 )
 from noda_synth.runs.staging import unfinished
+from noda_synth.seeding import item_seed
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _OF_THE_PROCESS = ("_file", "_descriptor", "_stamp_at_opening")
@@ -190,6 +191,21 @@ class Pool:
     def frames(self) -> NDArray[np.int32]:
         """(N, 4) int32: left, top, right, bottom of the source images without black bars: `imaging.bars`."""
         return np.asarray(checked_array(self._file, "bodies/frame")[()])
+
+    def seeds(self) -> NDArray[np.uint64]:
+        """(N,) uint64: each body's own seed, by which it is drawn whoever else is there: `noda_synth.seeding`.
+
+        It comes from the name of the image and the whole pixels of the joint box there: ids may count the people of an
+        image. A third is added before rounding, as no annotation has it: sums of floats come out a little off.
+        """
+        images, origin = (
+            checked_array(self._file, f"bodies/{name}", max_bytes=None)[()] for name in ("image", "origin")
+        )
+        with np.errstate(all="ignore"):  # of numbers that no build-pool wrote
+            corners = (self.box.reshape(-1, 2, 2) + 0.5) / self.factor[:, None] + origin[:, None] - 0.5 + 1 / 3
+            pixels = np.clip(np.nan_to_num(np.floor(corners)), -1e9, 1e9).astype(np.int64)
+        keys = zip(images, pixels.reshape(-1, 4).tolist(), strict=True)
+        return np.fromiter((item_seed(0, "body", f"{_text(image)} {box}") for image, box in keys), np.uint64, len(self))
 
     def has_matte(self, level: str) -> bool:
         """All masks of the level have a soft edge of their own."""

@@ -29,7 +29,7 @@ from noda_synth.imaging.images import BGRImage, image_path, image_size, read_red
 from noda_synth.methods import Recipe, method_class
 from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.runs import jobs
-from noda_synth.seeding import item_generator
+from noda_synth.seeding import item_generator, seeded_order
 
 # People per unit of planning work, and the least number of people that are looked at together.
 _BLOCK, _WAVE = 16, 64
@@ -66,7 +66,8 @@ def draw_plan(run: RenderRun) -> Plan:
     """Draw the plan for floor(ratio * samples + 0.5) people (at most `limit`), each covered in `copies` ways."""
     dataset, settings = run.dataset, run.settings
     samples = dataset.persons.samples
-    permutation = samples[item_generator(settings.seed, "targets", "order").permutation(len(samples))]
+    ids = (person.person_id for person in dataset.samples)
+    permutation = samples[seeded_order(settings.seed, "targets", ids)]
     wanted = floor(settings.ratio * len(samples) + 0.5)
     wanted = wanted if settings.limit is None else min(wanted, settings.limit)
     work = partial(

@@ -32,7 +32,7 @@ def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
                 try:
                     line: dict[str, Any] = parsed(text)
                     matches = wanted in (line.get("id"), line.get("file"))
-                except (ValueError, AttributeError):
+                except (ValueError, AttributeError, RecursionError):
                     raise NodaError(f"{manifest}, line {number}: no line of the manifest.jsonl of a set") from None
                 if matches:
                     return _checked(line, f"{manifest}, line {number}")
@@ -45,7 +45,7 @@ def find_line(manifest: Path, wanted: str) -> dict[str, Any]:
 
 def _checked(line: dict[str, Any], where: str) -> dict[str, Any]:
     needed = {"method", "source", "placement", "format", "quality"}
-    if needed - line.keys() or line["method"] not in METHODS or not isinstance(line["placement"], dict):
+    if needed - line.keys() or line["method"] not in list(METHODS) or not isinstance(line["placement"], dict):
         raise NodaError(f"{where} is not as render wrote it: it lacks keys, or has others")
     try:
         method_class(line["method"]).placement_of(line["placement"])

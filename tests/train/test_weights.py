@@ -227,9 +227,18 @@ def test_safetensors_are_read_and_damaged_ones_refused(tmp_path: Path) -> None:
         (tmp_path / f"{number}.safetensors").write_bytes(content)
     safetensors(tmp_path / "8.safetensors", {}, (entry % "0, 12").encode())
     safetensors(tmp_path / "9.safetensors", state, (entry % "-12, 0").encode())
-    for number in (0, 1, 2, 3, 8, 9):
+    for number, shape in ((10, "[-3, -4]"), (11, "[Infinity]"), (12, "[" * 100_000)):
+        header = entry.replace("[3]", shape) % "0, 48"
+        safetensors(tmp_path / f"{number}.safetensors", {"a": torch.ones(12)}, header.encode())
+    for number in (0, 1, 2, 3, 8, 9, 10, 11, 12):
         with pytest.raises(NodaError, match=rf"{number}\.safetensors: not a \.safetensors file"):
             read(tmp_path / f"{number}.safetensors")
+
+
+def test_safetensors_under_the_name_of_a_pickle_are_refused(tmp_path: Path) -> None:
+    path = safetensors(tmp_path / "w.safetensors", {"a": torch.ones(12)})
+    with pytest.raises(NodaError, match=r"w\.pth: cannot be read as a file of plain weights"):
+        read(path.rename(path.with_suffix(".pth")))
 
 
 @pytest.mark.parametrize(

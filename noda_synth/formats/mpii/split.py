@@ -24,6 +24,7 @@ from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import open_json
 from noda_synth.formats.files.strangers import IMAGE_NAMES, stranger
 from noda_synth.formats.mpii.records import read_persons
+from noda_synth.seeding import seeded_order
 
 TEST_PART = Path("test")
 """A split that is no file: the test part of a .mat that holds its joints, too."""
@@ -92,14 +93,15 @@ def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
     if not 0 < fraction < 1:
         raise NodaError(f"A hold-out of {fraction:g} makes no split: more than 0 and less than 1 is expected.")
     groups = _groups(dataset.images)
+    names = list(groups)
     counts = {name: sum(bool(p.labelled.any()) for p in persons) for name, persons in dataset.by_image.items()}
     held: set[str] = set()
     wanted, so_far = fraction * len(dataset.samples), 0
-    for group in np.random.default_rng(seed).permutation(len(groups)):
+    for group in seeded_order(seed, "hold-out", map(str, names)):
         if so_far >= wanted:
             break
-        held.update(groups[group])
-        so_far += sum(counts[name] for name in groups[group])
+        held.update(groups[names[group]])
+        so_far += sum(counts[name] for name in groups[names[group]])
     if so_far == len(dataset.samples):
         raise NodaError("The hold-out leaves nobody to train with: all are in the videos or images drawn.")
     return replace(
@@ -146,12 +148,12 @@ def _is_of(joints: NDArray[np.float64], person: Person) -> bool:
     return bool(known.any() and (known == person.labelled)[~at_frame].all() and near[known & person.labelled].all())
 
 
-def _groups(images: Mapping[str, Image]) -> list[list[str]]:
-    """Image names by video, in the order of the file."""
+def _groups(images: Mapping[str, Image]) -> dict[object, list[str]]:
+    """Image names by video, or by themselves, in the order of the file."""
     groups: dict[object, list[str]] = {}
     for name, image in images.items():
         groups.setdefault(name if image.video is None else image.video, []).append(name)
-    return list(groups.values())
+    return groups
 
 
 def _from_text(path: Path) -> Split:

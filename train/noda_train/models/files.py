@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ FOREIGN = re.compile(r"GLOBAL ([\w.]+)")
 """What torch's unpickler did not allow, in its message."""
 MAX_HEADER = 100_000_000
 """Bytes of the header of a .safetensors file, as its own library limits them."""
+DAMAGE = (
+    *(pickle.UnpicklingError, struct.error, EOFError, OSError, MemoryError, RuntimeError, AssertionError),
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+)
+"""What torch and json raise where a file is not what it claims to be; in the innermost of torch's readers nearly
+anything."""
 
 
 class Unread:
@@ -68,7 +75,7 @@ def read_content(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(_allowed()):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         raise NodaError(f"{path}: cannot be read as a file of plain weights: {_reason(path, error)}") from error
     if not isinstance(content, dict):
         raise NodaError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
@@ -115,7 +122,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
         header = parsed(data[8 : 8 + length])
         values = memoryview(bytearray(data[8 + length :]))  # torch wants memory that can be written to
         return {name: _tensor(entry, values) for name, entry in header.items() if name != "__metadata__"}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         raise NodaError(f"{path}: not a .safetensors file that can be read ({error})") from error
 
 
