@@ -32,9 +32,10 @@ class Copy:
         before: the record of the input.
         joints: (16, 2) 0-based pixels; labelled: (16,) bool; inside: (16,) bool, labelled and on the picture.
         original, picture: (H, W, 3) uint8.
-        alpha: (H, W) uint8, the opacity of the body on the whole picture.
-        colours: (H, W, 3) uint8, the body's colours on the whole picture.
-        body: columns of the pool.
+        alpha: (H, W) uint8, the opacity of all bodies on the whole picture.
+        colours: (H, W, 3) uint8, the colours on the whole picture of the topmost body.
+        solid: (H, W) bool, where the topmost body lets nothing through.
+        bodies: the placement of each body, with its columns of the pool.
     """
 
     line: dict[str, Any]
@@ -47,7 +48,8 @@ class Copy:
     picture: NDArray[np.uint8]
     alpha: NDArray[np.uint8]
     colours: NDArray[np.uint8]
-    body: dict[str, Any]
+    solid: NDArray[np.bool_]
+    bodies: list[tuple[dict[str, Any], dict[str, Any]]]
 
     def opacity(self, points: NDArray[np.float64]) -> NDArray[np.uint8]:
         """(P,) uint8 under points (P, 2) on the picture."""
@@ -60,20 +62,22 @@ def copies(out: Path, data: Path, pool: Path, names: tuple[str, ...] = JOINTS) -
     records = json.loads((out / "annot" / "train.json").read_text())
     inputs = json.loads((data / "annot" / "train.json").read_text())
     with h5py.File(pool, "r") as file:
+        columns = file["bodies"].items()
         for text in (out / "manifest.jsonl").read_text().splitlines():
             line = json.loads(text)
             record = next(r for r in records if r["image"] == line["file"])
             joints = np.array(record["joints"], float) - 1
             original, picture = read(data / "images" / line["source"]), read(out / "images" / line["file"])
-            alpha, colours = body_on(file, line, original.shape)
+            placements = [line["placement"], *line["placement"]["more"]]
+            alpha, colours, solid = all_bodies_on(file, line, placements, original.shape)
             pixel = np.floor(joints + 0.5)
             labelled = np.array(record["joints_vis"]) > 0
             on_picture = ((pixel >= 0) & (pixel < original.shape[1::-1])).all(axis=1)
-            row = line["placement"]["body"]
+            bodies = [(one, {name: values[one["body"]] for name, values in columns}) for one in placements]
             yield Copy(
                 line=line, record=record, before=inputs[line["row"]], joints=joints, labelled=labelled,
                 inside=labelled & on_picture, original=original, picture=picture, alpha=alpha, colours=colours,
-                body={name: values[row] for name, values in file["bodies"].items()},
+                solid=solid, bodies=bodies,
             )  # fmt: skip
 
 
@@ -83,11 +87,23 @@ def read(path: Path) -> NDArray[np.uint8]:
     return np.asarray(picture, np.uint8)
 
 
+def all_bodies_on(
+    pool: h5py.File, line: dict[str, Any], placements: list[dict[str, Any]], shape: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Opacity of all pasted bodies; the colours of the topmost one, and where it lets nothing through."""
+    through = np.ones(shape[:2])
+    colours, solid = np.zeros(shape, np.uint8), np.zeros(shape[:2], bool)
+    for placement in placements:
+        alpha, own = body_on(pool, line, placement, shape)
+        through *= 1 - alpha / 255
+        colours[alpha > 0], solid[alpha > 0] = own[alpha > 0], alpha[alpha > 0] == 255
+    return np.rint(255 * (1 - through)).astype(np.uint8), colours, solid
+
+
 def body_on(
-    pool: h5py.File, line: dict[str, Any], shape: tuple[int, ...]
+    pool: h5py.File, line: dict[str, Any], placement: dict[str, Any], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Opacity and colours of the pasted body on a picture of (height, width, ...)."""
-    placement = line["placement"]
+    """Opacity and colours of a pasted body on a picture of (height, width, ...)."""
     size = (placement["width"], placement["height"])
     mask = blob(pool, f"masks/{placement['level']}", placement["body"], cv2.IMREAD_GRAYSCALE)
     crop = blob(pool, "crops", placement["body"], cv2.IMREAD_COLOR)
@@ -103,13 +119,16 @@ def body_on(
     stamp = cv2.resize(mask, size, interpolation=how)
     if line["smooth"] == "none":
         stamp = np.where(stamp >= 128, 255, 0).astype(np.uint8)
+    crop = cv2.resize(crop, size, interpolation=how)
+    if placement["mirrored"]:
+        stamp, crop = stamp[:, ::-1], crop[:, ::-1]
     alpha, colours = np.zeros(shape[:2], np.uint8), np.zeros(shape, np.uint8)
     top, left = placement["top"], placement["left"]
     y, x = max(top, 0), max(left, 0)
     rows, columns = slice(y - top, max(shape[0] - top, 0)), slice(x - left, max(shape[1] - left, 0))
     part = stamp[rows, columns]
     alpha[y : y + part.shape[0], x : x + part.shape[1]] = part
-    colours[y : y + part.shape[0], x : x + part.shape[1]] = cv2.resize(crop, size, interpolation=how)[rows, columns]
+    colours[y : y + part.shape[0], x : x + part.shape[1]] = crop[rows, columns]
     return alpha, colours
 
 
@@ -150,33 +169,10 @@ def check(
         JOINTS[joint] for joint, state in enumerate(copy.record["joints_visible"]) if state == 0
     }, what
 
-    # The distance of the two box centres.
-    points = copy.joints[copy.inside]
-    half = np.hypot(*np.ptp(points, axis=0)) / 2
-    placement = copy.line["placement"]
-    assert radius[0] * half <= placement["radius"] <= radius[1] * half, what
-    crop = copy.body["size"]
-    factor = np.array([placement["width"], placement["height"]]) / crop
-    middle = ((copy.body["box"][:2] + copy.body["box"][2:]) / 2 + 0.5) * factor - 0.5
-    middle += np.array([placement["left"], placement["top"]])
-    target = (points.min(axis=0) + points.max(axis=0)) / 2
-    turn = np.deg2rad(placement["angle"])
-    drawn = target + placement["radius"] * np.array([np.cos(turn), np.sin(turn)])
-    assert np.abs(middle - drawn).max() <= 0.5 + 1e-6, f"{what}: the body is not where it was drawn to be"
-
-    # Its size, and where it comes from.
-    assert rescale[0] <= placement["rescale"] <= rescale[1], what
-    assert placement["scale"] <= max_enlarge * (1 + 1e-9), what
-    assert np.abs(crop * placement["scale"] - (placement["width"], placement["height"])).max() <= 0.5 + 1e-6, what
-    body_scale = copy.body["scale"] * copy.body["factor"].mean()
-    if copy.record["scale"] > 0 and np.isfinite(body_scale):
-        expected = copy.record["scale"] / body_scale * placement["rescale"]
-    else:
-        expected = 2 * half / np.hypot(*(copy.body["box"][2:] - copy.body["box"][:2])) * placement["rescale"]
-    assert placement["scale"] == np.float64(expected) or abs(placement["scale"] / expected - 1) < 1e-9, what
-    assert copy.body["image"].decode() == copy.line["occluder"]["source"] != copy.line["source"], what
-    assert copy.body["person"].decode() == copy.line["occluder"]["person"], what
-
+    occluder = copy.line["occluder"]
+    assert len({placement["body"] for placement, _ in copy.bodies}) == len(copy.bodies), f"{what}: one body twice"
+    for (placement, body), source in zip(copy.bodies, [occluder, *occluder.get("more", [])], strict=True):
+        check_body(copy, placement, body, source, radius=radius, rescale=rescale, max_enlarge=max_enlarge)
     assert copy.picture.shape == copy.original.shape, what
     if exact:
         # Outside of the body's own window and under alpha 0 nothing changed.
@@ -189,10 +185,51 @@ def check(
         put_back[window] = original
         assert (put_back == copy.original).all(), f"{what}: pixels beside the body changed"
         assert (picture[alpha == 0] == original[alpha == 0]).all(), f"{what}: pixels beside the body changed"
-        assert (picture[alpha == 255] == colours[alpha == 255]).all(), f"{what}: the body is not the pool's"
+        assert (picture[copy.solid[window]] == colours[copy.solid[window]]).all(), f"{what}: the body is not the pool's"
         # Whatever colour the rim takes, it is mixed with what was there in proportion to its opacity.
         rim = (alpha > 0) & (alpha < 255)
         weight = alpha[rim][:, None].astype(float)
         rest = original[rim] * (255 - weight) / 255
         assert (picture[rim] >= rest - 1).all(), what
         assert (picture[rim] <= rest + weight + 1).all(), what
+
+
+def check_body(
+    copy: Copy,
+    placement: dict[str, Any],
+    body: dict[str, Any],
+    source: dict[str, Any],
+    *,
+    radius: tuple[float, float],
+    rescale: tuple[float, float],
+    max_enlarge: float,
+) -> None:
+    """What each body has to keep for itself: place, size and where it comes from."""
+    what = copy.line["id"]
+    # The distance of the two box centres.
+    points = copy.joints[copy.inside]
+    half = np.hypot(*np.ptp(points, axis=0)) / 2
+    assert radius[0] * half <= placement["radius"] <= radius[1] * half, what
+    crop = body["size"]
+    factor = np.array([placement["width"], placement["height"]]) / crop
+    middle = ((body["box"][:2] + body["box"][2:]) / 2 + 0.5) * factor - 0.5
+    if placement["mirrored"]:
+        middle[0] = placement["width"] - 1 - middle[0]
+    middle += np.array([placement["left"], placement["top"]])
+    target = (points.min(axis=0) + points.max(axis=0)) / 2
+    turn = np.deg2rad(placement["angle"])
+    drawn = target + placement["radius"] * np.array([np.cos(turn), np.sin(turn)])
+    assert np.abs(middle - drawn).max() <= 0.5 + 1e-6, f"{what}: the body is not where it was drawn to be"
+
+    # Its size, and where it comes from.
+    assert rescale[0] <= placement["rescale"] <= rescale[1], what
+    assert placement["scale"] <= max_enlarge * (1 + 1e-9), what
+    assert np.abs(crop * placement["scale"] - (placement["width"], placement["height"])).max() <= 0.5 + 1e-6, what
+    body_scale = body["scale"] * body["factor"].mean()
+    if copy.record["scale"] > 0 and np.isfinite(body_scale):
+        expected = copy.record["scale"] / body_scale * placement["rescale"]
+    else:
+        expected = 2 * half / np.hypot(*(body["box"][2:] - body["box"][:2])) * placement["rescale"]
+    assert placement["scale"] == np.float64(expected) or abs(placement["scale"] / expected - 1) < 1e-9, what
+    assert body["image"].decode() == source["source"] != copy.line["source"], what
+    assert body["person"].decode() == source["person"], what
