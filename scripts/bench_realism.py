@@ -125,7 +125,7 @@ def pasted_pairs(run: RenderRun) -> Iterator[Pair]:
     for planned in draw_plan(run).chosen:
         person = run.dataset.persons[planned.row]
         target = Pose(skeleton, person.joints, person.labelled, person.visible)
-        for placement in planned.placements:
+        for placement in (one for several in planned.placements for one in several.each):
             body = placement.body
             joints = placement.to_picture(pool.joints[body], pool.size[body])
             pair = pair_of(target, Pose(skeleton, joints, pool.labelled[body], pool.visible[body]), person.image)

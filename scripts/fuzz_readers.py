@@ -133,7 +133,7 @@ def main() -> None:
         try:
             from noda_train.models.files import read_content
         except ImportError:
-            read_content = None
+            read_content = None  # type: ignore[assignment]
 
     folder = Path(tempfile.mkdtemp())
     refused = suppress(NodaError, ItemError)

@@ -458,7 +458,7 @@ class Stances:
         size, line, _ = here[copy.line["person"]]
         scale = size * (1 + drop / _HORIZON) * placement["rescale"] / self.stance[placement["body"], 0]
         assert abs(placement["scale"] / min(scale, _MOST_ENLARGED) - 1) < 0.01, f"{what}: size"
-        factor = placement["height"] / copy.body["size"][1]
+        factor = placement["height"] / copy.bodies[0][1]["size"][1]
         feet = (self.line(placement["body"]) + 0.5) * factor - 0.5 + placement["top"]
         assert abs(feet - line - drop * size) < 1, f"{what}: the body's feet are not where it was drawn to stand"
         for person, (_, other, joints) in here.items():

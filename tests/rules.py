@@ -33,9 +33,10 @@ class Copy:
         before, after: (J,) 1 visible, 0 occluded, -1 unknown: of the input's record, and of the copy's.
         scale: MPII's; not above 0 where there is none.
         original, picture: (H, W, 3) uint8.
-        alpha: (H, W) uint8, the opacity of the body on the whole picture.
-        colours: (H, W, 3) uint8, the body's colours on the whole picture.
-        body: columns of the pool.
+        alpha: (H, W) uint8, the opacity of all bodies on the whole picture.
+        colours: (H, W, 3) uint8, the colours on the whole picture of the topmost body.
+        solid: (H, W) bool, where the topmost body lets nothing through.
+        bodies: the placement of each body, with its columns of the pool.
     """
 
     line: dict[str, Any]
@@ -50,7 +51,8 @@ class Copy:
     picture: NDArray[np.uint8]
     alpha: NDArray[np.uint8]
     colours: NDArray[np.uint8]
-    body: dict[str, Any]
+    solid: NDArray[np.bool_]
+    bodies: list[tuple[dict[str, Any], dict[str, Any]]]
 
     def opacity(self, points: NDArray[np.float64]) -> NDArray[np.uint8]:
         """(P,) uint8 under points (P, 2) on the picture."""
@@ -115,13 +117,13 @@ def copy_of(
     """The image of a manifest line; folders are those of the written set and of the input."""
     out, data = folders
     original, picture = read(data / "images" / line["source"]), read(out / "images" / line["file"])
-    alpha, colours = body_on(pool, line, original.shape)
-    row = line["placement"]["body"]
-    body = {name: values[row] for name, values in pool["bodies"].items()}
+    placements = [line["placement"], *line["placement"]["more"]]
+    alpha, colours, solid = all_bodies_on(pool, line, placements, original.shape)
+    bodies = [(one, {name: values[one["body"]] for name, values in pool["bodies"].items()}) for one in placements]
     inside = person["labelled"] & on_picture(person["joints"], original.shape)
     return Copy(
         line=line, names=names, inside=inside, original=original, picture=picture, alpha=alpha, colours=colours,
-        body=body, **person,
+        solid=solid, bodies=bodies, **person,
     )  # fmt: skip
 
 
@@ -131,11 +133,23 @@ def read(path: Path) -> NDArray[np.uint8]:
     return np.asarray(picture, np.uint8)
 
 
+def all_bodies_on(
+    pool: h5py.File, line: dict[str, Any], placements: list[dict[str, Any]], shape: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Opacity of all pasted bodies; the colours of the topmost one, and where it lets nothing through."""
+    through = np.ones(shape[:2])
+    colours, solid = np.zeros(shape, np.uint8), np.zeros(shape[:2], bool)
+    for placement in placements:
+        alpha, own = body_on(pool, line, placement, shape)
+        through *= 1 - alpha / 255
+        colours[alpha > 0], solid[alpha > 0] = own[alpha > 0], alpha[alpha > 0] == 255
+    return np.rint(255 * (1 - through)).astype(np.uint8), colours, solid
+
+
 def body_on(
-    pool: h5py.File, line: dict[str, Any], shape: tuple[int, ...]
+    pool: h5py.File, line: dict[str, Any], placement: dict[str, Any], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Opacity and colours of the pasted body on a picture of (height, width, ...)."""
-    placement = line["placement"]
+    """Opacity and colours of a pasted body on a picture of (height, width, ...)."""
     size = (placement["width"], placement["height"])
     mask = blob(pool, f"masks/{placement['level']}", placement["body"], cv2.IMREAD_GRAYSCALE)
     crop = blob(pool, "crops", placement["body"], cv2.IMREAD_COLOR)
@@ -151,6 +165,11 @@ def body_on(
     stamp = cv2.resize(mask, size, interpolation=how)
     if line["smooth"] == "none":
         stamp = np.where(stamp >= 128, 255, 0).astype(np.uint8)
+    crop = cv2.resize(crop, size, interpolation=how)
+    if placement["grey"]:
+        crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if placement["mirrored"]:
+        stamp, crop = stamp[:, ::-1], crop[:, ::-1]
     alpha, colours = np.zeros(shape[:2], np.uint8), np.zeros(shape, np.uint8)
     top, left = placement["top"], placement["left"]
     y, x = max(top, 0), max(left, 0)
@@ -162,7 +181,7 @@ def body_on(
         shown = alpha[y1:y2, x1:x2].copy()
         alpha[:] = 0
         alpha[y1:y2, x1:x2] = shown
-    colours[y : y + part.shape[0], x : x + part.shape[1]] = cv2.resize(crop, size, interpolation=how)[rows, columns]
+    colours[y : y + part.shape[0], x : x + part.shape[1]] = crop[rows, columns]
     return alpha, colours
 
 
@@ -193,14 +212,36 @@ def check(
     assert copy.line["covered"] == [name for name, hit in zip(copy.names, covered, strict=True) if hit], what
     assert (copy.after[covered] == 0).all(), f"{what}: a joint under the body is not occluded"
 
+    occluder = copy.line["occluder"]
+    assert len({placement["body"] for placement, _ in copy.bodies}) == len(copy.bodies), f"{what}: one body twice"
+    for (placement, body), source in zip(copy.bodies, [occluder, *occluder.get("more", [])], strict=True):
+        _check_body(copy, placement, body, source, radius=radius, rescale=rescale, max_enlarge=max_enlarge)
+    assert copy.picture.shape == copy.original.shape, what
+    if exact:
+        _check_pixels(copy)
+
+
+def _check_body(
+    copy: Copy,
+    placement: dict[str, Any],
+    body: dict[str, Any],
+    source: dict[str, Any],
+    *,
+    radius: tuple[float, float],
+    rescale: tuple[float, float],
+    max_enlarge: float,
+) -> None:
+    """What each body has to keep for itself: place, size and where it comes from."""
+    what = copy.line["id"]
     # The distance of the two box centres.
     points = copy.joints[copy.inside]
     half = np.hypot(*np.ptp(points, axis=0)) / 2
-    placement = copy.line["placement"]
     assert radius[0] * half <= placement["radius"] <= radius[1] * half, what
-    crop = copy.body["size"]
+    crop = body["size"]
     factor = np.array([placement["width"], placement["height"]]) / crop
-    middle = ((copy.body["box"][:2] + copy.body["box"][2:]) / 2 + 0.5) * factor - 0.5
+    middle = ((body["box"][:2] + body["box"][2:]) / 2 + 0.5) * factor - 0.5
+    if placement["mirrored"]:
+        middle[0] = placement["width"] - 1 - middle[0]
     middle += np.array([placement["left"], placement["top"]])
     target = (points.min(axis=0) + points.max(axis=0)) / 2
     turn = np.deg2rad(placement["angle"])
@@ -208,27 +249,23 @@ def check(
     assert np.abs(middle - drawn).max() <= 0.5 + 1e-6, f"{what}: the body is not where it was drawn to be"
 
     # Where it comes from, and its size: beside the target as the paper has it, and the ground's where it stands on one.
-    assert copy.body["image"].decode() == copy.line["occluder"]["source"] != copy.line["source"], what
-    assert copy.body["person"].decode() == copy.line["occluder"]["person"], what
+    assert body["image"].decode() == source["source"] != copy.line["source"], what
+    assert body["person"].decode() == source["person"], what
     assert np.abs(crop * placement["scale"] - (placement["width"], placement["height"])).max() <= 0.5 + 1e-6, what
     if placement["ground"] in (None, "none"):
         assert rescale[0] <= placement["rescale"] <= rescale[1], what
         assert placement["scale"] <= max_enlarge * (1 + 1e-9), what
-        body_scale = copy.body["scale"] * copy.body["factor"].mean()
+        body_scale = body["scale"] * body["factor"].mean()
         if copy.scale > 0 and np.isfinite(body_scale):
             expected = copy.scale / body_scale * placement["rescale"]
         else:
-            expected = 2 * half / np.hypot(*(copy.body["box"][2:] - copy.body["box"][:2])) * placement["rescale"]
+            expected = 2 * half / np.hypot(*(body["box"][2:] - body["box"][:2])) * placement["rescale"]
         assert abs(placement["scale"] / expected - 1) < 1e-9, f"{what}: not of the target's size"
-
-    assert copy.picture.shape == copy.original.shape, what
-    if exact:
-        _check_pixels(copy)
 
 
 def _check_pixels(copy: Copy) -> None:
     """Nothing changed outside of the body's own window and under alpha 0, and the body is the pool's."""
-    what, grey = copy.line["id"], copy.line["placement"]["grey"]
+    what = copy.line["id"]
     ys, xs = (np.flatnonzero(copy.alpha.any(axis=axis)) for axis in (1, 0))
     window = slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)
     picture, original, alpha, colours = (
@@ -238,9 +275,8 @@ def _check_pixels(copy: Copy) -> None:
     put_back[window] = original
     assert (put_back == copy.original).all(), f"{what}: pixels beside the body changed"
     assert (picture[alpha == 0] == original[alpha == 0]).all(), f"{what}: pixels beside the body changed"
-    if grey:
-        colours = cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY)[..., None]
-    assert (picture[alpha == 255] == colours[alpha == 255]).all(), f"{what}: the body is not the pool's"
+    solid = copy.solid[window]
+    assert (picture[solid] == colours[solid]).all(), f"{what}: the body is not the pool's"
     # Whatever colour the rim takes, it is mixed with what was there in proportion to its opacity.
     rim = (alpha > 0) & (alpha < 255)
     weight = alpha[rim][:, None].astype(float)

@@ -119,14 +119,24 @@ def test_the_pictures_are_those_of_render(drawn: Made, tmp_path: Path, method: s
     assert shown == 24
 
 
-@pytest.mark.parametrize("options", [{"preset": "best"}, {"mask": "box", "smooth": "none", "rescale": (1, 1)}])
-def test_presets_and_settings_are_those_of_render(drawn: Made, tmp_path: Path, options: dict[str, Any]) -> None:
-    words = ["--preset", "best"] if "preset" in options else ["--mask", "box", "--smooth", "none", "--rescale", 1, 1]
+_CHOICES: list[tuple[dict[str, Any], list[Any]]] = [
+    ({"preset": "best"}, ["--preset", "best"]),
+    ({"mask": "box", "smooth": "none", "rescale": (1, 1)}, ["--mask", "box", "--smooth", "none", "--rescale", 1, 1]),
+    ({"bodies": (2, 2), "mirror": True}, ["--bodies", 2, 2, "--mirror"]),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), _CHOICES)
+def test_presets_and_settings_are_those_of_render(
+    drawn: Made, tmp_path: Path, options: dict[str, Any], words: list[Any]
+) -> None:
     line = lines(drawn.render(tmp_path / "set", "--format", "png", "--limit", 1, *words))[0]
     person = next(p for p in people(drawn)[line["source"]] if p.person_id == line["person"])
     rest = [p for p in people(drawn)[line["source"]] if p is not person]
     result = occlude(Occluder(drawn.pool, **options), drawn, person, [other.joints for other in rest])
     np.testing.assert_array_equal(result.image[..., ::-1], read(tmp_path / "set" / "images" / line["file"]))
+    assert [body.id for body in result.more] == [body["person"] for body in line["occluder"].get("more", [])]
+    assert len(result.more) == len(line["placement"]["more"]) == (1 if "bodies" in options else 0)
 
 
 def test_the_result_says_what_was_done_and_the_input_stays(drawn: Made) -> None:

@@ -15,7 +15,7 @@ from noda_synth.data.dataset import Person
 from noda_synth.data.skeleton import COCO, MPII
 from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout, read_dataset
-from noda_synth.formats.yolo.data_file import data_file_text, flip_order, read_data_file
+from noda_synth.formats.yolo.data_file import data_file_text, read_data_file
 from noda_synth.formats.yolo.write import label_rows
 from tests.command import done, noda, refused
 from tests.conftest import Made
@@ -187,7 +187,7 @@ def write_set(root: Path, data_yaml: str, row: str) -> Path:
 
 
 FACE = "kpt_shape: [17, 3]\nnames: ['person']\ntrain: images/train\nval: images/val\n"
-FLIPS = f"flip_idx: {list(flip_order(COCO))}\n"
+FLIPS = f"flip_idx: {list(COCO.flip_order)}\n"
 ROW = " ".join(["0 0.5 0.5 0.2 0.4", *["0.25 0.5 2"] * 16, "0 0 0"])
 
 
@@ -196,7 +196,7 @@ def test_others_files_are_read(tmp_path: Path) -> None:
     text = (
         "# a set\npath: ../somewhere/else  # not here\ntrain: ../images/train\nval: 'images/val'\n\nnc: 2\nnames:\n"
         "  0: dog\n  1: person\nkpt_shape: [17, 3] # x, y, v\nflip_idx:\n"
-        + "".join(f"  - {joint}\n" for joint in flip_order(COCO))
+        + "".join(f"  - {joint}\n" for joint in COCO.flip_order)
         + "download: |\n  from pathlib import Path\n  print('hello: [')\n"
     )
     root = write_set(tmp_path / "set", text, f"{ROW}\n1{ROW[1:]}\n")
@@ -266,7 +266,7 @@ def test_own_words_are_understood(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text(data_file_text(MPII, "images/train", "images/train"))
     data = read_data_file(tmp_path / "data.yaml")
     assert data.joint_names == MPII.joints
-    assert data.flips == flip_order(MPII)
+    assert data.flips == MPII.flip_order
     assert data.val == ()
 
 

@@ -46,7 +46,10 @@ def test_real_images_are_rendered_again_to_the_byte(mpii_mini: Made, tmp_path: P
         assert (tmp_path / "again.jpg").read_bytes() == (out / "images" / f"{wanted}.jpg").read_bytes()
 
 
-@pytest.mark.parametrize("options", [("--format", "png"), ("--preset", "best"), ("--smooth", "feather")])
+SEVERAL = ("--preset", "best", "--body-quality", "1", "--bodies", "1", "3", "--mirror", "--limit", "6")
+
+
+@pytest.mark.parametrize("options", [("--format", "png"), ("--preset", "best"), ("--smooth", "feather"), SEVERAL])
 def test_other_choices_are_rendered_again_to_the_byte(drawn: Made, tmp_path: Path, options: tuple[str, ...]) -> None:
     out = drawn.render(tmp_path / "set", "--limit", 2, *options)
     for wanted in ids(out):

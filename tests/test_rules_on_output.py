@@ -56,6 +56,9 @@ def test_visibility_changes_under_the_body_and_nowhere_else(written: tuple[Made,
         (["--mask", "posecut", "--smooth", "matte"], {}),
         (["--radius", "0.5", "0.7", "--max-enlarge", "1"], {"radius": (0.5, 0.7), "max_enlarge": 1.0}),
         (["--ratio", "1", "--seed", "7"], {}),
+        (["--mirror", "--ratio", "1"], {}),
+        (["--mirror", "--bodies", "2", "3"], {}),
+        (["--bodies", "1", "3", "--mask", "posecut", "--smooth", "matte", "--max-covered", "6"], {}),
     ],
 )
 def test_every_rule_holds_for_every_choice(
@@ -66,6 +69,15 @@ def test_every_rule_holds_for_every_choice(
     for copy in found:
         check(copy, **rules)  # type: ignore[arg-type]
     assert len(found) == (39 if "--ratio" in options else 20)
+    mirrored = [placement["mirrored"] for copy in found for placement, _ in copy.bodies]
+    assert 0.2 < np.mean(mirrored) < 0.8 if "--mirror" in options else not any(mirrored)
+    numbers = {len(copy.bodies) for copy in found}
+    if "--bodies" in options:
+        assert {2, 3} <= numbers <= ({2, 3} if options[options.index("--bodies") + 1] == "2" else {1, 2, 3})
+    else:
+        assert numbers == {1}
+    if "--max-covered" in options:
+        assert max(len(copy.line["covered"]) for copy in found) <= 6
     if "mixed" in options:
         assert {copy.line["placement"]["level"] for copy in found} >= {"box", "cardboard", "grabcut"}
 

@@ -72,7 +72,7 @@ def scenes(out: Path, pool: Path) -> Iterator[Scene]:
             factor = np.array([placement["width"], placement["height"]]) / size
             joints = (file["bodies/joints"][row] + 0.5) * factor - 0.5 + (placement["left"], placement["top"])
             yield Scene(
-                line, coco, clean, people, body_on(file, line, shape)[0] >= 128, joints,
+                line, coco, clean, people, body_on(file, line, placement, shape)[0] >= 128, joints,
                 file["bodies/labelled"][row].astype(bool),
             )  # fmt: skip
 
@@ -349,3 +349,51 @@ def test_a_body_beside_the_picture_is_no_reason_to_fail(drawn: Made, tmp_path: P
         assert not scene.line["covered"] and not scene.people["occluder"]
         (target,) = scene.people["target"]
         assert target["keypoints"] == scene.clean[scene.line["person"]]["keypoints"]
+
+
+def test_each_of_several_bodies_is_annotated_mirrored_ones_with_their_sides_exchanged(
+    drawn_coco: Made, tmp_path: Path
+) -> None:
+    out = drawn_coco.render(tmp_path / "set", "--coco", "--bodies", 2, 3, "--mirror", "--ratio", 0.6)
+    coco = load(out / "annot" / "coco_train_scene.json")
+    names = coco.loadCats(1)[0]["keypoints"]
+    swapped = [
+        names.index(name.replace("left_", "?").replace("right_", "left_").replace("?", "right_")) for name in names
+    ]
+    by_name = {image["file_name"]: image["id"] for image in coco.dataset["images"]}
+    hidden = mirrored = 0
+    with h5py.File(drawn_coco.pool, "r") as file:
+        for line in map(json.loads, (out / "manifest.jsonl").read_text().splitlines()):
+            entry = coco.loadImgs(by_name[line["file"]])[0]
+            shape, placements = (entry["height"], entry["width"], 3), [line["placement"], *line["placement"]["more"]]
+            found = {a["noda"]["person_id"]: a for a in annotations(coco, entry["id"])}
+            masks = [body_on(file, line, placement, shape)[0] >= 128 for placement in placements]
+            for number, (placement, mask) in enumerate(zip(placements, masks, strict=True)):
+                over = np.any([np.zeros_like(mask), *masks[number + 1 :]], axis=0)
+                name = f"{line['file']}#occluder{number + 1 if number else ''}"
+                if not (mask & ~over).any():
+                    assert name not in found
+                    continue
+                annotation = found[name]
+                assert (coco.annToMask(annotation).astype(bool) == (mask & ~over)).all()
+                row = placement["body"]
+                factor = np.array([placement["width"], placement["height"]]) / file["bodies/size"][row]
+                joints = (file["bodies/joints"][row] + 0.5) * factor - 0.5
+                labelled = file["bodies/labelled"][row].astype(bool)
+                if placement["mirrored"]:
+                    joints[:, 0] = placement["width"] - 1 - joints[:, 0]
+                    joints, labelled, mirrored = joints[swapped], labelled[swapped], mirrored + 1
+                joints += (placement["left"], placement["top"])
+                table = np.array(annotation["keypoints"]).reshape(-1, 3)
+                shown = labelled & under(mask, joints)
+                assert ((table[:, 2] > 0) == shown).all()
+                assert np.abs(table[shown, :2] - joints[shown]).max(initial=0) < 1e-6
+                assert (table[shown & under(over, joints), 2] == 1).all()
+                hidden += int((shown & under(over, joints)).sum())
+            target = next(a for a in found.values() if a["noda"]["role"] == "target")
+            assert set(line["covered"]) == {
+                names[joint] for joint in np.flatnonzero(np.array(target["keypoints"])[2::3] == 1)
+                if under(np.any(masks, axis=0), np.array(target["keypoints"], float).reshape(-1, 3)[:, :2])[joint]
+            }  # fmt: skip
+    assert hidden
+    assert mirrored

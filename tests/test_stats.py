@@ -296,3 +296,15 @@ def test_what_a_method_covers_is_placed_by_its_stamp(drawn: Made, tmp_path: Path
         assert stats(out, tmp_path / "without")["renders"]["placed"] == 0
     else:
         assert "was not rendered from" in refused("stats", out, "--pool", drawn.pool)
+
+
+def test_each_of_several_bodies_counts(drawn: Made, tmp_path: Path) -> None:
+    options = ("--ratio", 0.6, "--bodies", 2, 2, "--reuse", 3, "--originals", "none")
+    out = drawn.render(tmp_path / "set", *options)
+    lines = lines_of(out)
+    used = Counter(one["body"] for line in lines for one in (line["placement"], *line["placement"]["more"]))
+    assert max(used.values()) <= 3
+    content = stats(out, tmp_path / "stats", "--pool", drawn.pool)["renders"]
+    assert sum(content["size"]["histogram"]) == 2 * len(lines) == used.total()
+    done("report", out, "--pool", drawn.pool, "--images", drawn.data / "images", "--jobs", 1, "-q")
+    assert lines[0]["occluder"]["more"][0]["person"] in (out / "report.html").read_text()

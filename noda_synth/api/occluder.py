@@ -56,6 +56,7 @@ class Occluded:
         occluder: the person that was pasted, or None: methods that paste something else, or nothing was pasted.
         placement: what was drawn, plain values as in the manifest of render; None if nothing was.
         reason: why nobody could be placed, or an empty string.
+        more: with `bodies` the further people, in the order in which they were pasted over the first.
     """
 
     image: NDArray[np.uint8]
@@ -65,6 +66,7 @@ class Occluded:
     occluder: Pasted | None
     placement: Mapping[str, Any] | None
     reason: str
+    more: tuple[Pasted, ...] = ()
 
 
 class Occluder:
@@ -166,6 +168,7 @@ class Occluder:
         except ItemError as error:
             raise NodaError(f"{key_text(key)}: {error}") from error
         covered = subject.under(overlay)
+        pasted = [_pasted(body) for body, _ in method.pasted_people(placement)]
         if overlay is not None:
             _draw_alpha(alpha, overlay)
         return Occluded(
@@ -173,9 +176,10 @@ class Occluder:
             visible=np.where(covered, OCCLUDED, person.visible).astype(np.int8),
             covered=covered,
             alpha=alpha,
-            occluder=_pasted(method.pasted_person(placement)),
+            occluder=pasted[0] if pasted else None,
             placement=asdict(placement),
             reason="",
+            more=tuple(pasted[1:]),
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -210,8 +214,6 @@ def _draw_alpha(alpha: NDArray[np.uint8], overlay: Overlay) -> None:
         alpha[window[0]] = overlay.alpha[window[1]]
 
 
-def _pasted(body: Person | None) -> Pasted | None:
-    if body is None:
-        return None
+def _pasted(body: Person) -> Pasted:
     joints = np.where(body.labelled[:, None], body.joints, np.nan)
     return Pasted(body.person_id, body.image, joints, body.labelled, body.visible)

@@ -120,6 +120,13 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
 )
 @noda_option("--reuse", type=click.IntRange(1), help="A body is pasted at most so often in the set.")
 @noda_option(
+    "--bodies",
+    type=click.IntRange(1),
+    nargs=2,
+    help="Bodies over one target: a number between these is drawn, and each keeps all rules.",
+)
+@noda_option("--mirror", is_flag=True, default="off", help="Every second body, by chance, is pasted mirrored.")
+@noda_option(
     "--radius", type=NumberRange(0), nargs=2, help="Distance of the box centres, in half diagonals of the target's box."
 )
 @noda_option(

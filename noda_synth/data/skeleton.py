@@ -92,6 +92,14 @@ class Skeleton:
     def flip_indices(self) -> list[tuple[int, int]]:
         return [(self.index[a], self.index[b]) for a, b in self.flips]
 
+    @cached_property
+    def flip_order(self) -> tuple[int, ...]:
+        """For each joint the one that takes its place in a mirrored picture."""
+        order = list(range(len(self)))
+        for a, b in self.flip_indices:
+            order[a], order[b] = b, a
+        return tuple(order)
+
     def ordered_as(self, names: Iterable[Any]) -> Skeleton | None:
         """This skeleton in the order of a list of names or aliases; None if these are not its joints."""
         joints = tuple(self.aliases.get(str(name), str(name)) for name in names)

@@ -170,9 +170,9 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
         """Whose body or which objects are pasted, for the manifest; None where it is neither."""
         return None
 
-    def pasted_person(self, placement: PlacementT) -> Person | None:
-        """A whole person that is pasted, joints in 0-based pixels of the picture, for scenes."""
-        return None
+    def pasted_people(self, placement: PlacementT) -> Sequence[tuple[Person, Overlay]]:
+        """The whole people that are pasted, each over those before: joints in 0-based pixels of the picture."""
+        return ()
 
     @classmethod
     def placement_of(cls, record: Mapping[str, Any]) -> PlacementT:

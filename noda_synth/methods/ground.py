@@ -29,6 +29,8 @@ from noda_synth.methods.placement import (
     Occluders,
     Placement,
     TargetPerson,
+    box_center,
+    draw_mirrored,
     draw_placement,
     good_corners,
     overlay_alpha,
@@ -242,10 +244,10 @@ def _stand(
     """The first of some positions beside the target at which a body keeps all rules."""
     pool, row, stance, drop, scale = occluders.pool, body.row, body.stance, body.drop, body.scale
     size = overlay_size(pool.size[row], scale)
-    factor = np.array(size) / pool.size[row]
+    mirrored = draw_mirrored(settings, rng)
     ground = target.line + drop * target.stance[0]
-    top = int(np.floor(ground - ((_line(stance) + 0.5) * factor[1] - 0.5) + 0.5))
-    center = ((pool.box[row, :2] + pool.box[row, 2:]) / 2 + 0.5) * factor - 0.5
+    top = int(np.floor(ground - ((_line(stance) + 0.5) * size[1] / pool.size[row, 1] - 0.5) + 0.5))
+    center = box_center(pool, row, size, mirrored=mirrored)
     low, high = np.array(settings.radius) * (target.diagonal / 2)
     away_y = top + center[1] - target.center[1]
     if abs(away_y) >= high:
@@ -261,7 +263,7 @@ def _stand(
     in_frame &= min(top + size[1], floor) - max(top, ceiling) >= _IN_HEIGHT * size[1]
     if not in_frame.any():
         return None
-    alpha = overlay_alpha(pool, row, occluders.levels[-1], size, settings.smooth)
+    alpha = overlay_alpha(pool, row, occluders.levels[-1], size, settings.smooth, mirrored=mirrored)
     tops = np.full_like(left, top)
     good = in_frame & good_corners(target, alpha, left, tops, settings)
     for line, joints in target.nearer:
@@ -272,4 +274,4 @@ def _stand(
     chosen = int(np.argmax(good))
     radius = float(np.hypot(away_x[chosen], away_y))
     angle = float(np.degrees(np.arctan2(away_y, away_x[chosen])) % 360)
-    return Placement(row, "", scale, 1.0, radius, angle, int(left[chosen, 0]), top, *size)
+    return Placement(row, "", scale, 1.0, radius, angle, int(left[chosen, 0]), top, *size, mirrored=mirrored)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,13 +13,22 @@ from numpy.typing import NDArray
 
 from noda_synth.data.dataset import Person
 from noda_synth.data.skeleton import Skeleton
+from noda_synth.errors import NodaError
 from noda_synth.imaging.bars import REDUCTION, frame_of_reduced
-from noda_synth.imaging.compositing import Overlay, fused_colours, resize_crop
+from noda_synth.imaging.compositing import COVERING, Overlay, alpha_at, fused_colours, resize_crop
 from noda_synth.imaging.images import BGRImage
 from noda_synth.imaging.tone import tone
 from noda_synth.methods.bodies import BodyMethod
 from noda_synth.methods.ground import GroundBodies, GroundTarget, draw_on_ground, draw_without_ground
-from noda_synth.methods.placement import Occluders, Placement, TargetPerson, draw_placement, overlay_alpha
+from noda_synth.methods.pieces import combine
+from noda_synth.methods.placement import (
+    Occluders,
+    Placement,
+    TargetPerson,
+    draw_placement,
+    mirror_image,
+    overlay_alpha,
+)
 from noda_synth.methods.placement_settings import PlacementSettings
 
 _FUSION_RADIUS = 0.08
@@ -73,6 +83,13 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
     def draw_beside(
         self, subject: TargetPerson, rng: np.random.Generator, spent: Collection[int]
     ) -> tuple[Placement | None, str]:
+        if self.settings.bodies == (1, 1):
+            return self._draw_one(subject, rng, spent)
+        return self._draw_several(subject, rng, spent)
+
+    def _draw_one(
+        self, subject: TargetPerson, rng: np.random.Generator, spent: Collection[int]
+    ) -> tuple[Placement | None, str]:
         if not isinstance(subject, GroundTarget):
             return draw_placement(subject, self.occluders, self.settings, rng, spent)
         if subject.ground:
@@ -81,9 +98,39 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
             return None, "stands on no ground"
         return draw_without_ground(subject, self.occluders, self.settings, rng, spent)
 
+    def _draw_several(
+        self, subject: TargetPerson, rng: np.random.Generator, spent: Collection[int]
+    ) -> tuple[Placement | None, str]:
+        """Bodies that keep all rules each and together; on the ground the nearer ones over those farther away."""
+        least, most = self.settings.bodies
+        found: list[Placement] = []
+        reason = ""
+        for _ in range(int(rng.integers(least, most + 1))):
+            used = {*spent, *(placement.body for placement in found)}
+            placement, reason = self._draw_one(subject, rng, used)
+            if placement is None:
+                break
+            together = sorted([*found, placement], key=lambda one: one.drop or 0.0)
+            if len(together) > 1 and not self._keeps_rules(subject, _as_one(together)):
+                reason = "the bodies together cover too much"
+                break
+            found = together
+        return (None, reason) if len(found) < least else (_as_one(found), "")
+
+    def _keeps_rules(self, subject: TargetPerson, placement: Placement) -> bool:
+        """Whether head and neck stay free under all bodies: two edges over each other may cover what neither does."""
+        overlay = self.overlay(placement)
+        free = alpha_at(overlay.alpha, subject.free_points, overlay.left, overlay.top) < COVERING
+        most = self.settings.max_covered
+        return bool(free.all()) and (most is None or int(subject.under(overlay).sum()) <= most)
+
     def overlay(self, placement: Placement) -> Overlay:
+        if placement.more:
+            return combine((self.overlay(one), None) for one in placement.each)[0]
         size = (placement.width, placement.height)
-        alpha = overlay_alpha(self.pool, placement.body, placement.level, size, self.settings.smooth)
+        alpha = overlay_alpha(
+            self.pool, placement.body, placement.level, size, self.settings.smooth, mirrored=placement.mirrored
+        )
         if placement.frame is not None:
             left, top, right, bottom = placement.frame
             shown = np.zeros_like(alpha)
@@ -96,7 +143,14 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
         return Overlay(alpha, placement.left, placement.top)
 
     def colours(self, placement: Placement, overlay: Overlay, picture: BGRImage) -> BGRImage:
+        if placement.more:
+            layers = [(one, self.overlay(one)) for one in placement.each]
+            mixed = combine((own, self.colours(one, own, picture)) for one, own in layers)[1]
+            assert mixed is not None
+            return mixed
         colours = resize_crop(self.pool.crop(placement.body), (placement.width, placement.height))
+        if placement.mirrored:
+            colours = mirror_image(colours)
         if self.settings.smooth == "matte":
             radius = max(2, round(_FUSION_RADIUS * float(self.sizes[placement.body]) * placement.scale))
             colours = fused_colours(colours, overlay.alpha, radius)
@@ -119,9 +173,29 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
         return row if np.abs(own - person.joints)[known].max(initial=0.0) < 1 else None
 
     def occluder(self, placement: Placement) -> dict[str, Any]:
-        return {"source": self.pool.images[placement.body], "person": self.pool.persons[placement.body]}
+        images, persons = self.pool.images, self.pool.persons
+        first, *more = ({"source": images[one.body], "person": persons[one.body]} for one in placement.each)
+        return {**first, "more": more} if more else first
 
-    def pasted_person(self, placement: Placement) -> Person:
+    def pasted_people(self, placement: Placement) -> list[tuple[Person, Overlay]]:
+        return [(self._pasted(one), self.overlay(one)) for one in placement.each]
+
+    def _pasted(self, placement: Placement) -> Person:
         pool, body = self.pool, placement.body
         joints = placement.to_picture(pool.joints[body], pool.size[body])
-        return Person(pool.images[body], pool.persons[body], joints, pool.labelled[body], pool.visible[body])
+        order = list(pool.skeleton.flip_order if placement.mirrored else range(len(pool.skeleton)))
+        return Person(
+            pool.images[body], pool.persons[body], joints[order], pool.labelled[body][order], pool.visible[body][order]
+        )
+
+    @classmethod
+    def placement_of(cls, record: Mapping[str, Any]) -> Placement:
+        more = record.get("more", ())
+        if not isinstance(more, list | tuple) or not all(isinstance(one, Mapping) for one in more):
+            raise NodaError("the placement is not as render wrote it: `more` is no list of placements")
+        one = super().placement_of({**record, "more": ()})
+        return replace(one, more=tuple(map(cls.placement_of, more))) if more else one
+
+
+def _as_one(placements: Sequence[Placement]) -> Placement:
+    return replace(placements[0], more=tuple(placements[1:]))

@@ -44,13 +44,13 @@ class PieceMethod(Method[SettingsT, Pieces]):
     def overlay(self, placement: Pieces) -> Overlay:
         if len(placement.pieces) == 1:
             return self.piece_overlay(placement.pieces[0])
-        return _combine((self.piece_overlay(piece), None) for piece in placement.pieces)[0]
+        return combine((self.piece_overlay(piece), None) for piece in placement.pieces)[0]
 
     def colours(self, placement: Pieces, overlay: Overlay, picture: BGRImage) -> BGRImage:
         if len(placement.pieces) == 1:
             return self.piece_colours(placement.pieces[0], overlay, picture)
         overlays = [(piece, self.piece_overlay(piece)) for piece in placement.pieces]
-        colours = _combine((one, self.piece_colours(piece, one, picture)) for piece, one in overlays)[1]
+        colours = combine((one, self.piece_colours(piece, one, picture)) for piece, one in overlays)[1]
         assert colours is not None
         return colours
 
@@ -62,7 +62,7 @@ class PieceMethod(Method[SettingsT, Pieces]):
             raise NodaError("the placement is not as render wrote it: it lacks keys, or has others") from None
 
 
-def _combine(layers: Iterable[tuple[Overlay, BGRImage | None]]) -> tuple[Overlay, NDArray[np.uint8] | None]:
+def combine(layers: Iterable[tuple[Overlay, BGRImage | None]]) -> tuple[Overlay, NDArray[np.uint8] | None]:
     """Overlays, with colours or without, laid over each other: one that looks the same on any picture."""
     known = list(layers)
     left, top = min(overlay.left for overlay, _ in known), min(overlay.top for overlay, _ in known)

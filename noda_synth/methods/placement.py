@@ -6,7 +6,7 @@ Rules are checked on masks alone, for many candidates at once, before any pixel 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
 
@@ -30,7 +30,7 @@ _BODY_DRAWS = 20
 
 @dataclass(frozen=True)
 class Placement:
-    """One body over one person: all that is needed to render it again.
+    """A body over a person, and maybe more of them: all that is needed to render it again.
 
     Attributes:
         body: row of the occluder in the pool.
@@ -46,6 +46,8 @@ class Placement:
         drop: how much lower its feet are drawn than the target's, in the target's body sizes.
         frame: left, top, right, bottom of a picture with black bars, at which the body ends; None for other pictures.
         grey: the picture is grey, and so becomes the body.
+        mirrored: the body is pasted as its mirror image.
+        more: further bodies, in the order in which they are pasted over this one; those have no more themselves.
     """
 
     body: int
@@ -62,11 +64,18 @@ class Placement:
     drop: float | None = None
     frame: tuple[int, int, int, int] | None = None
     grey: bool = False
+    mirrored: bool = False
+    more: tuple[Placement, ...] = ()
+
+    @property
+    def each(self) -> tuple[Placement, ...]:
+        """The bodies one by one, in the order in which they are pasted."""
+        return (replace(self, more=()), *self.more)
 
     def to_picture(self, points: NDArray[np.float64], crop_size: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Points (P, 2) of the crop, brought to 0-based pixels of the picture."""
-        factor = np.array([self.width, self.height]) / crop_size
-        return np.asarray((points + 0.5) * factor - 0.5 + (self.left, self.top))
+        """Points (P, 2) of the body's crop, brought to 0-based pixels of the picture."""
+        own = on_overlay(points, crop_size, (self.width, self.height), self.mirrored)
+        return np.asarray(own + np.array([self.left, self.top]))
 
 
 MIXED = ("box", "cardboard", "grabcut")
@@ -242,25 +251,53 @@ def draw_placement(
         reason = f"no placement in {settings.tries} tries"
         row, scale = drawn
         size = overlay_size(pool.size[row], scale)
-        alpha = overlay_alpha(pool, row, level, size, settings.smooth)
+        mirrored = draw_mirrored(settings, rng)
+        alpha = overlay_alpha(pool, row, level, size, settings.smooth, mirrored=mirrored)
         direction = np.stack([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))], axis=1)
-        factor = np.array(size) / pool.size[row]
-        own_center = ((pool.box[row, :2] + pool.box[row, 2:]) / 2 + 0.5) * factor - 0.5
+        own_center = box_center(pool, row, size, mirrored=mirrored)
         corners = np.floor(target.center + radius[:, None] * direction - own_center + 0.5).astype(np.int64)
         good = good_corners(target, alpha, corners[:, :1], corners[:, 1:], settings)
         if ceiling is not None:
-            good &= corners[:, 1] >= ceiling(row, factor[1])
+            good &= corners[:, 1] >= ceiling(row, size[1] / pool.size[row, 1])
         if good.any():
             first = int(np.argmax(good))
             left, top = (int(value) for value in corners[first])
             polar = float(radius[first]), float(angle[first])
-            return Placement(row, level, scale, rescale, *polar, left, top, *size), ""
+            return Placement(row, level, scale, rescale, *polar, left, top, *size, mirrored=mirrored), ""
     return None, reason
 
 
-def overlay_alpha(pool: Pool, row: int, level: str, size: tuple[int, int], smooth: str) -> NDArray[np.uint8]:
+def draw_mirrored(settings: PlacementSettings, rng: np.random.Generator) -> bool:
+    """Whether a body is mirrored; without the setting nothing is drawn."""
+    return settings.mirror and bool(rng.integers(2))
+
+
+def overlay_alpha(
+    pool: Pool, row: int, level: str, size: tuple[int, int], smooth: str, *, mirrored: bool = False
+) -> NDArray[np.uint8]:
     """The alpha of a body brought to (width, height)."""
-    return resize_alpha(edge_alpha(pool.opacity(row, level), smooth), size, smooth)
+    alpha = resize_alpha(edge_alpha(pool.opacity(row, level), smooth), size, smooth)
+    return mirror_image(alpha) if mirrored else alpha
+
+
+def mirror_image(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An alpha (h, w) or colours (h, w, 3), left and right exchanged."""
+    return np.ascontiguousarray(values[:, ::-1])
+
+
+def on_overlay(
+    points: NDArray[np.float64], crop_size: NDArray[np.int32], size: tuple[int, int], mirrored: bool
+) -> NDArray[np.float64]:
+    """Points (P, 2) of a crop, brought to pixels of an overlay of (width, height)."""
+    found = np.asarray((points + 0.5) * (np.array(size) / crop_size) - 0.5)
+    if mirrored:
+        found[..., 0] = size[0] - 1 - found[..., 0]
+    return found
+
+
+def box_center(pool: Pool, row: int, size: tuple[int, int], *, mirrored: bool) -> NDArray[np.float64]:
+    """The middle (2,) of a body's joint box, in pixels of its overlay of (width, height)."""
+    return on_overlay((pool.box[row, :2] + pool.box[row, 2:]) / 2, pool.size[row], size, mirrored)
 
 
 def overlay_size(crop_size: NDArray[np.int32], scale: float) -> tuple[int, int]:

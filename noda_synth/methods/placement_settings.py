@@ -14,6 +14,7 @@ PROTECTIONS = ("segment", "points")
 PLACES = ("ring", "ground")
 NO_GROUND = ("ring", "skip")
 _SMALLEST = 1e-9
+_MOST_BODIES = 10
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class PlacementSettings:
         drops: with place "ground", quantiles in rising order, at equal steps, of how much lower than the target bodies
             stand, in its body sizes; None takes those of the data set, or MPII's where it has too few pairs.
         reuse: a body is pasted at most so often in a whole set; None sets no limit.
+        mirror: every second body, by chance, is pasted as its mirror image.
+        bodies: range of the number of bodies over one target; more than the least only where there is a place.
     """
 
     mask: str = "grabcut"
@@ -56,6 +59,8 @@ class PlacementSettings:
     candidates: int = 8
     drops: tuple[float, ...] | None = None
     reuse: int | None = None
+    mirror: bool = False
+    bodies: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         one_of("mask", self.mask, MASKS)
@@ -67,6 +72,7 @@ class PlacementSettings:
         if len(drops) < 2 or list(drops) != sorted(drops) or not 0 <= drops[0] <= drops[-1] < math.inf:
             raise ValueError(f"drops is {','.join(f'{drop:g}' for drop in drops)}; two numbers or more, rising from 0")
         within("reuse", 1 if self.reuse is None else self.reuse, 1, math.inf)
+        within("bodies", self.bodies, 1, _MOST_BODIES)
         one_of("protect", self.protect, PROTECTIONS)
         within("radius", self.radius, 0, math.inf)
         within("rescale", self.rescale, _SMALLEST, math.inf)

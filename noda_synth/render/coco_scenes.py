@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, Crowd, Dataset, Image, Person
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Crowd, Dataset, Image, Person
 from noda_synth.data.geometry import inside, stated_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
@@ -313,9 +313,13 @@ class _Scene:
             left = found.less(region) if region else found
             if left.mask.any():
                 yield self._annotate_crowd(crowd, found, left)
-        body = self._method.pasted_person(spec.placement)
-        if body and region:
-            yield from self._pasted(body, spec.name, region)
+        pasted = [
+            (body, Region(own.alpha >= COVERING, own.left, own.top))
+            for body, own in self._method.pasted_people(spec.placement)
+        ]
+        for number, (body, own) in enumerate(pasted):
+            name = f"{spec.name}#occluder{number + 1 if number else ''}"
+            yield from self._pasted(body, name, own, [over for _, over in pasted[number + 1 :]])
 
     def _annotate(
         self,
@@ -387,38 +391,42 @@ class _Scene:
             "id": record.get("id", 0),
         }  # fmt: skip
 
-    def _pasted(self, body: Person, picture: str, region: Region) -> Iterator[dict[str, Any]]:
-        """The pasted person: joints outside its mask or the frame are unlabelled, its box is that of its mask.
+    def _pasted(self, body: Person, name: str, own: Region, over: Sequence[Region]) -> Iterator[dict[str, Any]]:
+        """The annotation of a pasted person: its box is that of what is left of its mask under those over it.
 
-        Nobody where the mask misses the picture, as it may with `--min-covered 0`.
+        Joints outside its mask or the frame are unlabelled, those under another body occluded. Nobody where nothing of
+        the mask is to be seen on the picture, as it may be with `--min-covered 0`.
         """
+        shown = body.labelled & inside(body.joints, self._size) & _under(body, own)
+        region, visible = own, np.where(shown, body.visible, UNKNOWN).astype(np.int8)
+        for other in over:
+            region = region.less(other)
+            visible[shown & _under(body, other)] = OCCLUDED
         box = _tight_box(region, self._size)
         if box is None:
             return
-        under = alpha_at(region.mask.astype(np.uint8), body.joints, region.left, region.top) > 0
-        shown = body.labelled & inside(body.joints, self._size) & under
-        person = Person(
-            image=picture,
-            person_id=f"{picture}#occluder",
-            joints=np.where(shown[:, None], body.joints, np.nan),
-            labelled=shown,
-            visible=np.where(shown, body.visible, -1).astype(np.int8),
-        )
-        segmentation = self._run_lengths(region)
         source = {"role": "occluder", "source": body.image, "source_person": body.person_id}
+        person = replace(
+            body, person_id=name, joints=np.where(shown[:, None], body.joints, np.nan), labelled=shown, visible=visible
+        )
         annotation = coco_annotation(
             person,
             annotation_id=0,
             image_id=0,
             size=self._size,
-            segmentation=segmentation,
-            extra={**source, "person_id": person.person_id},
+            segmentation=self._run_lengths(region),
+            extra={**source, "person_id": name},
         )
         area = box[2] * box[3] if self._box_areas else annotation["area"]
         yield {**annotation, "bbox": box, "area": area}
 
     def _run_lengths(self, region: Region) -> dict[str, Any]:
         return rle_encode_region(region.mask, region.left, region.top, self._size)
+
+
+def _under(person: Person, region: Region) -> NDArray[np.bool_]:
+    """(J,) bool: the joints that lie in a region."""
+    return np.asarray(alpha_at(region.mask.astype(np.uint8), person.joints, region.left, region.top) > 0)
 
 
 def _tight_box(region: Region, size: tuple[int, int]) -> list[float] | None:

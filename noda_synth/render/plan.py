@@ -138,11 +138,11 @@ class _Uses:
         placements: list[Any] = []
         for copy, placement in enumerate(planned.placements):
             spent = self._spent | {body for body in mine if self._counts[body] + mine[body] >= self._most}
-            if placement.body in spent:
+            if any(one.body in spent for one in placement.each):
                 placement, reason = self._again(planned.row, copy, others, spent)
                 if placement is None:
                     return None, f"{reason} (--reuse {self._most})"
-            mine[placement.body] += 1
+            mine.update(one.body for one in placement.each)
             placements.append(placement)
         self._counts.update(mine)
         self._spent |= {body for body in mine if self._counts[body] >= self._most}

@@ -266,7 +266,7 @@ def _indexed(line: Mapping[str, Any], quality: float | None, covered: Sequence[i
 
 def _occluders(occluder: Mapping[str, Any]) -> list[str]:
     """The ids of all that was pasted: one person, parts of several, or objects."""
-    people = [occluder, *occluder.get("parts", [])]
+    people = [occluder, *occluder.get("parts", []), *occluder.get("more", [])]
     return [*(str(one["person"]) for one in people if "person" in one), *map(str, occluder.get("objects", []))]
 
 

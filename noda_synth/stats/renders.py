@@ -31,7 +31,7 @@ SIZE_STEP, SIZES = 0.2, 15
 
 @dataclass(frozen=True, eq=False)
 class Renders:
-    """What the lines of a manifest tell, one entry per line.
+    """What the lines of a manifest tell: N lines, and M things that were pasted, of several bodies each.
 
     Attributes:
         methods: how often each method of occlusion was used.
@@ -42,7 +42,7 @@ class Renders:
         size: (M,) diagonal of what was pasted over the diagonal of the target's joint box.
         by_bodies: size is that of the pasted body's joint box; else that of the rectangle that was pasted, which for a
             body is its crop with a margin.
-        elsewhere: lines whose manifest does not say where; N - M.
+        elsewhere: lines whose manifest does not say where.
     """
 
     methods: dict[str, int]
@@ -52,10 +52,7 @@ class Renders:
     angle: NDArray[np.float64]
     size: NDArray[np.float64]
     by_bodies: bool
-
-    @property
-    def elsewhere(self) -> int:
-        return len(self.covered) - len(self.angle)
+    elsewhere: int
 
 
 def measure(
@@ -80,18 +77,21 @@ def measure(
         _check_pool(lines, pool)
     methods, covered, labelled = Counter[str](), Counter[str](), Counter[str]()
     sources = Sources(pool=pool.path if pool else None)
-    numbers, geometry = array("q"), array("d")
+    numbers, geometry, elsewhere = array("q"), array("d"), 0
     for line in lines:
         methods[str(line.get("method", "noda"))] += 1
         numbers.append(len(line["covered"]))
         covered.update(kind_of(joint) for joint in line["covered"])
         person = people.get(line["person"])
         if person is None or not person.labelled.any():
+            elsewhere += 1
             continue
         labelled.update(kind_of(skeleton.joints[joint]) for joint in np.flatnonzero(person.labelled))
-        if (rectangle := _rectangle(line, sources)) is not None:
-            size = _body_size(line["placement"], pool, person) if pool else None
-            geometry.extend((*_measure(rectangle, line["placement"], person), np.nan if size is None else size))
+        pasted = _pasted(line, sources)
+        elsewhere += not pasted
+        for placement in pasted:
+            size = _body_size(placement, pool, person) if pool else None
+            geometry.extend((*_measure(placement, person), np.nan if size is None else size))
     table = np.array(geometry, np.float64).reshape(-1, 5)
     by_bodies = bool(len(table)) and bool(np.isfinite(table[:, 4]).all())
     return Renders(
@@ -102,36 +102,39 @@ def measure(
         angle=table[:, 2],
         size=table[:, 4] if by_bodies else table[:, 3],
         by_bodies=by_bodies,
+        elsewhere=elsewhere,
     )
 
 
 _RECTANGLE = ("left", "top", "width", "height")
 
 
-def _rectangle(line: Mapping[str, Any], sources: Sources) -> tuple[float, float, float, float] | None:
-    """Left, top, width and height of what lies over the picture; None where nothing does, or where it is not known."""
+def _pasted(line: Mapping[str, Any], sources: Sources) -> list[Mapping[str, Any]]:
+    """What was pasted, each with left, top, width and height; nothing where nothing was, or where it is not known."""
     placement = line.get("placement")
     if not isinstance(placement, Mapping):
-        return None
-    if all(isinstance(placement.get(key), int | float) for key in _RECTANGLE):
-        left, top, width, height = (float(placement[key]) for key in _RECTANGLE)
-        return left, top, width, height
+        return []
+    more = placement.get("more")
+    each = [placement, *(more if isinstance(more, list) else [])]
+    if all(
+        isinstance(one, Mapping) and all(isinstance(one.get(key), int | float) for key in _RECTANGLE) for one in each
+    ):
+        return each
     try:
         stamp = overlay_of(line, sources) if line.get("method") in METHODS else None
     except NodaError:  # it takes a pool or objects that were not named
         stamp = None
     covering = None if stamp is None else np.argwhere(stamp.alpha >= COVERING)
     if stamp is None or covering is None or not len(covering):
-        return None
+        return []
     (y1, x1), (y2, x2) = covering.min(axis=0), covering.max(axis=0)
-    return float(stamp.left + x1), float(stamp.top + y1), float(x2 - x1 + 1), float(y2 - y1 + 1)
+    corner = {"left": stamp.left + x1, "top": stamp.top + y1, "width": x2 - x1 + 1, "height": y2 - y1 + 1}
+    return [{**placement, **corner}]
 
 
-def _measure(
-    rectangle: tuple[float, float, float, float], placement: Mapping[str, Any], person: Person
-) -> tuple[float, float, float, float]:
+def _measure(placement: Mapping[str, Any], person: Person) -> tuple[float, float, float, float]:
     """Offset x and y, angle and size of one placement."""
-    left, top, width, height = rectangle
+    left, top, width, height = (float(placement[key]) for key in _RECTANGLE)
     x1, y1, x2, y2 = joint_box(person.joints[person.labelled])
     half = np.maximum([(x2 - x1) / 2, (y2 - y1) / 2], 0.5)
     radius, angle = placement.get("radius"), placement.get("angle")

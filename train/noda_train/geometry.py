@@ -95,10 +95,7 @@ def apply(maps: Floats, points: Floats) -> Floats:
 
 def flip_order(skeleton: Skeleton = MPII) -> NDArray[np.int64]:
     """(J,) int64: the joint that takes each joint's place when left and right are swapped."""
-    order = np.arange(len(skeleton))
-    for a, b in skeleton.flip_indices:
-        order[[a, b]] = b, a
-    return order
+    return np.array(skeleton.flip_order, np.int64)
 
 
 def swap_flipped(values: NDArray[np.generic], flip: Bools, order: NDArray[np.int64]) -> NDArray[np.generic]:

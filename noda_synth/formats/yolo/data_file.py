@@ -53,7 +53,7 @@ class YoloData:
         if self.joint_names:
             found = [fit for one in known if (fit := one.ordered_as(self.joint_names))]
         else:
-            found = [one for one in known if len(one) == self.joints and (own or self.flips == flip_order(one))]
+            found = [one for one in known if len(one) == self.joints and (own or self.flips == one.flip_order)]
         if len(found) == 1 or (found and self.joint_names):
             return found[0]
         names = f"named {', '.join(self.joint_names)}" if self.joint_names else "without names (kpt_names)"
@@ -64,14 +64,6 @@ class YoloData:
         )
 
 
-def flip_order(skeleton: Skeleton) -> tuple[int, ...]:
-    """`flip_idx`: for each joint the one that takes its place in a mirrored picture."""
-    order = list(range(len(skeleton)))
-    for a, b in skeleton.flip_indices:
-        order[a], order[b] = b, a
-    return tuple(order)
-
-
 def data_file_text(skeleton: Skeleton, train: str, val: str) -> str:
     """The content of data.yaml; train and val are folders or lists of pictures, as they stand there."""
     return "".join(
@@ -80,7 +72,7 @@ def data_file_text(skeleton: Skeleton, train: str, val: str) -> str:
             f"train: {train}\n",
             f"val: {val}\n",
             f"kpt_shape: [{len(skeleton)}, 3]\n",
-            f"flip_idx: {list(flip_order(skeleton))}\n",
+            f"flip_idx: {list(skeleton.flip_order)}\n",
             "names:\n  0: person\n",
             "kpt_names:\n  0:\n",
             *(f"    - {name}\n" for name in skeleton.joints),
