@@ -116,8 +116,7 @@ def test_a_bad_image_costs_only_itself(
     assert result.exit_code == 1, result.output
     assert any(why in failed["reason"] for failed in failures(out / "errors.jsonl"))
     after = written(out)
-    assert [row for row, record in enumerate(after) if "synth" not in record] == hit
-    assert all(after[row]["image"] == "003.jpg" for row in hit)
+    assert len(after) == len(people) - len(hit) and all("synth" in record for record in after)
     assert json.loads((out / "report.json").read_text())["counts"]["copies"] == len(people) - len(hit)
     assert not list((out / "images").glob("003_*"))
 
