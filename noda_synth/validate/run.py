@@ -74,9 +74,9 @@ def validate(
     if layout.valid_images is None:  # with a folder of its own the same name is another image
         findings += _shared(dataset, entries)
     # Of a rendered set the originals may be left out: its manifest says which pictures have to be there.
-    lacking = {} if (folder / MANIFEST).is_file() else _parts_without_any(layout, dataset)
-    findings += lacking.values()
-    sizes, seen, images = _check_pictures(layout, dataset, entries, checks, quiet, but=lacking)
+    absent = {} if (folder / MANIFEST).is_file() else _parts_without_any(layout, dataset)
+    findings += absent.values()
+    sizes, seen, images = _check_pictures(layout, dataset, entries, checks, quiet, but=absent)
     findings += seen
     findings += check_positions(entries, sizes, dataset.skeleton)
     findings += check_scales(entries, dataset.skeleton)
