@@ -129,3 +129,9 @@ def test_a_missing_split_says_how_to_draw_one(tmp_path: Path, split: tuple[str, 
     output = noda("convert", mat, tmp_path / "o", *split).output
     assert f"noda-synth convert {mat} {tmp_path / 'annot'} --holdout 0.1" in output
     assert "deep-high-resolution-net" in output
+
+
+def test_a_split_that_lies_beside_the_mat_is_named(tmp_path: Path) -> None:
+    mat = write_release(tmp_path / "mpii.mat", [image("a.jpg", [rect(all_joints())])])
+    there = write_json(tmp_path / "annot/some.json", [record("a.jpg")])
+    assert f"--split {there}" in noda("convert", mat, tmp_path / "o", "--split", "some.json").output

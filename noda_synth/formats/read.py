@@ -132,7 +132,11 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
             layout.annotations,
         )
     if split_file is not None and not is_test_part(split_file) and not split_file.exists():
-        raise NodaError(f"no such file, which --split names.\n{_draw_one(layout.annotations)}\n{LISTS}", split_file)
+        folder = layout.annotations.parent
+        near = (place / split_file.name for place in (folder, *(folder / name for name in ANNOTATION_FOLDERS)))
+        found = next((f"{path} is there: --split {path}" for path in near if path.is_file()), "")
+        way = found or f"{_draw_one(layout.annotations)}\n{LISTS}"
+        raise NodaError(f"no such file, which --split names.\n{way}", split_file)
     release = read_release(layout.annotations)
     problems, builder = DiskList(release.problems), DatasetBuilder(layout, release.images)
     if is_test_part(split_file):

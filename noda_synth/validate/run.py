@@ -74,9 +74,9 @@ def validate(
         findings += check_record(entry, dataset.skeleton, dataset.source)
     findings += _shared(layout, dataset, entries)
     # Of a rendered set the originals may be left out: its manifest says which pictures have to be there.
-    lacking = {} if (folder / MANIFEST).is_file() else _parts_without_any(layout, dataset)
-    findings += lacking.values()
-    sizes, seen, turned, images = _check_pictures(layout, dataset, entries, checks, quiet, but=lacking)
+    absent = {} if (folder / MANIFEST).is_file() else _parts_without_any(layout, dataset)
+    findings += absent.values()
+    sizes, seen, turned, images = _check_pictures(layout, dataset, entries, checks, quiet, but=absent)
     files = {TRAINING: layout.annotations.name, VALIDATION: (layout.valid or layout.annotations).name}
     findings += weigh_readings(seen, entries, sizes, turned, files)
     findings += check_positions(entries, sizes, dataset.skeleton)

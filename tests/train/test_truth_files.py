@@ -19,7 +19,7 @@ import scipy.io
 
 from noda_synth.data.skeleton import COCO
 from noda_synth.errors import NodaError
-from noda_train.metrics.scoring import evaluator_of
+from noda_train.metrics.scoring import evaluator_of, score_file
 from noda_train.metrics.truth import read_truth
 
 Run = Callable[..., int]
@@ -272,3 +272,23 @@ def test_labelled_joints_without_coordinates_are_an_error(tmp_path: Path, predic
     (tmp_path / "coco.json").write_text(json.dumps(coco))
     with pytest.raises(NodaError, match=r"coco\.json: annotation 1 \(id 2\): keypoints"):
         evaluator_of(tmp_path / "coco.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("p.json", b'{"image_id": 1}\n{"image_id": 2}\n', "JSON lines"),
+        ("p.json", b"image,x0,y0\na.jpg,1,2\n", "a table"),
+        ("p.h5", b"\x1f\x8b\x08\x00packed", "gunzip"),
+        ("p.csv", b"1,2,3\n4,5,6\n", "a table"),
+        ("p.mat", b"# Created by Octave 8.4.0\n# name: preds\n", "save -v7"),
+    ],
+)
+def test_files_of_other_kinds_are_told_by_what_they_are(
+    tmp_path: Path, truth: Path, name: str, content: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(NodaError, match=says):
+        score_file(tmp_path / name, truth)
+    with pytest.raises(NodaError, match=says):
+        evaluator_of(tmp_path / name)

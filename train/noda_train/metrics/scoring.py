@@ -10,6 +10,7 @@ from typing import Any
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_json
 from noda_synth.formats.files.detect import detect
+from noda_synth.formats.files.strangers import stranger
 from noda_train.arrays import Floats
 from noda_train.data import Ids, annotated
 from noda_train.metrics import average_precision, oks, pck
@@ -61,6 +62,8 @@ def read(path: Path, evaluator: Evaluator) -> Predictions:
     file, truth = _file_of(path), evaluator.truth
     joints = truth.joints.shape[1]
     if file.suffix == ".json":
+        if what := stranger(file):
+            raise NodaError(f"{file}: {what}; COCO's results and MMPose's are one list of JSON")
         if truth.area is None:
             return Predictions(_mmpose(file, truth))
         results = read_results(file, joints, image_ids(evaluator.file) if evaluator.file else None)
