@@ -172,9 +172,9 @@ bench-report: $(VENV)/.dev  ## Size and speed of the report's page at MPII's siz
 gpu-report: $(VENV)/.train  ## The figures that need a GPU, from what `gpu_report.py pack` wrote: PACKS=packs.
 	$(BIN)/python scripts/gpu_report.py run --packs $(or $(PACKS),packs)
 
-fuzz: $(VENV)/.dev  ## Fuzz the annotation readers for an hour with atheris, which it installs.
+fuzz: $(VENV)/.dev  ## Fuzz the readers for an hour with atheris, which it installs.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
-	$(BIN)/python scripts/fuzz_readers.py corpus -max_total_time=3600 -max_len=16384 -rss_limit_mb=2000
+	$(BIN)/python scripts/fuzz_readers.py corpus -max_total_time=3600 -max_len=65536 -rss_limit_mb=3000
 
 import-levels: $(VENV)/.core  ## The rooms of the packages, and which imports which.
 	$(BIN)/python scripts/import_levels.py

@@ -3,7 +3,7 @@
 Annotations and splits, pictures and their headers, manifests, pools, and (where torch is installed) weights.
 
     pip install atheris
-    python scripts/fuzz_readers.py corpus -max_total_time=3600 -max_len=16384 -rss_limit_mb=2000
+    python scripts/fuzz_readers.py corpus -max_total_time=3600 -max_len=65536 -rss_limit_mb=3000
 
 The corpus folder gets seeds, if it is empty: a small file of every kind. A finding is left in `crash-...` and printed.
 """

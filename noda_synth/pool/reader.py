@@ -41,6 +41,7 @@ from noda_synth.seeding import item_seed
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _OF_THE_PROCESS = ("_file", "_descriptor", "_stamp_at_opening")
 _REMOVE = "remove it and build it again"
+_BODIES_AT_ONCE = 1 << 12
 
 
 class DamagedPool(NodaError):
@@ -198,14 +199,18 @@ class Pool:
         It comes from the name of the image and the whole pixels of the joint box there: ids may count the people of an
         image. A third is added before rounding, as no annotation has it: sums of floats come out a little off.
         """
-        images, origin = (
-            checked_array(self._file, f"bodies/{name}", max_bytes=None)[()] for name in ("image", "origin")
-        )
-        with np.errstate(all="ignore"):  # of numbers that no build-pool wrote
-            corners = (self.box.reshape(-1, 2, 2) + 0.5) / self.factor[:, None] + origin[:, None] - 0.5 + 1 / 3
-            pixels = np.clip(np.nan_to_num(np.floor(corners)), -1e9, 1e9).astype(np.int64)
-        keys = zip(images, pixels.reshape(-1, 4).tolist(), strict=True)
-        return np.fromiter((item_seed(0, "body", f"{_text(image)} {box}") for image, box in keys), np.uint64, len(self))
+        images, origin = (checked_array(self._file, f"bodies/{name}", max_bytes=None) for name in ("image", "origin"))
+        found = np.empty(len(self), np.uint64)
+        for start in range(0, len(self), _BODIES_AT_ONCE):
+            rows = slice(start, start + _BODIES_AT_ONCE)
+            with np.errstate(all="ignore"):  # of numbers that no build-pool wrote
+                corners = (self.box[rows].reshape(-1, 2, 2) + 0.5) / self.factor[rows, None] + origin[rows][:, None]
+                pixels = np.clip(np.nan_to_num(np.floor(corners - 0.5 + 1 / 3)), -1e9, 1e9).astype(np.int64)
+            boxes = pixels.reshape(-1, 4).tolist()
+            found[rows] = [
+                item_seed(0, "body", f"{_text(image)} {box}") for image, box in zip(images[rows], boxes, strict=True)
+            ]
+        return found
 
     def has_matte(self, level: str) -> bool:
         """All masks of the level have a soft edge of their own."""
