@@ -55,7 +55,7 @@ def test_everyone_is_read(listed: tuple[Path, str]) -> None:
         # MMPose leaves the joints of MPII as they are, counted from 1.
         np.testing.assert_allclose(sample["keypoints"][0], record["joints"], rtol=1e-6)
         assert sample["keypoints_visible"][0].tolist() == record["joints_vis"]
-        center = np.array(record["center"]) + (0, 15 * record["scale"]) - np.array(1)
+        center = np.array(record["center"]) + np.array([0, 15 * record["scale"]]) - 1
         np.testing.assert_allclose(sample["bbox_center"][0], center, rtol=1e-5)
         np.testing.assert_allclose(sample["bbox_scale"][0], [200 * record["scale"]] * 2, rtol=1e-6)
     numbers = {(sample["img_id"], sample["img_path"]) for sample in data}
