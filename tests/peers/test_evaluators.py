@@ -1,4 +1,4 @@
-"""AP by evaluators of others on the same people: hotcoco in the place of pycocotools, and faster-coco-eval's numbers."""
+"""AP by the evaluators of others: hotcoco in the place of pycocotools, and faster-coco-eval's numbers."""
 
 from __future__ import annotations
 

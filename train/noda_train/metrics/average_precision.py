@@ -30,8 +30,8 @@ NUMBERS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL
 """pycocotools' statistics of keypoints in their order; M: areas from 32^2 to 96^2 px, L: above."""
 RECALLS = np.linspace(0, 1, 101)
 EVALUATORS = (("pycocotools.coco", "pycocotools.cocoeval"), ("hotcoco", "hotcoco"))
-"""Where COCO and COCOeval are, the first that is installed. faster-coco-eval is none of them: it does not say which pose
-was somebody's, from which intervals are drawn."""
+"""Where COCO and COCOeval are, of whichever is installed first. faster-coco-eval is none of them: it does not say which
+pose was somebody's, from which intervals are drawn."""
 MISSING = "AP needs pycocotools (pip install 'noda-synth[coco]') or hotcoco"
 JOINT_SCORE = 0.2
 """Joints that score less do not count for the score of a pose (HRNet's and MMPose's threshold)."""
