@@ -24,7 +24,7 @@ os.environ["YOLO_OFFLINE"] = "1"
 
 
 class _NoOperators(types.ModuleType):
-    """In the place of MMCV's compiled operators, which mmcv-lite lacks: models import it, nothing runs."""
+    """In the place of MMCV's compiled operators, which mmcv-lite lacks: MMPose's models import them; none runs here."""
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):

@@ -1,4 +1,4 @@
-"""AP by evaluators of others, on the same people: hotcoco in the place of pycocotools, and faster-coco-eval's numbers."""
+"""AP by the evaluators of others: hotcoco in the place of pycocotools, and faster-coco-eval's numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def rankings(evaluators: Any, skeleton: Skeleton, monkeypatch: pytest.MonkeyPatc
     predictions, evaluator = people(skeleton, n=40, off=5, seed=3)
     assert predictions.poses is not None
     images = [name.image for name in evaluator.names]
-    astray = [type(pose)(pose.image, pose.joints + (40, 5, 0), round(pose.score, 1)) for pose in predictions.poses[::3]]
+    astray = [
+        type(pose)(pose.image, pose.joints + np.array([40, 5, 0]), round(pose.score, 1))
+        for pose in predictions.poses[::3]
+    ]
     crowd = {"image_id": images[4], "iscrowd": 1, "bbox": [0, 0, 250, 250], "area": 62500, "num_keypoints": 0}
     monkeypatch.setattr(average_precision, "EVALUATORS", evaluators)
     poses = [*predictions.poses, *astray]

@@ -118,7 +118,7 @@ def test_its_masks_make_a_pool(coco: Made, tmp_path: Path) -> None:
     """Its results in JSON name a picture by the number in its name, and have masks as run lengths."""
     validator = SegmentationValidator(None, tmp_path, get_cfg(overrides={"task": "segment", "save_json": True}))
     validator.jdict, validator.class_map = [], [1]
-    people = [person for person in read_dataset(find_layout(coco.data)).samples]
+    people = list(read_dataset(find_layout(coco.data)).samples)
     masks = {person.person_id: segmentation_mask(person.record["segmentation"], SIZE) for person in people}
     for name in dict.fromkeys(person.image for person in people):
         there = [person for person in people if person.image == name]
