@@ -1,6 +1,7 @@
 """What render costs against the floor, and what build-pool spends its time on; all in one run, on one core.
 
     python scripts/bench_render.py --data data/mpii --number 100
+    python scripts/bench_render.py --data data/mpii --pool data/pool.h5 --preset best --quality exact
     python scripts/bench_render.py --data data/mpii --api   # and a call of noda_synth.Occluder against render
 
 The floor of an image is to decode it and to encode it again at quality 95, nothing else. Render does that too, and
@@ -50,6 +51,7 @@ from noda_synth.seeding import item_generator
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--pool", type=Path, help="render from this pool; without it one is built, and timed")
     parser.add_argument("--number", type=int, default=100, help="copies to render")
     parser.add_argument("--preset", choices=list(PRESETS), default="paper")
     parser.add_argument("--quality", type=lambda text: text if text in (SOURCE, EXACT) else int(text), default="source")
@@ -58,12 +60,17 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(
-            arguments.data, arguments.number, Path(folder), arguments.preset, arguments.quality, arguments.api
+        built: dict[str, Any] = {}
+        if arguments.pool is None:
+            arguments.pool, built = build(arguments.data, Path(folder))
+        settings = RenderSettings(
+            ratio=1.0, limit=arguments.number, quality=arguments.quality, placement=PRESETS[arguments.preset]
         )
-    print(f"build-pool, {figures['bodies']} bodies, one core, ms per person:")
-    for stage, value in figures["build_ms"].items():
-        print(f"  {stage:<12}{value:8.2f}")
+        figures = {**built, **measure(arguments.data, arguments.pool, Path(folder), settings, api=arguments.api)}
+    if built:
+        print(f"build-pool, {built['bodies']} bodies, one core, ms per person:")
+        for stage, value in built["build_ms"].items():
+            print(f"  {stage:<12}{value:8.2f}")
     print(f"render, {figures['copies']} copies, one core, medians:")
     for name in ("floor_ms", "render_ms", "read_ms", "paste_ms", "encode_ms"):
         print(f"  {name:<12}{figures[name]:8.2f}")
@@ -82,15 +89,21 @@ def main() -> None:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def measure(data: Path, number: int, folder: Path, preset: str, quality: int | str, api: bool) -> dict[str, Any]:
+def build(data: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A pool of the data set in a folder, and what it cost."""
     layout = find_layout(data)
     dataset = read_dataset(layout, all_train=layout.kind == "mpii_mat")
     report = build_pool(dataset, layout.images, folder / "pool.h5", PoolSettings(), {})
     assert report is not None
-    settings = RenderSettings(ratio=1.0, limit=number, quality=quality, placement=PRESETS[preset])
-    run = RenderRun(
-        dataset, layout, Sources(pool=folder / "pool.h5"), folder / "set", settings, {}, Execution(quiet=True)
-    )
+    stages = [stage for stage in ("rules", "read", *LEVELS, "write") if stage in report.seconds]
+    costs = {stage: round(1000 * report.seconds[stage] / report.bodies, 3) for stage in stages}
+    return folder / "pool.h5", {"bodies": report.bodies, "build_ms": costs}
+
+
+def measure(data: Path, pool: Path, folder: Path, settings: RenderSettings, *, api: bool) -> dict[str, Any]:
+    layout = find_layout(data)
+    dataset = read_dataset(layout, all_train=layout.kind == "mpii_mat")
+    run = RenderRun(dataset, layout, Sources(pool=pool), folder / "set", settings, {}, Execution(quiet=True))
     method = run.recipe.open()
     start = time.process_time()
     plan = draw_plan(run)
@@ -121,10 +134,7 @@ def measure(data: Path, number: int, folder: Path, preset: str, quality: int | s
         start = time.process_time()
         draw_copies(run, plan)
         pipeline = time.process_time() - start
-    stages = [stage for stage in ("rules", "read", *LEVELS, "write") if stage in report.seconds]
     return {
-        "bodies": report.bodies,
-        "build_ms": {stage: round(1000 * report.seconds[stage] / report.bodies, 3) for stage in stages},
         "copies": len(rows),
         "plan_ms": round(1000 * planned / len(rows), 3),
         "kept_outside": round(float(np.mean(kept)), 4),

@@ -258,6 +258,25 @@ def test_exact_changes_no_block_but_those_under_the_body(
         assert np.abs(found - wanted).mean() <= np.abs(as_usual - wanted).mean() + 0.5
 
 
+def test_exact_takes_the_tables_of_any_slots(picture: NDArray[np.uint8]) -> None:
+    pytest.importorskip("jpegio")
+    source = saved(picture, quality=75)
+    other = bytearray(source)
+    second = source.index(b"\xff\xdb", source.index(b"\xff\xdb") + 2)
+    frame = source.index(b"\xff\xc0")
+    assert other[second + 4] == 1
+    other[second + 4] = 3
+    for component in (1, 2):
+        other[frame + 10 + 3 * component + 2] = 3
+    alpha = np.full((60, 60), 255, np.uint8)
+    pictures = [
+        decode_image(encode_copy(picture, data, "jpg", EXACT, Overlay(alpha, 40, 30)), "copy")
+        for data in (source, bytes(other))
+    ]
+    assert (pictures[0] == pictures[1]).all()
+    assert np.abs(pictures[0][32:88, 48:96].astype(int) - picture[32:88, 48:96]).mean() < 8
+
+
 def test_exact_keeps_everything_where_nothing_is_pasted(picture: NDArray[np.uint8]) -> None:
     pytest.importorskip("jpegio")
     exif = Image.Exif()

@@ -63,6 +63,8 @@ def replace_blocks(picture: NDArray[np.uint8], source: bytes, overlay: Overlay |
         file.write_bytes(source)
         try:
             coded = jpegio.read(str(file))
+            if len(coded.quant_tables) != len({info.quant_tbl_no for info in coded.comp_info}):
+                return None  # a table that no channel uses: which is whose is not told
             coded.markers = [marker for marker in coded.markers if _is_kept(marker)]
             if overlay is not None:
                 _write_anew(picture, overlay, coded)
@@ -102,6 +104,8 @@ def _write_anew(picture: NDArray[np.uint8], overlay: Overlay, coded: Any) -> Non
     touched = np.zeros(size[::-1], np.bool_)
     place = rows.start - start[1], columns.start - start[0]
     _paste_mask(touched, overlay.alpha[window[1]] > 0, place)
+    # The tables are those of the slots in use; which slots these are is said by the channels alone.
+    slots = sorted({info.quant_tbl_no for info in coded.comp_info})
     channels = cv2.split(cv2.cvtColor(part, cv2.COLOR_BGR2YCrCb))
     for index, channel in enumerate((channels[0], channels[2], channels[1])):
         info, coefficients = coded.comp_info[index], coded.coef_arrays[index]
@@ -113,7 +117,7 @@ def _write_anew(picture: NDArray[np.uint8], overlay: Overlay, coded: Any) -> Non
         anew = np.any(_blocks(touched, *sides), axis=(2, 3))[: held.shape[0], : held.shape[1]]
         values = _blocks(channel, *sides)[: held.shape[0], : held.shape[1]][anew]
         means = _means(values, step)
-        table = np.asarray(coded.quant_tables[info.quant_tbl_no], np.float64)
+        table = np.asarray(coded.quant_tables[slots.index(info.quant_tbl_no)], np.float64)
         held[anew] = np.floor(_TRANSFORM @ (means - _CENTRE) @ _TRANSFORM.T / table + _HALF)
 
 
