@@ -61,8 +61,9 @@ def pool_bodies(pool: Pool, generator: Generator, kept_out: Collection[str]) -> 
     Whole people of at least MIN_BODY_SIZE, at most HIDDEN of whose limb joints are known to be hidden, whose mask is of
     the level itself and not its stand-in, not from images of these names; for `ground` those who stand.
     """
-    real, tones = pool.status(generator.mask) == STATUS_OK, pool.tones()
-    limbs = pool.skeleton.flags(WHOLE) if not _lacking(pool) else np.zeros(len(pool.skeleton), bool)
+    if not set(WHOLE) <= set(pool.skeleton.joints):
+        return []
+    real, tones, limbs = pool.status(generator.mask) == STATUS_OK, pool.tones(), pool.skeleton.flags(WHOLE)
     bodies = []
     for row in np.flatnonzero(real).tolist():
         image, labelled = pool.images[row], pool.labelled[row]
@@ -77,10 +78,6 @@ def pool_bodies(pool: Pool, generator: Generator, kept_out: Collection[str]) -> 
         if generator.place == "ring" or stands(joints, size):
             bodies.append(Body(image, row, joints, size, tuple(np.floor(tones[row] + 0.5).astype(int).tolist())))
     return sorted(bodies, key=lambda body: (body.size, body.key))
-
-
-def _lacking(pool: Pool) -> list[str]:
-    return [joint for joint in WHOLE if joint not in pool.skeleton.index]
 
 
 def pool_cutout(pool: Pool, row: int, level: str) -> Cutout:
