@@ -120,6 +120,12 @@ def test_a_pool_that_is_not_as_build_pool_wrote_it_is_refused(own: Made, tmp_pat
     assert "damaged" in said
 
 
+def test_a_pool_whose_attributes_cannot_be_read_is_refused(own: Made, tmp_path: Path) -> None:
+    """Texts lie in HDF5's global heap, whose blocks begin with GCOL."""
+    own.pool.write_bytes(own.pool.read_bytes().replace(b"GCOL", b"GCOM"))
+    assert "damaged HDF5 file" in refused(*render(own, tmp_path / "set"))
+
+
 def test_a_crop_whose_header_claims_another_size_is_not_decoded(own: Made) -> None:
     from noda_synth.pool.reader import DamagedPool, Pool
 

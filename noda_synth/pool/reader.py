@@ -42,6 +42,8 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _OF_THE_PROCESS = ("_file", "_descriptor", "_stamp_at_opening")
 _REMOVE = "remove it and build it again"
 _BODIES_AT_ONCE = 1 << 12
+# HDF5's library has no error of its own for a file that is not what it claims to be.
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError, NodaError)
 
 
 class DamagedPool(NodaError):
@@ -66,13 +68,11 @@ class Pool:
         """Open a pool. Raises NodaError for a file that is no pool, another version's, or damaged."""
         self.path = path
         _ = self._stamp_at_opening
-        attributes = dict(self._file.attrs)
+        attributes = self._attributes()
         if attributes.get("format") != FORMAT:
             raise NodaError(f"{path} is no pool of noda-synth; make one with `noda-synth build-pool`")
-        if attributes["format_version"] != FORMAT_VERSION:
-            raise DamagedPool(
-                f"{path} has pool format {attributes['format_version']}, this version reads {FORMAT_VERSION}; {_REMOVE}"
-            )
+        if (found := attributes.get("format_version")) != FORMAT_VERSION:
+            raise DamagedPool(f"{path} has pool format {found}, this version reads {FORMAT_VERSION}; {_REMOVE}")
         try:
             self.skeleton = skeleton_in(attributes)
             self.levels: list[str] = parsed(attributes["levels"])
@@ -92,7 +92,7 @@ class Pool:
             self.origin: Sequence[NDArray[np.float64]] = _Column(self, columns["origin"])
             self.images: Sequence[str] = _Column(self, columns["image"], _text)
             self.persons: Sequence[str] = _Column(self, columns["person"], _text)
-        except (KeyError, OSError, ValueError, NodaError) as error:
+        except _DAMAGE as error:
             raise DamagedPool(f"{path} is damaged ({error}); {_REMOVE}") from error
         if not complete:
             raise DamagedPool(f"{path} is damaged (bytes are missing); {_REMOVE}")
@@ -104,6 +104,13 @@ class Pool:
         # An HDF5 handle must not cross into another process.
         return {key: value for key, value in self.__dict__.items() if key not in _OF_THE_PROCESS}
 
+    def _attributes(self) -> dict[str, Any]:
+        file = self._file
+        try:
+            return dict(file.attrs)
+        except _DAMAGE as error:
+            raise DamagedPool(f"{self.path} is a damaged HDF5 file ({error}); {_REMOVE}") from error
+
     def row_of(self, person: str) -> int | None:
         """The row of a person id, or None."""
         return self._rows.get(person)
@@ -114,12 +121,12 @@ class Pool:
 
     def check_content(self) -> None:
         """Compare all that is in the pool with its attribute `content`, and look at its numbers. Raises DamagedPool."""
-        attributes = {key: value for key, value in self._file.attrs.items() if key != "content"}
+        attributes = {key: value for key, value in self._attributes().items() if key != "content"}
         attributes["format_version"] = int(attributes["format_version"])
         try:
             arrays = (checked_array(self._file, name, max_bytes=None) for name in dataset_names(self.levels))
             content = content_hash(attributes, (array_digest(values) for values in arrays))
-        except (KeyError, OSError, ValueError) as error:
+        except _DAMAGE as error:
             raise DamagedPool(f"{self.path} is damaged ({error}); {_REMOVE}") from error
         if content != self.content:
             raise DamagedPool(f"{self.path} is damaged (its content is not what was written); {_REMOVE}")
