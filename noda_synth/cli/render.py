@@ -172,6 +172,11 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
 @originals_option("How the original images get beside the copies.")
 @click.option("--coco", is_flag=True, help="Write COCO files too: whole scenes, and one record per sample.")
 @click.option("--yolo", is_flag=True, help="Write YOLO-pose labels and data.yaml too, and the COCO files with them.")
+@click.option(
+    "--train-pasted",
+    is_flag=True,
+    help="List the pasted people as training samples too, those with half of their joints on the picture.",
+)
 @click.option("--limit", type=click.IntRange(1), help="Render at most so many people, to have a look.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and the disk it needs, and do nothing.")
 @seed_option
@@ -193,6 +198,7 @@ def command(
     originals: str,
     coco: bool,
     yolo: bool,
+    train_pasted: bool,
     limit: int | None,
     dry_run: bool,
     seed: int,
@@ -237,6 +243,7 @@ def command(
         originals=originals,
         coco=coco,
         yolo=yolo,
+        train_pasted=train_pasted,
         limit=limit,
         max_pixels=run.max_pixels,
         seed=seed,
@@ -318,6 +325,8 @@ def _echo_report(content: dict[str, Any], out: Path, elapsed: float) -> None:
     )
     if counts["covered_people"] < counts["wanted"]:
         click.echo(f"  {counts['wanted']} were asked for, but no more admit a placement or could be rendered")
+    if (pasted := counts.get("pasted_samples")) is not None:
+        click.echo(f"  {pasted} pasted people are training samples, too")
     _echo_passed_over(content["passed_over"])
     before, after = (_share(joints[when], when) for when in ("before", "after"))
     if (quality := content["settings"]["placement"].get("body_quality", 1)) < 1:

@@ -106,12 +106,14 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
         placement_type: frozen dataclass of what is drawn.
         takes: the sources it cannot do without: "pool", "objects".
         sees_others: it is given the other people of the image, too.
+        pastes_people: it has `pasted_people`.
     """
 
     settings_type: ClassVar[type[Any]]
     placement_type: ClassVar[type[Any]]
     takes: ClassVar[frozenset[str]] = frozenset()
     sees_others: ClassVar[bool] = False
+    pastes_people: ClassVar[bool] = False
 
     def __init__(self, settings: SettingsT, sources: Sources) -> None:
         self.settings = settings

@@ -37,7 +37,7 @@ _FUSION_RADIUS = 0.08
 
 class Noda(BodyMethod[PlacementSettings, Placement]):
     settings_type, placement_type = PlacementSettings, Placement
-    sees_others = True
+    sees_others = pastes_people = True
 
     @cached_property
     def occluders(self) -> Occluders:
@@ -184,8 +184,14 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
         pool, body = self.pool, placement.body
         joints = placement.to_picture(pool.joints[body], pool.size[body])
         order = list(pool.skeleton.flip_order if placement.mirrored else range(len(pool.skeleton)))
+        scale = float(pool.scale[body] * placement.scale / pool.factor[body].mean())
         return Person(
-            pool.images[body], pool.persons[body], joints[order], pool.labelled[body][order], pool.visible[body][order]
+            pool.images[body],
+            pool.persons[body],
+            joints[order],
+            pool.labelled[body][order],
+            pool.visible[body][order],
+            scale=None if np.isnan(scale) else round(scale, 6),
         )
 
     @classmethod

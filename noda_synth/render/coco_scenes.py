@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Crowd, Dataset, Image, Person
-from noda_synth.data.geometry import inside, stated_box
+from noda_synth.data.dataset import OCCLUDED, Crowd, Dataset, Image, Person
+from noda_synth.data.geometry import stated_box
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, Problem
 from noda_synth.formats import coco_annotation, coco_image, rle_encode_region, segmentation_mask, write_coco
@@ -30,7 +30,7 @@ from noda_synth.formats.coco.ids import Numbering, first_free
 from noda_synth.formats.coco.rle import readable_outline, rle_area, rle_plain
 from noda_synth.formats.coco.write import stated_area
 from noda_synth.formats.files.checks import noda_extension, numbers
-from noda_synth.imaging.compositing import COVERING, alpha_at, overlap
+from noda_synth.imaging.compositing import COVERING
 from noda_synth.imaging.images import image_path, image_size
 from noda_synth.methods import Recipe
 from noda_synth.methods.base import Method, Subject
@@ -38,8 +38,9 @@ from noda_synth.methods.bodies import BodyMethod
 from noda_synth.pool.reader import Pool
 from noda_synth.render.occluded_copies import CopySpec, PlannedCopies
 from noda_synth.render.output import Copies, training_lists
+from noda_synth.render.pasted import Pasted, Region, is_sample, pasted_on
 from noda_synth.render.plan import Plan
-from noda_synth.render.settings import RenderRun
+from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.runs import jobs
 from noda_synth.runs.staging import Outcome
 
@@ -47,24 +48,6 @@ SCENES = "coco_train_scene.json"
 _SHARD_IMAGES = 16
 _BOX_AREA = 0.01
 """An area that differs from the box's by a smaller share is the box's."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """A mask that is empty outside a rectangle: (h, w) bool, and the picture's pixel under its top-left pixel."""
-
-    mask: NDArray[np.bool_]
-    left: int
-    top: int
-
-    def less(self, other: Region) -> Region:
-        """This region without what another covers."""
-        window = overlap(other.mask.shape, self.mask.shape, other.left - self.left, other.top - self.top)
-        if window is None:
-            return self
-        rest = self.mask.copy()
-        rest[window[0]] &= ~other.mask[window[1]]
-        return Region(rest, self.left, self.top)
 
 
 @dataclass(frozen=True)
@@ -144,21 +127,27 @@ def write_scenes(run: RenderRun, plan: Plan, done: Copies, unreadable: Collectio
     covered = np.zeros(len(dataset.persons), np.bool_)
     covered[done.rows] = True
     for end, copies in training_lists(settings).items():
-        samples = partial(_samples, pictures, covered=covered, copies=copies, append=settings.append)
+        samples = partial(_samples, pictures, covered=covered, copies=copies, settings=settings)
         for name in {f"coco_train_topdown{end}.json", *(["coco_train_topdown.json"] if copies == (0,) else [])}:
             write(name, samples)
     return outcomes.problems()
 
 
 def _samples(
-    pictures: Callable[[], Iterator[_Picture]], *, covered: NDArray[np.bool_], copies: Collection[int], append: bool
+    pictures: Callable[[], Iterator[_Picture]],
+    *,
+    covered: NDArray[np.bool_],
+    copies: Collection[int],
+    settings: RenderSettings,
 ) -> Iterator[tuple[_Picture, list[Any]]]:
     """Pictures with the annotations of their training samples: that of a covered person is on the copy alone."""
     for picture in pictures():
         if picture["copy"] is None:
-            kept = [row is not None and (append or not covered[row]) for row in picture["rows"]]
+            kept = [row is not None and (settings.append or not covered[row]) for row in picture["rows"]]
         elif picture["copy"] in copies:
             kept = [row == picture["target"] for row in picture["rows"]]
+            if settings.train_pasted:
+                kept = [own or _is_pasted_sample(one) for own, one in zip(kept, picture["annotations"], strict=True)]
         else:
             continue
         annotations = [
@@ -168,6 +157,11 @@ def _samples(
         ]
         if annotations:
             yield picture, annotations
+
+
+def _is_pasted_sample(annotation: Mapping[str, Any]) -> bool:
+    joints = len(annotation["keypoints"]) // 3
+    return annotation["noda"]["role"] == "occluder" and is_sample(annotation["num_keypoints"], joints)
 
 
 def _numbered(shards: Sequence[Path], dataset: Dataset) -> Callable[[], Iterator[_Picture]]:
@@ -313,13 +307,7 @@ class _Scene:
             left = found.less(region) if region else found
             if left.mask.any():
                 yield self._annotate_crowd(crowd, found, left)
-        pasted = [
-            (body, Region(own.alpha >= COVERING, own.left, own.top))
-            for body, own in self._method.pasted_people(spec.placement)
-        ]
-        for number, (body, own) in enumerate(pasted):
-            name = f"{spec.name}#occluder{number + 1 if number else ''}"
-            yield from self._pasted(body, name, own, [over for _, over in pasted[number + 1 :]])
+        yield from map(self._annotate_pasted, pasted_on(spec.name, self._method, spec.placement, self._size))
 
     def _annotate(
         self,
@@ -382,7 +370,7 @@ class _Scene:
         plain = isinstance(outline, Mapping) and isinstance(outline.get("counts"), list)
         if not plain or after is not before:
             outline = rle_plain(self._run_lengths(after))
-        box = record.get("bbox") or _tight_box(before, self._size) or [0.0] * 4
+        box = record.get("bbox") or before.box(self._size) or [0.0] * 4
         area = self._area({**record, "area": record.get("area") or int(before.mask.sum())}, box, before, after)
         noda = {**noda_extension(record), "role": "crowd", "person_id": str(record.get("id", ""))}
         joints = {"num_keypoints": 0, "keypoints": [0] * (3 * len(self._skeleton))}
@@ -391,53 +379,22 @@ class _Scene:
             "id": record.get("id", 0),
         }  # fmt: skip
 
-    def _pasted(self, body: Person, name: str, own: Region, over: Sequence[Region]) -> Iterator[dict[str, Any]]:
-        """The annotation of a pasted person: its box is that of what is left of its mask under those over it.
-
-        Joints outside its mask or the frame are unlabelled, those under another body occluded. Nobody where nothing of
-        the mask is to be seen on the picture, as it may be with `--min-covered 0`.
-        """
-        shown = body.labelled & inside(body.joints, self._size) & _under(body, own)
-        region, visible = own, np.where(shown, body.visible, UNKNOWN).astype(np.int8)
-        for other in over:
-            region = region.less(other)
-            visible[shown & _under(body, other)] = OCCLUDED
-        box = _tight_box(region, self._size)
-        if box is None:
-            return
-        source = {"role": "occluder", "source": body.image, "source_person": body.person_id}
-        person = replace(
-            body, person_id=name, joints=np.where(shown[:, None], body.joints, np.nan), labelled=shown, visible=visible
-        )
+    def _annotate_pasted(self, pasted: Pasted) -> dict[str, Any]:
+        """The annotation of a pasted person: its box is that of what is left of its mask under those over it."""
+        source = {"role": "occluder", "source": pasted.body.image, "source_person": pasted.body.person_id}
         annotation = coco_annotation(
-            person,
+            pasted.person,
             annotation_id=0,
             image_id=0,
             size=self._size,
-            segmentation=self._run_lengths(region),
-            extra={**source, "person_id": name},
+            segmentation=self._run_lengths(pasted.region),
+            extra={**source, "person_id": pasted.person.person_id},
         )
-        area = box[2] * box[3] if self._box_areas else annotation["area"]
-        yield {**annotation, "bbox": box, "area": area}
+        area = pasted.box[2] * pasted.box[3] if self._box_areas else annotation["area"]
+        return {**annotation, "bbox": pasted.box, "area": area}
 
     def _run_lengths(self, region: Region) -> dict[str, Any]:
         return rle_encode_region(region.mask, region.left, region.top, self._size)
-
-
-def _under(person: Person, region: Region) -> NDArray[np.bool_]:
-    """(J,) bool: the joints that lie in a region."""
-    return np.asarray(alpha_at(region.mask.astype(np.uint8), person.joints, region.left, region.top) > 0)
-
-
-def _tight_box(region: Region, size: tuple[int, int]) -> list[float] | None:
-    """x, y, width, height of a region in the picture; None where it misses it."""
-    window = overlap(region.mask.shape, (size[1], size[0]), region.left, region.top)
-    if window is None or not region.mask[window[1]].any():
-        return None
-    rows, columns = (np.flatnonzero(region.mask[window[1]].any(axis=axis)) for axis in (1, 0))
-    left, top = max(region.left, 0) + int(columns[0]), max(region.top, 0) + int(rows[0])
-    box = [left, top, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1]
-    return [float(value) for value in box]
 
 
 def _with_outline(person: Person, size: tuple[int, int], problems: list[Problem]) -> Person:

@@ -1,7 +1,8 @@
 """The occluded copies of a plan, drawn image by image over the workers.
 
 A shard is a handful of images with all the copies that are made of them, so that each image is decoded once. Its data
-is a folder with the copies under their final names and `lines.jsonl`, one line per copy.
+is a folder with the copies under their final names and `lines.jsonl`, one line per copy, with the pasted people who are
+trained on under `pasted`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from noda_synth.imaging.encoding import SOURCE, encode_copy, format_of
 from noda_synth.imaging.images import BGRImage, decode_checked, image_path, is_turned, read_checked
 from noda_synth.methods import Recipe
 from noda_synth.methods.base import Method, Subject
+from noda_synth.render.pasted import Pasted, is_sample, pasted_on, pasted_record
 from noda_synth.render.plan import Plan, Planned
 from noda_synth.render.settings import RenderRun, RenderSettings
 from noda_synth.runs import jobs
@@ -58,14 +60,16 @@ class _Task:
     images: Path
     recipe: Recipe
     skeleton: Skeleton
+    mpii: bool
     groups: Sequence[tuple[str, tuple[CopySpec, ...]]]
 
 
 def draw_copies(run: RenderRun, plan: Plan) -> Outcomes:
     """Draw all copies of a plan into the run's staging folder, which the caller holds."""
     specs = PlannedCopies(run, plan)
+    task = partial(_Task, run.layout.images, run.recipe, run.dataset.skeleton, run.dataset.source != "coco")
     shards = (
-        jobs.Shard(f"{number:06d}", _Task(run.layout.images, run.recipe, run.dataset.skeleton, block), len(block))
+        jobs.Shard(f"{number:06d}", task(block), len(block))
         for number, block in enumerate(jobs.blocks(specs.by_image(), _SHARD_IMAGES))
     )
     work = partial(_render_images, settings=run.settings, provenance=run.provenance)
@@ -180,6 +184,12 @@ def _manifest_line(
     }
 
 
+def _pasted_samples(task: _Task, line: Mapping[str, Any], people: Iterable[Pasted]) -> list[Any]:
+    """The MPII records of the pasted people to be trained on; their ids where the COCO file alone lists them."""
+    samples = (one for one in people if is_sample(int(one.person.labelled.sum()), len(task.skeleton)))
+    return [pasted_record(one, line, task.skeleton) if task.mpii else one.person.person_id for one in samples]
+
+
 def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provenance: Mapping[str, str]) -> Outcome:
     """Make the copies of a few images in the folder `path`."""
     method, clock = task.recipe.open(), Clock()
@@ -209,8 +219,12 @@ def _render_images(task: _Task, path: Path, *, settings: RenderSettings, provena
             except ItemError as error:
                 problems.append(Problem("render", spec.name, str(error)))
                 continue
-            subject = Subject(spec.person, task.skeleton, (picture.shape[1], picture.shape[0]))
+            size = (picture.shape[1], picture.shape[0])
+            subject = Subject(spec.person, task.skeleton, size)
             covered = [task.skeleton.joints[joint] for joint in np.flatnonzero(subject.under(overlay))]
-            lines.append({**_manifest_line(spec, covered, method, settings), **provenance})
+            line = {**_manifest_line(spec, covered, method, settings), **provenance}
+            if settings.train_pasted:
+                line["pasted"] = _pasted_samples(task, line, pasted_on(spec.name, method, spec.placement, size))
+            lines.append(line)
     (path / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return Outcome(problems, clock.seconds)

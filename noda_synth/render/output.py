@@ -37,17 +37,25 @@ class Copies:
     Attributes:
         lines: the lines.
         rows, copies: (N,) row in `Dataset.persons` and number of the copy, of each line.
+        pasted: of each line the pasted people who are trained on: MPII records, or ids with COCO input.
     """
 
-    def __init__(self, lines: DiskList[dict[str, Any]], rows: array[int], copies: array[int]) -> None:
+    def __init__(
+        self, lines: DiskList[dict[str, Any]], rows: array[int], copies: array[int], pasted: DiskList[list[Any]]
+    ) -> None:
         by_row = np.lexsort((np.array(copies), np.array(rows)))
-        self.lines = Subset(lines, by_row)
+        self.lines, self.pasted = Subset(lines, by_row), Subset(pasted, by_row)
         self.rows, self.copies = np.array(rows, np.int64)[by_row], np.array(copies, np.int64)[by_row]
 
     def of(self, copy: int) -> Mapping[int, dict[str, Any]]:
         """Row in `Dataset.persons` -> the line of its copy number `copy`."""
         chosen = np.flatnonzero(self.copies == copy)
         return _ByRow(Subset(self.lines, chosen), self.rows[chosen])
+
+    def pasted_of(self, numbers: Collection[int]) -> Iterator[Any]:
+        """The pasted people on the copies of these numbers, in the order of the data set."""
+        for index in np.flatnonzero(np.isin(self.copies, list(numbers))):
+            yield from self.pasted[int(index)]
 
     def __contains__(self, row_and_copy: tuple[int, int]) -> bool:
         row, copy = row_and_copy
@@ -77,6 +85,7 @@ class _ByRow(Mapping[int, dict[str, Any]]):
 def collect(shards: Sequence[Path], images: Path) -> Copies:
     """Move the copies of finished shards into one folder and gather their lines. May be called again after a kill."""
     lines: DiskList[dict[str, Any]] = DiskList()
+    pasted: DiskList[list[Any]] = DiskList()
     rows, copies = array("q"), array("q")
     for shard in shards:
         for text in (shard / "lines.jsonl").read_text().splitlines():
@@ -85,10 +94,11 @@ def collect(shards: Sequence[Path], images: Path) -> Copies:
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
+            pasted.append(line.pop("pasted", []))
             lines.append(line)
             rows.append(line["row"])
             copies.append(line["copy"])
-    return Copies(lines, rows, copies)
+    return Copies(lines, rows, copies, pasted)
 
 
 def link_originals(dataset: Dataset, layout: Layout, result: Path, out: Path, how: str) -> Iterator[Problem]:
@@ -156,7 +166,8 @@ def write_annotations(run: RenderRun, copies: Copies, unreadable: Collection[str
     if dataset.source != "coco":
         for name, numbers in training_lists(settings).items():
             chosen = [copies.of(number) for number in numbers]
-            write_json_list(annot / f"train{name}.json", training_records(dataset, chosen, settings.append, unreadable))
+            records = training_records(dataset, chosen, settings.append, unreadable)
+            write_json_list(annot / f"train{name}.json", chain(records, copies.pasted_of(numbers)))
         if settings.copies > 1:
             shutil.copyfile(annot / "train_1.json", annot / "train.json")
     return write_validation(run.layout, run.dataset, annot)[1]
@@ -237,6 +248,7 @@ def report(
             "wanted": plan.wanted,
             "covered_people": len(np.unique(copies.rows)),
             "copies": len(copies.lines),
+            **({"pasted_samples": sum(map(len, copies.pasted))} if run.settings.train_pasted else {}),
             **run.recipe.open().counts(),
             "failed": sum(problem.failed for problem in problems),
         },

@@ -36,6 +36,7 @@ class RenderSettings:
         originals: "symlink", "hardlink", "copy" or "none".
         coco: write COCO files too.
         yolo: write labels of YOLO-pose too, made of the COCO files.
+        train_pasted: list the pasted people as training samples, too.
         limit: render at most so many people.
         max_pixels: larger images are refused by their header.
         seed: of everything that is drawn.
@@ -51,6 +52,7 @@ class RenderSettings:
     originals: str = "symlink"
     coco: bool = False
     yolo: bool = False
+    train_pasted: bool = False
     limit: int | None = None
     max_pixels: int = MAX_PIXELS
     seed: int = 0
@@ -82,6 +84,8 @@ class RenderRun:
     def recipe(self) -> Recipe:
         """The method with its sources. Raises NodaError where one is missing, damaged, or not for this data set."""
         settings = self.settings
+        if settings.train_pasted and not method_class(settings.method).pastes_people:
+            raise NodaError(f"--method {settings.method} pastes no people with joints; leave --train-pasted out")
         for source in sorted(method_class(settings.method).takes):
             if getattr(self.sources, source) is None:
                 raise NodaError(
@@ -97,8 +101,9 @@ class RenderRun:
         """The settings as they are compared, hashed and written, with the hashes of all that is read."""
         hashes = self.recipe.open().source_hashes()
         settings = asdict(self.settings)
-        if not self.settings.yolo:
-            del settings["yolo"]  # so that sets without it have the settings that they always had
+        for later in ("yolo", "train_pasted"):
+            if not settings[later]:
+                del settings[later]  # so that sets without it have the settings that they always had
         return {"version": __version__, **settings, **hashes, "inputs": self.inputs}
 
     @cached_property

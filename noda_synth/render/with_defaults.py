@@ -34,6 +34,7 @@ class RenderOptions(DataOptions, total=False):
     quality: int | str
     originals: str
     coco: bool
+    train_pasted: bool
     limit: int | None
     max_pixels: int
     seed: int

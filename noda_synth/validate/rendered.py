@@ -111,10 +111,18 @@ def _records(entries: Iterable[Entry], lines: _Lines, dataset: Dataset) -> Itera
             if _is_copy(entry, dataset):
                 yield entry.finding("no-line", f"stands on {person.image}, which the manifest does not know")
             continue
+        if _is_pasted(entry):  # the line says what is covered of the person below
+            continue
         covered = dataset.skeleton.indices(*line["covered"])
         wrong = [dataset.skeleton.joints[j] for j in covered if person.labelled[j] and person.visible[j] != OCCLUDED]
         if wrong:
             yield entry.finding("covered-visible", f"{', '.join(wrong)}: covered in the manifest, not occluded here")
+
+
+def _is_pasted(entry: Entry) -> bool:
+    record = entry.person.record
+    rendered = record.get("synth") or record.get("noda")
+    return isinstance(rendered, Mapping) and rendered.get("role") == "occluder"
 
 
 def _is_copy(entry: Entry, dataset: Dataset) -> bool:
