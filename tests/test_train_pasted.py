@@ -14,11 +14,9 @@ from noda_synth.errors import NodaError
 from noda_synth.formats import find_layout
 from noda_synth.methods import METHODS, method_class
 from noda_synth.methods.base import Method
+from noda_train.data import load
 from tests.command import done, noda, refused, tree
 from tests.conftest import Made
-
-pytest.importorskip("torch")
-from noda_train.data import load
 
 Record = dict[str, Any]
 
