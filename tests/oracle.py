@@ -244,8 +244,8 @@ def _check_outline(
     """An outline and its area lose what lies under the paste, and nothing else."""
     before, after = annotations
     covering, changed = covered
-    assert ("segmentation" in before) == ("segmentation" in after), line["id"]
-    if "segmentation" not in before:
+    assert bool(before.get("segmentation")) == bool(after.get("segmentation")), line["id"]
+    if not before.get("segmentation"):
         return
     old, new = (mask_of(a, changed.shape) for a in annotations)
     # Along the outline two programs fill a polygon in two ways.

@@ -53,7 +53,7 @@ def test_nothing_known_before_is_unknown_and_not_zero(drawn: Made, tmp_path: Pat
     done("report", tmp_path / "out", "--jobs", 1, "-q")
     page = (tmp_path / "out" / "report.html").read_text()
     for state in ("visible", "occluded"):
-        assert f'<th scope="row">{state}</th><td>unknown</td>' in page
+        assert f'<th scope="row">{state}</th><td class="n">unknown</td>' in page
     assert "before rendering: unknown" in done("stats", tmp_path / "out")
 
 

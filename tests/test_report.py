@@ -63,7 +63,7 @@ class Page(HTMLParser):
 
 
 def report(made: Made, out: Path, page: Path, *options: object) -> Page:
-    done("report", out, "--page", page, "--pool", made.pool, "--jobs", 1, "-q", *options)
+    done("report", out, "--page", page, "--pool", made.pool, "--jobs", 1, "-q", "--overwrite", *options)
     return Page(page)
 
 
@@ -206,7 +206,7 @@ def test_a_broken_picture_costs_only_itself(drawn: Made, rendered: Path, tmp_pat
     (out / "images" / first["file"]).unlink()
     (out / "images" / second["file"]).write_bytes(b"no picture")
     rewrite(out, [first, second, {**third, "placement": {"body": 1}}, *lines_of(out)[3:]])
-    result = noda("report", out, "--page", tmp_path / "page.html", "--pool", drawn.pool, "--jobs", 1)
+    result = noda("report", out, "--page", tmp_path / "page.html", "--pool", drawn.pool, "--jobs", 1, "--overwrite")
     assert result.exit_code == 1
     page = Page(tmp_path / "page.html")
     assert ["error" in entry for entry in page.entries[:4]] == [True, True, True, False]

@@ -210,7 +210,7 @@ def test_scores_stand_beside_the_counts(drawn: Made, tmp_path: Path) -> None:
     unjudged = json.loads(evaluation.read_text())
     unjudged["thresholds"]["0.5"]["all"] = dict.fromkeys(unjudged["thresholds"]["0.5"]["all"])
     evaluation.write_text(json.dumps(unjudged))
-    done("stats", drawn.data, "--scores", evaluation, "--out", figure)
+    done("stats", drawn.data, "--scores", evaluation, "--out", figure, "--overwrite")
     assert not {"Accuracy (PCKh@0.5)", "n/a"} & texts(figure)
     by_box = scores(tmp_path / "eval.json", metric="PCK", threshold="0.2")
     assert "accuracy (PCK@0.2, 8 people)" in done("stats", drawn.data, "--scores", by_box, "--out", tmp_path / "box")
