@@ -407,7 +407,7 @@ def limited(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_full_disk_is_named_and_the_run_goes_on_afterwards(
     drawn: Made, data: Path, tmp_path: Path, jobs: int
 ) -> None:

@@ -39,7 +39,7 @@ _COUNTS = {"light": (1, 1), "medium": (2, 3), "heavy": (4, 16)}
 _QUICK = ("--tries", 1280)
 
 
-@pytest.fixture(scope="module", params=["drawn", "mpii-mini"])
+@pytest.fixture(scope="module", params=["drawn", pytest.param("mpii-mini", marks=pytest.mark.slow)])
 def data(request: pytest.FixtureRequest) -> Path:
     """A data set: drawn people, and real ones."""
     folder: Path = (

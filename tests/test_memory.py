@@ -58,6 +58,7 @@ def kilobytes(file: Path, kind: str, count: int) -> int:
     return int(result.stdout)
 
 
+@pytest.mark.slow
 def test_reading_takes_less_than_400_bytes_per_person(tmp_path: Path) -> None:
     small, large = (kilobytes(people(tmp_path / f"{n}.json", n), "mpii_json", n) for n in (10_000, 40_000))
     assert (large - small) * 1024 < 400 * 30_000
@@ -76,6 +77,7 @@ def rendered(folder: Path, count: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_figures_of_a_rendered_set_take_less_than_a_kilobyte_a_person(tmp_path: Path) -> None:
     code = "import sys; from noda_synth.cli import main; main(['stats', sys.argv[1]], standalone_mode=False); "
     code += "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
@@ -146,6 +148,7 @@ def words(*values: int) -> bytes:
     return b"".join(value.to_bytes(4, "little") for value in values)
 
 
+@pytest.mark.slow
 def test_a_small_mat_that_unpacks_to_gigabytes_is_refused_without_unpacking_it(tmp_path: Path) -> None:
     size = 3 << 30
     start = words(14, size, 6, 8, 9, 0, 5, 8, 1, size - 64, 1 | 11 << 16) + b"jnt_missing".ljust(12, b"\0")
