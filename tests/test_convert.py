@@ -288,5 +288,5 @@ def test_an_output_that_is_named_like_another_file_is_refused(tmp_path: Path, na
     source = write_json(tmp_path / "valid.json", [record("a.jpg")])
     result = convert(source, tmp_path / name)
     assert result.exit_code == 2
-    assert "give a folder" in result.output
+    assert "give a folder" in result.stderr
     assert not (tmp_path / name).exists()

@@ -87,12 +87,12 @@ def test_the_test_part_of_a_mat_with_its_joints(with_test_part: Path, tmp_path: 
 
 def test_what_the_test_part_holds_is_said_where_it_is_left_out(with_test_part: Path, tmp_path: Path) -> None:
     result = noda("convert", with_test_part, tmp_path / "o", "--all-train")
-    assert "1 images of the test set left out: 1 of them have 1 people with joints, which --split test" in result.output
+    assert "1 images of the test set left out: 1 of them have 1 people with joints, which --split test" in result.stderr
     result = noda("convert", with_test_part, tmp_path / "p", "--split", "test")
-    assert "left out: 1 of" not in result.output
+    assert "left out: 1 of" not in result.stderr
     assert len(json.loads((tmp_path / "p/valid.json").read_text())) == 1
     alone = write_release(tmp_path / "alone.mat", [image("a.jpg", [rect(all_joints())])])
-    assert "--split test takes nobody" in noda("convert", alone, tmp_path / "q", "--split", "test").output
+    assert "--split test takes nobody" in noda("convert", alone, tmp_path / "q", "--split", "test").stderr
 
 
 def truth_of_version_7_3(path: Path, count: int) -> None:

@@ -70,7 +70,7 @@ def test_the_commands_say_it(drawn: Any, tmp_path: Path, command: Callable[[Path
     (data / "images").mkdir()
     result = noda(*command(data, tmp_path))
     assert result.exit_code == 2
-    assert f"--images {data / 'elsewhere'}" in result.output
+    assert f"--images {data / 'elsewhere'}" in result.stderr
     assert "--everyone" not in result.output
     assert not list(tmp_path.glob("*.partial"))
 
@@ -81,7 +81,7 @@ def test_so_does_convert_where_it_looks_at_pictures(tmp_path: Path, to: str) -> 
     touch(tmp_path / "set/images/a.jpg")
     result = noda("convert", tmp_path / "set", tmp_path / "out", "--to", to)
     assert result.exit_code == 2
-    assert f"--images {tmp_path / 'set'}" in result.output
+    assert f"--images {tmp_path / 'set'}" in result.stderr
 
 
 def test_validate_has_one_finding_for_a_part(tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_annotations_under_another_name_are_named_and_otherwise_where_lists_come
 
 def test_a_name_with_backslashes_says_so(tmp_path: Path) -> None:
     file = write_json(tmp_path / "train.json", [record("images\\a.jpg")])
-    assert r"'images\\a.jpg' has backslashes" in noda("convert", file, tmp_path / "o").output
+    assert r"'images\\a.jpg' has backslashes" in noda("convert", file, tmp_path / "o").stderr
 
 
 @pytest.mark.parametrize("split", [(), ("--split", "valid.json")])
 def test_a_missing_split_says_how_to_draw_one(tmp_path: Path, split: tuple[str, ...]) -> None:
     mat = write_release(tmp_path / "mpii.mat", [image("a.jpg", [rect(all_joints())])])
-    output = noda("convert", mat, tmp_path / "o", *split).output
+    output = noda("convert", mat, tmp_path / "o", *split).stderr
     assert f"noda-synth convert {mat} {tmp_path / 'annot'} --holdout 0.1" in output
     assert "deep-high-resolution-net" in output
 
@@ -134,4 +134,4 @@ def test_a_missing_split_says_how_to_draw_one(tmp_path: Path, split: tuple[str, 
 def test_a_split_that_lies_beside_the_mat_is_named(tmp_path: Path) -> None:
     mat = write_release(tmp_path / "mpii.mat", [image("a.jpg", [rect(all_joints())])])
     there = write_json(tmp_path / "annot/some.json", [record("a.jpg")])
-    assert f"--split {there}" in noda("convert", mat, tmp_path / "o", "--split", "some.json").output
+    assert f"--split {there}" in noda("convert", mat, tmp_path / "o", "--split", "some.json").stderr
