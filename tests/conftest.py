@@ -41,7 +41,8 @@ class Made:
         return out
 
 
-def _made(data: Path, pool: Path, *options: object) -> Made:
+def with_pool(data: Path, pool: Path, *options: object) -> Made:
+    """A data set and the pool that is built of it."""
     done("build-pool", "--data", data, "--out", pool, "-q", *options)
     return Made(data, pool)
 
@@ -52,7 +53,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Made:
     with _in_turn(tmp_path_factory) as folder:
         if not (folder / "drawn").exists():
             write_mpii(folder / "drawn")
-        return _made(folder / "drawn", folder / "drawn.h5", "--grabcut-size", 96, "--jobs", 1)
+        return with_pool(folder / "drawn", folder / "drawn.h5", "--grabcut-size", 96, "--jobs", 1)
 
 
 @pytest.fixture(scope="session")
@@ -61,21 +62,21 @@ def drawn_coco(tmp_path_factory: pytest.TempPathFactory) -> Made:
     with _in_turn(tmp_path_factory) as folder:
         if not (folder / "drawn_coco").exists():
             write_coco(folder / "drawn_coco")
-        return _made(folder / "drawn_coco", folder / "drawn_coco.h5", "--grabcut-size", 96, "--jobs", 1)
+        return with_pool(folder / "drawn_coco", folder / "drawn_coco.h5", "--grabcut-size", 96, "--jobs", 1)
 
 
 @pytest.fixture(scope="session")
 def mpii_mini(noda_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Real people of MPII."""
     with _in_turn(tmp_path_factory) as folder:
-        return _made(noda_data / "mpii-mini", folder / "mpii_mini.h5", *_QUICK)
+        return with_pool(noda_data / "mpii-mini", folder / "mpii_mini.h5", *_QUICK)
 
 
 @pytest.fixture(scope="session")
 def coco_masks(noda_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Real people of COCO, with true outlines."""
     with _in_turn(tmp_path_factory) as folder:
-        return _made(noda_data / "coco-masks", folder / "coco_masks.h5", *_QUICK)
+        return with_pool(noda_data / "coco-masks", folder / "coco_masks.h5", *_QUICK)
 
 
 @pytest.fixture(scope="session", params=["drawn", "mpii_mini"])

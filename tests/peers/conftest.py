@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.command import done
-from tests.conftest import Made
+from tests.conftest import Made, with_pool
 from tests.drawn_set import write_coco, write_mpii
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # none of the programs is to ask the network for anything
@@ -84,8 +84,7 @@ def mpii(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """MPII's layout; the names of its pictures are numbers, as those of MPII are."""
     folder = tmp_path_factory.mktemp("mpii")
     data = write_mpii(folder / "data", images=20, folders=False)
-    done("build-pool", "--data", data, "--out", folder / "pool.h5", "--levels", "posecut", "--jobs", 1, "-q")
-    return Made(data, folder / "pool.h5")
+    return with_pool(data, folder / "pool.h5", "--levels", "posecut", "--jobs", 1)
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +106,7 @@ def coco(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """COCO's 17 joints, with outlines; its bodies are cut out by these."""
     folder = tmp_path_factory.mktemp("coco")
     data = write_coco(folder / "data")
-    done("build-pool", "--data", data, "--out", folder / "pool.h5", "--levels", "given", "--jobs", 1, "-q")
-    return Made(data, folder / "pool.h5")
+    return with_pool(data, folder / "pool.h5", "--levels", "given", "--jobs", 1)
 
 
 @pytest.fixture(scope="session")
