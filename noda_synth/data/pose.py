@@ -24,7 +24,6 @@ Point = NDArray[np.float64]
 
 SHOULDERS = ("left_shoulder", "right_shoulder")
 HIPS = ("left_hip", "right_hip")
-_EARS = ("left_ear", "right_ear")
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 DOWN = np.array([0.0, 1.0])
 _NECKS = ("upper_neck", "neck")

@@ -128,15 +128,15 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
             "the original .mat does not say who is for training and who for validation.\n"
             "Name a valid.json, an hourglass valid.h5 or a list of image names with --split FILE "
             "(or put valid.json into annot/ beside it), or take everyone for training with --all-train.\n"
-            f"{_draw_one(layout.annotations)}\n{LISTS}",
+            f"Or {_draw_one(layout.annotations)}\n{LISTS}",
             layout.annotations,
         )
     if split_file is not None and not is_test_part(split_file) and not split_file.exists():
         folder = layout.annotations.parent
         near = (place / split_file.name for place in (folder, *(folder / name for name in ANNOTATION_FOLDERS)))
         found = next((f"{path} is there: --split {path}" for path in near if path.is_file()), "")
-        way = found or f"{_draw_one(layout.annotations)}\n{LISTS}"
-        raise NodaError(f"no such file, which --split names.\n{way}", split_file)
+        way = found or f"Name another, or {_draw_one(layout.annotations)}\n{LISTS}"
+        raise NodaError(f"there is no such split. {way}", split_file)
     release = read_release(layout.annotations)
     problems, builder = DiskList(release.problems), DatasetBuilder(layout, release.images)
     if is_test_part(split_file):
@@ -159,7 +159,7 @@ def _from_mat(layout: Layout, split_file: Path | None, all_train: bool) -> Datas
 
 def _draw_one(mat: Path) -> str:
     folder = mat.parent if mat.parent.name in ANNOTATION_FOLDERS else mat.parent / ANNOTATION_FOLDERS[0]
-    return f"Or draw a split by video: noda-synth convert {mat} {folder} --holdout 0.1"
+    return f"draw a split by video: noda-synth convert {mat} {folder} --holdout 0.1"
 
 
 def _with_skeleton(skeleton: Skeleton | None, dataset: Dataset, layout: Layout) -> Dataset:

@@ -11,7 +11,7 @@ from noda_synth.data.skeleton import skeleton_file
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.detect import is_kind
 from noda_synth.formats.layout import Layout, find_layout
-from noda_synth.formats.mpii.split import check_split, is_test_part
+from noda_synth.formats.mpii.split import is_test_part
 from noda_synth.formats.picture_sizes import as_annotated
 from noda_synth.formats.read import read_dataset
 from noda_synth.formats.scales import with_measured_scales
@@ -64,8 +64,6 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     if skeleton is not None:
         layout = replace(layout, skeleton=skeleton_file(str(skeleton)))
     split_file = None if is_test_part(split) else split
-    if split_file is not None:
-        check_split(split_file)
     if split_file is not None and layout.valid != split and is_kind(split_file, "mpii_json"):
         # The list that splits is also the validation list that the written set carries along.
         layout = replace(layout, valid=split, gt_valid=None)

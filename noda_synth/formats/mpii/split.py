@@ -62,23 +62,12 @@ def is_test_part(split: Path | None) -> bool:
 
 def read_split(path: Path) -> Split:
     """Read a split file of any kind, told by content. NodaError if it is none or names nobody."""
-    check_split(path)
     start = read_bytes(path, 8)
     if start.startswith(b"MATLAB"):
         raise NodaError("a .mat is no split; a valid.json, valid.h5 or a list of image names is expected.", path)
     if start == b"\x89HDF\r\n\x1a\n":
         return _from_h5(path)
     return _from_text(path)
-
-
-def check_split(path: Path) -> None:
-    """NodaError with the way out where there is no such file."""
-    if not path.is_file():
-        raise NodaError(
-            "there is no such split. MPII's own comes with HRNet's annotations (valid.json) and with hourglass's "
-            "(valid.h5); `noda-synth convert MAT FOLDER --holdout 0.1` draws one, by video.",
-            path,
-        )
 
 
 def hold_out(dataset: Dataset, fraction: float, seed: int) -> Dataset:
