@@ -38,9 +38,18 @@ IMAGES_IN_WORK = 256
 
 def reach(settings: Settings) -> float:
     """Side of the square, in person boxes, that no augmented crop leaves."""
+    return turned_side(settings) + 2 * settings.shift
+
+
+def turned_side(settings: Settings) -> float:
+    """Side of the square, in the crop's own boxes, that a crop does not leave, however it is scaled and turned."""
     turn = min(2 * settings.rotation, 45.0) if settings.rotation_probability > 0 else 0.0
-    turned = (1 + settings.scale_jitter) * float(np.cos(np.radians(turn)) + np.sin(np.radians(turn)))
-    return turned + 2 * settings.shift
+    return (1 + settings.scale_jitter) * float(np.cos(np.radians(turn)) + np.sin(np.radians(turn)))
+
+
+def stored_side(settings: Settings) -> float:
+    """Side of a person's box in the stored crop, px, at most; half a body is seen from twice as near."""
+    return settings.size * settings.cache_detail * (2 if settings.half_body else 1)
 
 
 def crops_of(samples: Samples, settings: Settings) -> Path:
@@ -97,7 +106,7 @@ def _key(samples: Samples, settings: Settings) -> str:
         "version": VERSION,
         "images": [stats[path] for path in samples.paths],
         "reach": reach(settings),
-        "resolution": settings.size * settings.cache_detail,
+        "resolution": stored_side(settings),
         "quality": settings.cache_quality,
     }
     if any(isinstance(path, UprightPath) for path in samples.paths):
@@ -162,7 +171,7 @@ def cut_crop(image: NDArray[np.uint8], center: Floats, box: float, settings: Set
     x1, y1 = np.clip(np.floor(center - half), 0, (width - 1, height - 1)).astype(int)
     x2, y2 = np.clip(np.ceil(center + half) + 1, (x1 + 1, y1 + 1), (width, height)).astype(int)
     crop = image[y1:y2, x1:x2]
-    factor = min(1.0, settings.size * settings.cache_detail / box)
+    factor = min(1.0, stored_side(settings) / box)
     out_width, out_height = (max(1, round(side * factor)) for side in (x2 - x1, y2 - y1))
     if factor < 1:
         # Bilinear, as evaluation samples its frames: a smoother picture in training would be another one.

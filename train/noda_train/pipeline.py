@@ -21,6 +21,7 @@ from noda_train import geometry
 from noda_train.cache import CropReader, read_maps
 from noda_train.data import Samples
 from noda_train.distributed import World
+from noda_train.half_body import with_halves
 from noda_train.settings import Settings
 from noda_train.targets import STRIDE, draw_heatmaps
 from noda_train.warp import network_inputs
@@ -106,7 +107,10 @@ class Pipeline:
         count = -(-self.persons // parts) * parts
         rows = np.resize(permutation, count)
         batches = [rows[start : start + self.settings.batch] for start in range(0, count, self.settings.batch)]
-        return batches, geometry.draw(len(self.samples), self.settings, rng)
+        draw = geometry.draw(len(self.samples), self.settings, rng)
+        if self.settings.half_body:
+            draw = with_halves(draw, self.samples, self.settings, rng)
+        return batches, draw
 
     def epochs(self, first: int, last: int) -> Iterator[Iterator[list[Batch]]]:
         """The epochs first..last-1, each to be consumed before the next. One set of workers serves them all: it reads

@@ -45,7 +45,7 @@ class Settings:
     steps: tuple[int, ...]  # after these epochs the learning rate is multiplied by `decay`
     decay: float
     warmup: float  # epochs of linear warm-up
-    augment: str  # which of the preset's augmentations the next four numbers, and `shift`, come from
+    augment: str  # which of the preset's augmentations the next four numbers, `shift` and `half_body` come from
     scale_jitter: float  # scale x clip(1 + s N(0, 1), 1 - s, 1 + s)
     rotation: float  # degrees; clip(r N(0, 1), -2 r, 2 r)
     rotation_probability: float
@@ -53,6 +53,7 @@ class Settings:
     flip_test: bool
     decode: str
     shift: float = 0.0  # of the crop, along x and y: its side x shift x N(0, 1) drawn within -1..1
+    half_body: float = 0.0  # share of the crops that show the upper or lower half of a body alone
     copies: str = "first"  # of those that the set has of each person: of one list, of one an epoch, or all in one list
     hidden_weight: float = 1.0  # of joints that the render covered, in the loss; 0 leaves them out
     seed: int = 0
@@ -90,6 +91,7 @@ class Settings:
                 "rotation_probability": (0 <= self.rotation_probability <= 1, "in 0..1"),
                 "flip_probability": (0 <= self.flip_probability <= 1, "in 0..1"),
                 "shift": (0 <= self.shift < 1, "in 0..1"),
+                "half_body": (0 <= self.half_body <= 1, "in 0..1"),
                 "hidden_weight": (0 <= self.hidden_weight <= 1, "in 0..1"),
                 "ema": (0 <= self.ema < 1, "in 0..1"),
                 "steps": (list(self.steps) == sorted(self.steps), "in ascending order"),
