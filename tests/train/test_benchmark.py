@@ -54,8 +54,8 @@ def test_coco_people_are_scored_in_box_sizes(coco_twins: Path) -> None:
     read = benchmark.read(coco_twins)
     predictions = _perfect(read)
     light = read.severities["light"]
-    assert len(light.samples) and light.covered.sum() >= len(light.samples)
-    predictions["light"][light.covered] += 1000
+    assert len(light.samples) and light.samples.behind_pasted.sum() >= len(light.samples)
+    predictions["light"][light.samples.behind_pasted] += 1000
     result = benchmark.evaluate(predictions, read)
     assert result["metric"] == "PCK"
     table = result["thresholds"]["0.1"]["light"]
@@ -82,13 +82,13 @@ def test_one_who_fails_on_covered_joints_drops_there_and_nowhere_else(twins: Pat
     read = benchmark.read(twins)
     predictions = _perfect(read)
     for name, part in read.severities.items():
-        predictions[name][part.covered] += 1000
+        predictions[name][part.samples.behind_pasted] += 1000
     table = _numbers(predictions, read)
     for name in read.severities:
         kinds = table[name]
         assert kinds["covered"]["drop"]["mean"] == {"difference": 100.0, "interval": [100.0, 100.0]}
         assert kinds["uncovered"]["drop"]["mean"]["difference"] == 0
-        n, hit = kinds["all"]["n"], read.severities[name].covered & read.clean.evaluator.truth.counted
+        n, hit = kinds["all"]["n"], read.severities[name].samples.behind_pasted & read.clean.evaluator.truth.counted
         assert kinds["all"]["drop"]["mean"]["difference"] == pytest.approx(100 * hit.sum() / n)
         assert kinds["covered"]["n"] + kinds["uncovered"]["n"] + kinds["occluded"]["n"] == n
     assert table["light"]["covered"]["n"] == table["light"]["persons"]

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from noda_synth.data.skeleton import COCO
+from noda_synth.data.skeleton import COCO, MPII
+from noda_train.data import samples_of
 from noda_train.metrics import oks, pck, scoring, tables
-from noda_train.metrics.truth import mpii_truth, with_neighbours
+from noda_train.metrics.truth import mpii_truth, read_everyone, read_truth, truth_of, with_neighbours
 
 
 def coco(people: list[dict[str, Any]]) -> dict[str, Any]:
@@ -96,3 +98,31 @@ def test_predictions_that_lean_to_one_side_show_it() -> None:
     np.testing.assert_allclose([leaning["bias"]["wrist"]["x"], leaning["bias"]["all"]["y"]], [0.07, -0.02])
     said = tables.format_numbers(leaning)
     assert "in heads: All +0.070 -0.020; Head +0.070" in said and "lean to one side" in said
+
+
+@pytest.mark.parametrize(
+    ("extra", "by_person"),
+    [
+        ({"synth": {"method": "noda", "covered": ["left_wrist"]}}, True),
+        ({"synth": {"method": "cutout", "covered": ["left_wrist"]}}, False),
+        ({"twin": {"severity": "light"}, "joints_covered": [0] * 15 + [1]}, True),
+    ],
+    ids=["copy", "cutout", "twin"],
+)
+def test_a_pasted_person_hides_what_they_cover(tmp_path: Path, extra: dict[str, Any], by_person: bool) -> None:
+    """No list of MPII's form has the pasted person, yet they are who hides the joint."""
+    visible = [1] * 14 + [0, 0]  # left elbow and left wrist are occluded
+    joints = np.random.default_rng(0).uniform(50, 100, (16, 2)).tolist()
+    record = {"image": "a.jpg", "center": [75, 75], "scale": 0.3, "joints": joints, "joints_vis": [1] * 16}
+    path = tmp_path / "valid.json"
+    path.write_text(json.dumps([{**record, "joints_visible": visible, **extra}]))
+    truth = read_truth(path)
+    elbow, wrist = MPII.index["left_elbow"], MPII.index["left_wrist"]
+    assert truth.subset("occluded_by_person")[0].nonzero()[0].tolist() == ([wrist] if by_person else [])
+    assert truth.subset("occluded_otherwise")[0].nonzero()[0].tolist() == ([elbow] if by_person else [elbow, wrist])
+    samples = samples_of(tmp_path, MPII, read_everyone(path))
+    np.testing.assert_array_equal(truth_of(samples).subset("occluded_by_person"), truth.subset("occluded_by_person"))
+    said = tables.format_numbers(pck.evaluate(truth.joints, truth, bootstrap=10))
+    assert ("occluded by a person" in said) == by_person and "somebody near" not in said
+    changes = tables.format_comparison(pck.compare(truth.joints, truth.joints, truth, bootstrap=10))
+    assert ("occluded by a person" in changes) == by_person and "somebody near" not in changes

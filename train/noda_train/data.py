@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -59,7 +59,8 @@ class Samples:
         head_size: (N,) float64 px, NaN where nothing tells it.
         person_box: (N, 4) float64 px, x, y, width and height: COCO's, or the box of the joints.
         area: (N,) float64 square px of the person: COCO's, or 0.53 times the box's.
-        covered: (N, J) int8, 1 where a render covered the joint, 0 where not, -1 where its record does not say.
+        covered: (N, J) int8, 1 where a render or twin covered the joint, 0 where not, -1 where its record says nothing.
+        behind_pasted: (N, J) bool, those of them that a pasted person covers.
     """
 
     skeleton: Skeleton
@@ -75,6 +76,7 @@ class Samples:
     person_box: Floats
     area: Floats
     covered: NDArray[np.int8]
+    behind_pasted: Bools
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -96,6 +98,7 @@ class Samples:
             self.person_box[index],
             self.area[index],
             self.covered[index],
+            self.behind_pasted[index],
         )
 
     def first(self, count: int) -> Samples:
@@ -192,6 +195,7 @@ class _PersonRow(NamedTuple):
     person_box: Floats
     area: float
     covered: NDArray[np.int8]
+    behind_pasted: Bools
 
 
 def samples_of(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> Samples:
@@ -212,6 +216,7 @@ def samples_of(images: Path, skeleton: Skeleton, persons: Iterable[Person]) -> S
         person_box=np.array([row.person_box for row in rows], dtype=np.float64).reshape(-1, 4),
         area=np.array([row.area for row in rows], dtype=np.float64),
         covered=np.array([row.covered for row in rows], dtype=np.int8).reshape(-1, count),
+        behind_pasted=np.array([row.behind_pasted for row in rows], dtype=bool).reshape(-1, count),
     )
 
 
@@ -230,6 +235,7 @@ def _row(images: Path, skeleton: Skeleton, person: Person) -> _PersonRow:
         person_box=box,
         area=person.record.get("area") or AREA_OF_BOX * box[2] * box[3],
         covered=_covered(person, skeleton),
+        behind_pasted=behind_pasted(person, skeleton),
     )
 
 
@@ -241,10 +247,13 @@ def _names(person: Person) -> Ids:
 def _covered(person: Person, skeleton: Skeleton) -> NDArray[np.int8]:
     """(J,) int8: what a render says of the joints that it covered, 0 for people whom it left alone.
 
-    It says so under `synth` in MPII's records (`noda.mpii.synth` where they were converted), under `noda` in COCO's.
+    It says so under `synth` in MPII's records (`noda.mpii.synth` where they were converted), under `noda` in COCO's,
+    and a benchmark's twins under `joints_covered` or `noda`.
     """
-    record, noda = person.record, noda_extension(person.record)
-    rendered = [part for part in (record.get("synth"), mpii_extension(record).get("synth")) if part is not None]
+    noda, rendered = noda_extension(person.record), _synth(person)
+    flags = np.array(person.record.get("joints_covered", ()))
+    if "twin" in person.record and flags.shape == (len(skeleton),):
+        return np.asarray(flags == 1, np.int8)
     if "covered" in noda or noda.get("role") == "target":
         rendered.append(noda)
     covered = np.zeros(len(skeleton), np.int8)
@@ -254,6 +263,19 @@ def _covered(person: Person, skeleton: Skeleton) -> NDArray[np.int8]:
             return np.full(len(skeleton), -1, np.int8)
         covered[skeleton.indices(*names)] = 1
     return covered
+
+
+def _synth(person: Person) -> list[Any]:
+    """What a render noted in an MPII record, also in one that was converted to COCO's."""
+    found = (person.record.get("synth"), mpii_extension(person.record).get("synth"))
+    return [part for part in found if part is not None]
+
+
+def behind_pasted(person: Person, skeleton: Skeleton) -> Bools:
+    """(J,) bool, the joints that a pasted person covers: of copies by the method `noda`, and of a benchmark's twins."""
+    by_noda = any(isinstance(part, Mapping) and part.get("method") == "noda" for part in _synth(person))
+    is_twin = "twin" in person.record or "severity" in noda_extension(person.record)
+    return np.asarray((_covered(person, skeleton) == 1) & (by_noda or is_twin), bool)
 
 
 def _crop(person: Person) -> tuple[Floats, float]:

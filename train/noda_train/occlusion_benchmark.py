@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from noda_synth.benchmark.folder import read_benchmark
 from noda_synth.benchmark.protocol import CLEAN, SEVERITIES
-from noda_synth.data.dataset import Person
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError
 from noda_synth.formats.mpii.records import PersonIds
@@ -44,13 +43,11 @@ class PersonList:
         samples: the n persons in the order of the list.
         evaluator: what predictions are read by.
         rows: (n,) each person's row in the clean list.
-        covered: (n, J) bool, joints under the pasted body.
     """
 
     samples: Samples
     evaluator: Evaluator
     rows: NDArray[np.intp]
-    covered: Bools
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,20 +95,7 @@ def _person_list(folder: Path, clean: Samples | None) -> PersonList:
     row_of = {name: row for row, name in enumerate((clean or samples).ids)}
     if missing := [name for name in samples.ids if name not in row_of]:
         raise NodaError(f"{file}: nobody on the clean images is called {missing[0]}")
-    covered = [_covered(person, samples.skeleton.joints) for person in people]
-    return PersonList(
-        samples,
-        evaluator,
-        np.array([row_of[name] for name in samples.ids], np.intp),
-        np.array(covered, bool).reshape(-1, len(samples.skeleton)),
-    )
-
-
-def _covered(person: Person, joints: tuple[str, ...]) -> list[bool]:
-    if "joints_covered" in person.record:
-        return [bool(hit) for hit in person.record["joints_covered"]]
-    names = person.record.get("noda", {}).get("covered", ())
-    return [joint in names for joint in joints]
+    return PersonList(samples, evaluator, np.array([row_of[name] for name in samples.ids], np.intp))
 
 
 def evaluate(
@@ -160,11 +144,11 @@ def evaluate(
 
 def _masks(truth: Truth, part: PersonList) -> dict[str, Bools]:
     """(n, J) bool for each of KINDS: the joints of it."""
-    scored = truth.labelled[part.rows] & truth.counted
+    scored, covered = truth.labelled[part.rows] & truth.counted, part.samples.covered == 1
     before = np.full(scored.shape, -1) if truth.visible is None else truth.visible[part.rows]
     return {
-        "covered": scored & part.covered & (before == 1),
-        "uncovered": scored & ~part.covered & (before != 0),
+        "covered": scored & covered & (before == 1),
+        "uncovered": scored & ~covered & (before != 0),
         "occluded": scored & (before == 0),
         "all": scored,
     }

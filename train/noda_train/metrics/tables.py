@@ -101,7 +101,11 @@ def format_comparison(result: Mapping[str, Any]) -> str:
             [f"{_metric(result)}@{threshold}", *headings.values()],
             *_paper_rows(tables, headings, lambda table, key: cell(table[key]["difference"], sign=True)),
         ]
-        further = {name: text for name, text in FURTHER.items() if name in tables}
+        further = {
+            name: text
+            for name, text in FURTHER.items()
+            if name in tables and tables[name]["mean"]["difference"] is not None
+        }
         for name, text in further.items():
             rows.append([text, *(cell(tables[name][key]["difference"], sign=True) for key in headings)])
         names = {**{name: name for name in SUBSETS}, **further}
@@ -161,15 +165,17 @@ def _pck_rows(name: str, tables: Mapping[str, Any], has_split: bool) -> list[lis
         counts = f"({tables['visible']['n']}, {tables['occluded']['n']})"
         rows.append([*pairs, f"({spans['visible']}, {spans['occluded']})", counts])
     for subset in FURTHER:
-        if has_split and (table := tables.get(subset)):
+        if has_split and (table := tables.get(subset)) and table["n"]:
             ends = span(table.get("interval", {}).get("mean", (None, None)))
             rows.append([FURTHER[subset], *(cell(table[key]) for key in headings), ends, str(table["n"])])
     return rows
 
 
 def _subsets(similarity: Mapping[str, Any]) -> list[str]:
-    """Those that the numbers have, in the order of the tables."""
-    return [name for name in (*SUBSETS, *FURTHER) if name in similarity["mean"]]
+    """Those that the numbers have, in the order of the tables; further ones only where somebody is of them."""
+    mean = similarity["mean"]
+    further = [name for name in FURTHER if name in mean and mean[name]["interval"][0] is not None]
+    return [*SUBSETS, *further]
 
 
 def _similarity(similarity: Mapping[str, Any], subsets: Sequence[str], sign: bool) -> list[str]:

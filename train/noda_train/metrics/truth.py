@@ -29,7 +29,7 @@ from noda_synth.formats.layout import people_beside, truth_beside
 from noda_synth.formats.mpii.gt_valid import GtValid, belongs, read_gt_valid
 from noda_synth.formats.mpii.records import PersonIds, read_persons
 from noda_train.arrays import Bools, Floats
-from noda_train.data import Samples
+from noda_train.data import Samples, behind_pasted
 from noda_train.metrics.files import read_arrays
 from noda_train.metrics.hiding import neighbours_by_joints, neighbours_in, where_others_are
 
@@ -183,19 +183,20 @@ def truth_of(samples: Samples, file: Path | None = None) -> Truth:
     """
     truth = _truth_of(samples)
     if file is None:
-        return with_neighbours(truth, [str(name.image) for name in samples.names])
+        return with_neighbours(truth, [str(name.image) for name in samples.names], samples.behind_pasted)
     everybody = neighbours_in(file, samples.names)
     images, ids = [name.image for name in samples.names], [name.annotation for name in samples.names]
     hidden, near = where_others_are(truth.joints, images, ids, everybody)
-    return replace(truth, hidden_by_other=hidden, near_other=near)
+    return replace(truth, hidden_by_other=hidden | samples.behind_pasted, near_other=near)
 
 
-def with_neighbours(truth: Truth, images: Sequence[str]) -> Truth:
-    """The truth with who is near whom, from the image (N) of each person and their joints alone."""
+def with_neighbours(truth: Truth, images: Sequence[str], behind_pasted: Bools | None = None) -> Truth:
+    """The truth with who is near whom, from the image (N) of each person, their joints, and the joints (N, J) bool that
+    a pasted person covers, whom no list of MPII's form has."""
     rows = [str(row) for row in range(len(truth))]
     everybody = neighbours_by_joints(images, rows, truth.joints, truth.labelled)
     hidden, near = where_others_are(truth.joints, images, rows, everybody)
-    return replace(truth, hidden_by_other=hidden, near_other=near)
+    return replace(truth, hidden_by_other=hidden if behind_pasted is None else hidden | behind_pasted, near_other=near)
 
 
 def _truth_of(samples: Samples) -> Truth:
@@ -344,7 +345,8 @@ def _named(truth: Truth, people: list[Person]) -> Truth:
     """The truth with what its people are called, and who is near whom."""
     ids = PersonIds()
     names = tuple(ids.with_id(person).person_id for person in people)
-    return replace(with_neighbours(truth, [person.image for person in people]), ids=names)
+    pasted = np.array([behind_pasted(person, truth.skeleton) for person in people]).reshape(truth.labelled.shape)
+    return replace(with_neighbours(truth, [person.image for person in people], pasted), ids=names)
 
 
 def _where_labelled(labelled: Bools, visible: NDArray[np.int8]) -> NDArray[np.int8]:
