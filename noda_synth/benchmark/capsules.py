@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import isqrt
 
 import numpy as np
@@ -25,15 +26,19 @@ _SHOULDERS, _HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip
 _NECK, _FACE = ("upper_neck", "neck"), ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 
 # Length of a part over S, seen at full length (see `noda_synth.data.pose`).
+_OF_A_SIDE = (
+    (1030, "shoulder", "hip"),
+    (650, "shoulder", "elbow"),
+    (700, "elbow", "wrist"),
+    (840, "hip", "knee"),
+    (750, "knee", "ankle"),
+)
 _LENGTHS = (
     (1150, _SHOULDERS, _HIPS),
     (700, ("left_shoulder",), ("right_shoulder",)),
     (600, _NECK, ("head_top",)),
-    *((length, (f"{side}_{a}",), (f"{side}_{b}",)) for side in _SIDES for length, a, b in (
-        (1030, "shoulder", "hip"), (650, "shoulder", "elbow"), (700, "elbow", "wrist"), (840, "hip", "knee"),
-        (750, "knee", "ankle"),
-    )),
-)  # fmt: skip
+    *((length, (f"{side}_{a}",), (f"{side}_{b}",)) for side in _SIDES for length, a, b in _OF_A_SIDE),
+)
 _LONGEST = 3
 
 # Radius of a limb in the core (None: not part of it), the body and the hull. A hull leaves room for loose clothes.
@@ -121,10 +126,12 @@ class Joints:
         return Joints(scaled)
 
     def box(self) -> tuple[int, int, int, int]:
+        """x1, y1, x2, y2 of the joints, of which there is one at least."""
         xs, ys = [x for x, _ in self.pixels.values()], [y for _, y in self.pixels.values()]
         return min(xs), min(ys), max(xs), max(ys)
 
     def center(self) -> Pixel:
+        """The middle of the box, rounded down."""
         x1, y1, x2, y2 = self.box()
         return (x1 + x2) // 2, (y1 + y2) // 2
 
@@ -140,11 +147,8 @@ def joint_pixels(joints: NDArray[np.float64]) -> Integers:
 
 def joints_of(person: Person, skeleton: Skeleton) -> Joints:
     """All labelled joints of a person."""
-    pixels = joint_pixels(person.joints)
-    return Joints({
-        name: (int(x), int(y))
-        for name, (x, y), labelled in zip(skeleton.joints, pixels, person.labelled, strict=True) if labelled
-    })  # fmt: skip
+    named = zip(skeleton.joints, joint_pixels(person.joints).tolist(), person.labelled, strict=True)
+    return Joints({name: (x, y) for name, (x, y), labelled in named if labelled})
 
 
 def body_size(joints: Joints) -> int:
@@ -175,19 +179,27 @@ def body_shape(joints: Joints, size: int, kind: int) -> BodyShape:
     return BodyShape(np.array(capsules, np.int64).reshape(-1, 5), np.array(triangles, np.int64).reshape(-1, 6))
 
 
+_LIMBS = (
+    ("shoulder", "elbow", "upper_arm"),
+    ("elbow", "wrist", "forearm"),
+    ("hip", "knee", "thigh"),
+    ("knee", "ankle", "shin"),
+    ("shoulder", "hip", "torso"),
+)
+_TIPS = {"forearm": ("hand", _HAND_LENGTH), "shin": ("foot", _FOOT_LENGTH)}
+
+
 def _limbs(joints: Joints, size: int) -> Iterator[tuple[Pixel, Pixel, str]]:
+    """Both ends of each part whose joints are labelled, and the part."""
     pixels = joints.pixels
-    for side in _SIDES:
-        for a, b, part in (
-            ("shoulder", "elbow", "upper_arm"), ("elbow", "wrist", "forearm"), ("hip", "knee", "thigh"),
-            ("knee", "ankle", "shin"), ("shoulder", "hip", "torso"),
-        ):  # fmt: skip
-            start, end = f"{side}_{a}", f"{side}_{b}"
-            if start in pixels and end in pixels:
-                yield pixels[start], pixels[end], part
-                if part in ("forearm", "shin"):
-                    tip, length = ("hand", _HAND_LENGTH) if part == "forearm" else ("foot", _FOOT_LENGTH)
-                    yield pixels[end], _beyond(pixels[start], pixels[end], length * size // 1000), tip
+    for side, (a, b, part) in product(_SIDES, _LIMBS):
+        start, end = pixels.get(f"{side}_{a}"), pixels.get(f"{side}_{b}")
+        if start is None or end is None:
+            continue
+        yield start, end, part
+        if part in _TIPS:
+            tip, length = _TIPS[part]
+            yield end, _beyond(start, end, length * size // 1000), tip
     for a, b in (_SHOULDERS, _HIPS):
         if a in pixels and b in pixels:
             yield pixels[a], pixels[b], "torso"

@@ -43,8 +43,8 @@ from noda_synth.benchmark.protocol import (
 from noda_synth.data.dataset import VISIBLE, Dataset, Person
 from noda_synth.data.skeleton import Skeleton
 
-WHOLE = tuple(f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-               for side in ("right", "left"))  # fmt: skip
+_LIMB_JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+WHOLE = tuple(f"{side}_{joint}" for joint in _LIMB_JOINTS for side in ("right", "left"))
 Size = tuple[int, int]
 
 
@@ -68,6 +68,7 @@ class Body:
 
     @property
     def key(self) -> str:
+        """Of which body it is, whatever file it was read from."""
         return key_of(self.image, self.joints)
 
     def scaled(self, factor: int) -> Joints:
@@ -192,6 +193,21 @@ class ValidationTarget:
             return "no limb joint can be seen"
         return "" if self.size else "nothing tells the size"
 
+    @property
+    def _diagonal2(self) -> int:
+        """The squared diagonal of the box of the joints inside the image."""
+        x1, y1, x2, y2 = self.box.box()
+        return max((x2 - x1) ** 2 + (y2 - y1) ** 2, 4)
+
+    @property
+    def reach(self) -> int:
+        """Pixels along x or y beyond which no body's centre lies from that of the box."""
+        return isqrt(self._diagonal2) // 2 + 1
+
+    def in_ring(self, distance2: Integers) -> NDArray[np.bool_]:
+        """(K,) bool: squared distances (K,) from the box's centre within the paper's ring, 1/3 to 1 half diagonals."""
+        return np.asarray((4 * distance2 <= self._diagonal2) & (36 * distance2 >= self._diagonal2))
+
     def obstacle_at(self, severity: Severity) -> str:
         """Why the person cannot be covered at this severity, or an empty string."""
         if self.obstacle:
@@ -267,12 +283,9 @@ class Decider:
 
 def _centers(target: ValidationTarget, random: HashRandom) -> Integers:
     """(K, 2) centres within the paper's ring: 1/3 to 1 half diagonals of the target's box from its centre."""
-    x1, y1, x2, y2 = target.box.box()
-    diagonal2 = max((x2 - x1) ** 2 + (y2 - y1) ** 2, 4)
-    reach = isqrt(diagonal2) // 2 + 1
+    reach = target.reach
     offsets = np.stack([random.integers(2 * reach + 1, POSITIONS, axis) - reach for axis in ("x", "y")], axis=1)
-    distance2 = (offsets * offsets).sum(axis=1)
-    ring = (4 * distance2 <= diagonal2) & (36 * distance2 >= diagonal2)
+    ring = target.in_ring((offsets * offsets).sum(axis=1))
     return np.asarray(offsets[ring] + np.array(target.box.center()))
 
 

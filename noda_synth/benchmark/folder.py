@@ -10,8 +10,12 @@ from noda_synth.formats.files.atomic import read_json
 
 BENCHMARK = "benchmark.json"
 _KEYS: dict[str, set[str]] = {
-    "name": set(), "settings": {"seed", "tries", "originals"}, "labels": set(), "inputs": set(), "versions": {"opencv"},
-}  # fmt: skip
+    "name": set(),
+    "settings": {"seed", "tries", "originals"},
+    "labels": set(),
+    "inputs": set(),
+    "versions": {"opencv"},
+}
 """Key -> the keys of the object that stands there; none where it is no object."""
 
 

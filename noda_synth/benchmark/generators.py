@@ -10,7 +10,6 @@ versions of the image decoder may draw another body where two fit equally well.
 from __future__ import annotations
 
 from collections.abc import Collection
-from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,11 +82,15 @@ def pool_bodies(pool: Pool, generator: Generator, kept_out: Collection[str]) -> 
 def pool_cutout(pool: Pool, row: int, level: str) -> Cutout:
     """A body of the pool as it was cut out, with the mask of one level."""
     opacity = pool.opacity(row, level)
+    columns = ("joints", "labelled", "visible", "box", "origin", "factor")
     return Cutout(
-        image=pool.crop(row), masks={level: Mask(opacity >= COVERING, matte=opacity)}, quality={},
-        joints=pool.joints[row], labelled=pool.labelled[row], visible=pool.visible[row], box=pool.box[row],
-        origin=pool.origin[row], factor=pool.factor[row], frame=pool.frames()[row], border=0.0,
-    )  # fmt: skip
+        image=pool.crop(row),
+        masks={level: Mask(opacity >= COVERING, matte=opacity)},
+        quality={},
+        frame=pool.frames()[row],
+        border=0.0,
+        **{name: getattr(pool, name)[row] for name in columns},
+    )
 
 
 def stands(joints: Joints, size: int) -> bool:
@@ -151,13 +154,8 @@ class GroundDecider(Decider):
 
 def _centers_at(target: ValidationTarget, y: int, random: HashRandom) -> NDArray[np.int64]:
     """(K, 2) centres at a height, within the paper's ring and the frame: of POSITIONS drawn over its width."""
-    x1, y1, x2, y2 = target.box.box()
-    diagonal2 = max((x2 - x1) ** 2 + (y2 - y1) ** 2, 4)
-    reach = isqrt(diagonal2) // 2 + 1
     middle_x, middle_y = target.box.center()
-    offsets = random.integers(2 * reach + 1, POSITIONS, "x") - reach
-    distance2 = offsets * offsets + (y - middle_y) ** 2
-    kept = (4 * distance2 <= diagonal2) & (36 * distance2 >= diagonal2)
-    x = middle_x + offsets[kept]
+    offsets = random.integers(2 * target.reach + 1, POSITIONS, "x") - target.reach
+    x = middle_x + offsets[target.in_ring(offsets * offsets + (y - middle_y) ** 2)]
     x = x[(x >= target.frame[0]) & (x < target.frame[2])]
     return np.stack([x, np.full(len(x), y, np.int64)], axis=1)

@@ -48,10 +48,12 @@ def digest(labels: Mapping[str, str]) -> str:
 
 
 def write_hashes(path: Path, hashes: Hashes) -> None:
+    """Write what `read_hashes` reads. NodaError where it cannot be written."""
     write_json(path, hashes, sort_keys=True)
 
 
 def read_hashes(folder: Path) -> Hashes:
+    """The hashes that a benchmark states of itself. NodaError for a file that is damaged or none."""
     content = read_json(folder / HASHES)
     if not isinstance(content, dict) or not all(isinstance(content.get(kind), dict) for kind in (_LABELS, _BYTES)):
         raise NodaError(f"{folder / HASHES}: no list of hashes as `noda-synth benchmark` writes it")

@@ -40,6 +40,7 @@ class Labelled:
 
 
 def clean_people(dataset: Dataset) -> list[Labelled]:
+    """Everyone of the validation part as they are, in their order."""
     return [Labelled(p, row, dataset.skeleton.flags(())) for row, p in enumerate(dataset.valid)]
 
 
@@ -118,10 +119,9 @@ def _annotation(
     person, line = labelled.person, labelled.line
     twin = {} if line is None else {key: line[key] for key in ("severity", "source", "row", "covered")}
     return coco_annotation(
-        person, annotation_id=_annotation_id(dataset, labelled), image_id=ids[person.image],
-        size=sizes[dataset.valid[labelled.row].image], extra={"person_id": person.person_id, **twin},
-    )  # fmt: skip
-
-
-def _annotation_id(dataset: Dataset, labelled: Labelled) -> Any:
-    return labelled.person.record["id"] if dataset.source == "coco" else labelled.row + 1
+        person,
+        annotation_id=person.record["id"] if dataset.source == "coco" else labelled.row + 1,
+        image_id=ids[person.image],
+        size=sizes[dataset.valid[labelled.row].image],
+        extra={"person_id": person.person_id, **twin},
+    )

@@ -71,9 +71,14 @@ def cut_body(image: BGRImage, person: Person, others: Sequence[Person], skeleton
     levels = {level: functions[level] for level in ("cardboard", LEVEL)}
     usual = PoolSettings()
     return cut_out(
-        image, pose_of(person, skeleton, size), tuple(pose_of(other, skeleton, size) for other in others), levels,
-        box_expand=usual.masks.box_expand, max_side=usual.max_side, seed=item_seed(0, "mask", person.image),
-    )  # fmt: skip
+        image,
+        pose_of(person, skeleton, size),
+        tuple(pose_of(other, skeleton, size) for other in others),
+        levels,
+        box_expand=usual.masks.box_expand,
+        max_side=usual.max_side,
+        seed=item_seed(0, "mask", person.image),
+    )
 
 
 def body_overlay(

@@ -25,6 +25,7 @@ class Severity:
     most: int | None
 
     def admits(self, hidden: Integers) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """(K,) bool: whether numbers (K,) of newly hidden joints are of this severity."""
         return np.asarray((hidden >= self.least) & (hidden <= (self.most or 1000)))
 
     def __str__(self) -> str:
@@ -72,8 +73,8 @@ class Settings:
     @property
     def name(self) -> str:
         """The name to be cited: of anything but the standard settings it says so."""
-        other = [f"{key} {value}" for key, value, usual in (("seed", self.seed, 0), ("tries", self.tries, TRIES))
-                 if value != usual]  # fmt: skip
+        usual = {"seed": (self.seed, 0), "tries": (self.tries, TRIES)}
+        other = [f"{key} {value}" for key, (value, standard) in usual.items() if value != standard]
         if (generator := self.generator) is not None:
             other += [f"pool {generator.pool[:12]}", f"mask {generator.mask}", f"place {generator.place}"]
         return ", ".join([f"noda-synth twins v{VERSION}", *other])

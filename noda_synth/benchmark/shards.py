@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from noda_synth.benchmark.capsules import Joints
-from noda_synth.benchmark.decide import Body, Decider, Size, ValidationTarget, newly_hidden
+from noda_synth.benchmark.decide import Body, Decider, Size, Twin, ValidationTarget, newly_hidden
 from noda_synth.benchmark.generators import GroundDecider, look_at, pool_cutout
 from noda_synth.benchmark.labels import ids_of_twins
 from noda_synth.benchmark.paint import LEVEL, TwinSpec, cut_body, paint_twin
-from noda_synth.benchmark.protocol import SEVERITIES, SEVERITY_ORDER, Generator, Settings
+from noda_synth.benchmark.protocol import SEVERITIES, SEVERITY_ORDER, Generator, Settings, Severity
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem, of_item
@@ -25,6 +25,7 @@ from noda_synth.formats.coco.ids import MadeIds, named_after
 from noda_synth.formats.files.atomic import write_atomically, write_item
 from noda_synth.imaging.encoding import SOURCE, encode_copy, format_of
 from noda_synth.imaging.images import MAX_PIXELS, decode_checked, image_path, read_checked, read_image
+from noda_synth.pool.cutout import Cutout
 from noda_synth.pool.reader import Pool
 from noda_synth.runs import jobs
 from noda_synth.runs.progress import Progress
@@ -87,10 +88,9 @@ def decide_all(run: BenchmarkRun, sizes: Mapping[str, Size], bodies: Sequence[Bo
         for number, block in enumerate(jobs.blocks(people, _DECIDE_PEOPLE))
     ]
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
-    work = partial(
-        _decide_people, skeleton=dataset.skeleton, bodies=staging.folder / "bodies.json", fingerprint=fingerprint,
-        settings=run.settings, ids=ids_of_twins(dataset), images=run.valid_images,
-    )  # fmt: skip
+    bodies_file = staging.folder / "bodies.json"
+    job = _Deciding(dataset.skeleton, bodies_file, fingerprint, run.settings, ids_of_twins(dataset), run.valid_images)
+    work = partial(_decide_people, job=job)
     with Progress(len(people), "decide", "person", quiet=run.quiet) as progress:
         jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
     lines = [json.loads(text) for shard in shards for text in staging.data(shard.name).read_text().splitlines()]
@@ -121,42 +121,60 @@ def open_pool(path: Path | None, generator: Generator) -> Pool:
     return pool
 
 
-def _decide_people(
-    people: Sequence[tuple[int, Person, Size | None]],
-    path: Path,
-    *,
-    skeleton: Skeleton,
-    bodies: Path,
-    fingerprint: str,
-    settings: Settings,
-    ids: MadeIds,
-    images: Path,
-) -> Outcome:
-    on_ground = settings.generator is not None and settings.generator.place == "ground"
-    decider = (GroundDecider if on_ground else Decider)(_read_bodies(bodies, fingerprint), settings)
+@dataclass(frozen=True, eq=False)
+class _Deciding:
+    """By what it is decided; the bodies stand in a file of that fingerprint, the pictures in the folder `images`."""
+
+    skeleton: Skeleton
+    bodies: Path
+    fingerprint: str
+    settings: Settings
+    ids: MadeIds
+    images: Path
+
+    @property
+    def on_ground(self) -> bool:
+        """Whether bodies are to stand on the target's ground, in a tone that fits: then pictures are looked at."""
+        return self.settings.generator is not None and self.settings.generator.place == "ground"
+
+    def target_of(self, person: Person, size: Size | None) -> ValidationTarget | None:
+        """Whom to cover; None where the picture cannot be read."""
+        if size is None:
+            return None
+        target = ValidationTarget(person, self.skeleton, size)
+        if self.on_ground:
+            try:
+                look_at(read_image(image_path(self.images, person.image)), target)
+            except ItemError:
+                return None
+        return target
+
+    def twin_line(self, twin: Twin, person: Person, row: int, severity: Severity) -> Line:
+        """What the manifest says of a twin, but for whose body it is."""
+        name = twin_name(person, row, SEVERITY_ORDER[severity.name], self.ids)
+        return {
+            "id": f"{severity.name}/{name.with_suffix('')}",
+            "file": str(name),
+            "covered": self.skeleton.named(twin.covered),
+            "newly_hidden": self.skeleton.named(newly_hidden(twin, person.visible)),
+        }
+
+
+def _decide_people(people: Sequence[tuple[int, Person, Size | None]], path: Path, *, job: _Deciding) -> Outcome:
+    """Write a line for each of a few people (row in the validation part, person, size of the image) and severity."""
+    decider = (GroundDecider if job.on_ground else Decider)(_read_bodies(job.bodies, job.fingerprint), job.settings)
     with path.open("w") as file:
         for row, person, size in people:
-            target = ValidationTarget(person, skeleton, size) if size else None
-            if on_ground and target is not None:
-                try:
-                    look_at(read_image(image_path(images, person.image)), target)
-                except ItemError:
-                    target = None
+            target = job.target_of(person, size)
             for severity in SEVERITIES:
-                twin, reason = decider.draw_twin(target, severity) if target else (None, "image cannot be read")
                 line: Line = {"severity": severity.name, "row": row, "person": person.person_id, "source": person.image}
+                twin, reason = decider.draw_twin(target, severity) if target else (None, "image cannot be read")
                 if twin is None:
                     line["reason"] = reason
                 else:
-                    name = twin_name(person, row, SEVERITY_ORDER[severity.name], ids)
-                    line |= {
-                        "id": f"{severity.name}/{name.with_suffix('')}",
-                        "file": str(name),
-                        "covered": skeleton.named(twin.covered),
-                        "newly_hidden": skeleton.named(newly_hidden(twin, person.visible)),
-                        "occluder": {"row": decider.bodies[twin.position.body].row},
-                        "place": {key: value for key, value in asdict(twin.position).items() if key != "body"},
-                    }
+                    line |= job.twin_line(twin, person, row, severity)
+                    line["occluder"] = {"row": decider.bodies[twin.position.body].row}
+                    line["place"] = {key: value for key, value in asdict(twin.position).items() if key != "body"}
                 file.write(json.dumps(line) + "\n")
     return Outcome()
 
@@ -212,15 +230,9 @@ def paint_all(
         jobs.Shard(f"paint-{number:06d}", [spec for group in block for spec in group], sum(map(len, block)))
         for number, block in enumerate(jobs.blocks(list(by_row.values()), _PAINT_PEOPLE))
     ]
-    work = partial(
-        _paint_twins,
-        images=run.layout.images,
-        valid_images=run.valid_images,
-        skeleton=run.dataset.skeleton,
-        max_pixels=run.max_pixels,
-        generator=run.settings.generator,
-        pool=run.pool,
-    )
+    generator, skeleton = run.settings.generator, run.dataset.skeleton
+    job = _Painting(run.layout.images, run.valid_images, skeleton, run.max_pixels, generator, run.pool)
+    work = partial(_paint_twins, job=job)
     with Progress(len(twins), "paint", "twin", quiet=run.quiet) as progress:
         outcomes = jobs.run_shards(staging, work, shards, workers=run.workers, progress=progress)
     for shard in shards:
@@ -232,34 +244,39 @@ def paint_all(
     return list(outcomes.problems()), sum(outcome.counts["mended"] for outcome in outcomes)
 
 
-def _paint_twins(
-    specs: Sequence[TwinSpec],
-    path: Path,
-    *,
-    images: Path,
-    valid_images: Path,
-    skeleton: Skeleton,
-    max_pixels: int,
-    generator: Generator | None,
-    pool: Path | None,
-) -> Outcome:
+@dataclass(frozen=True, eq=False)
+class _Painting:
+    """What twins are painted from: the folders of images, and the pool where another generator has the bodies."""
+
+    images: Path
+    valid_images: Path
+    skeleton: Skeleton
+    max_pixels: int
+    generator: Generator | None
+    pool: Path | None
+
+    def cutout_of(self, spec: TwinSpec) -> tuple[Cutout, str]:
+        """The body of a twin, and the mask by which it is pasted."""
+        if self.generator is not None:
+            level = self.generator.mask
+            return pool_cutout(open_pool(self.pool, self.generator), spec.body.row, level), level
+        assert spec.occluder is not None
+        source = read_image(image_path(self.images, spec.occluder.image), self.max_pixels)
+        return cut_body(source, spec.occluder, spec.others, self.skeleton), LEVEL
+
+
+def _paint_twins(specs: Sequence[TwinSpec], path: Path, *, job: _Painting) -> Outcome:
     """Paint a few twins into the folder `path`, under the names that they get in the benchmark."""
     path.mkdir()
     problems, mended = [], 0
     for spec in specs:
         try:
             with of_item():
-                path_of_valid = image_path(valid_images, spec.line["source"])
-                data = read_checked(path_of_valid, max_pixels)
+                path_of_valid = image_path(job.valid_images, spec.line["source"])
+                data = read_checked(path_of_valid, job.max_pixels)
                 picture = decode_checked(data, path_of_valid)
-                if generator is not None:
-                    level = generator.mask
-                    cutout = pool_cutout(open_pool(pool, generator), spec.body.row, level)
-                else:
-                    assert spec.occluder is not None
-                    source = read_image(image_path(images, spec.occluder.image), max_pixels)
-                    cutout, level = cut_body(source, spec.occluder, spec.others, skeleton), LEVEL
-                points = paint_twin(picture, cutout, spec, skeleton, level)
+                cutout, level = job.cutout_of(spec)
+                points = paint_twin(picture, cutout, spec, job.skeleton, level)
                 file = path / spec.line["severity"] / "images" / spec.line["file"]
                 encoded = encode_copy(picture, data, file.suffix[1:], SOURCE)
             write_item(file, encoded)

@@ -54,9 +54,13 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
     dataset, layout, out = run.dataset, run.layout, run.out
     _check(dataset, layout)
     all_settings = {
-        "version": __version__, "protocol": VERSION, **run.settings.as_json(), "originals": run.originals,
-        "max_pixels": run.max_pixels, "inputs": run.inputs,
-    }  # fmt: skip
+        "version": __version__,
+        "protocol": VERSION,
+        **run.settings.as_json(),
+        "originals": run.originals,
+        "max_pixels": run.max_pixels,
+        "inputs": run.inputs,
+    }
     staging = Staging(out)
     held = staging.start(all_settings, read_settings(out / BENCHMARK), overwrite=overwrite)
     if held is None:
@@ -77,13 +81,7 @@ def write_benchmark(run: BenchmarkRun, *, overwrite: bool = False) -> Report | N
         passed += [{**_who(line), "reason": "the picture could not be made"} for line in twins if line["id"] in lost]
         twins = [line for line in twins if line["id"] not in lost]
         result = _cleared(staging.result)
-        only_valid = replace(dataset, images=Images())
-        problems += link_originals(only_valid, layout, result / CLEAN, out / CLEAN, run.originals)
-        problems += write_labels(dataset, clean_people(dataset), valid_sizes, result / CLEAN / "annot", layout.skeleton)
-        for severity in SEVERITIES:
-            people = [covered_person(dataset, line) for line in twins if line["severity"] == severity.name]
-            (result / severity.name / "images").mkdir(parents=True, exist_ok=True)
-            write_labels(dataset, people, valid_sizes, result / severity.name / "annot", layout.skeleton)
+        problems += _write_lists(run, result, twins, valid_sizes)
         for name, rows in (("manifest.jsonl", twins), ("passed_over.jsonl", passed)):
             write_json_lines(result / name, rows)
         hashes = hashes_of(result, out)
@@ -125,6 +123,19 @@ def _cleared(result: Path) -> Path:
         if path.name in (CLEAN, "annot") or path.is_file():
             remove(path)
     return result
+
+
+def _write_lists(run: BenchmarkRun, result: Path, twins: Sequence[Line], sizes: Mapping[str, Size]) -> list[Problem]:
+    """Put the clean images into the folder of the result, and the labels of them and of each severity's twins."""
+    dataset, layout = run.dataset, run.layout
+    only_valid = replace(dataset, images=Images())
+    problems = [*link_originals(only_valid, layout, result / CLEAN, run.out / CLEAN, run.originals)]
+    problems += write_labels(dataset, clean_people(dataset), sizes, result / CLEAN / "annot", layout.skeleton)
+    for severity in SEVERITIES:
+        people = [covered_person(dataset, line) for line in twins if line["severity"] == severity.name]
+        (result / severity.name / "images").mkdir(parents=True, exist_ok=True)
+        write_labels(dataset, people, sizes, result / severity.name / "annot", layout.skeleton)
+    return problems
 
 
 def _images_of(dataset: Dataset) -> list[tuple[int, str]]:

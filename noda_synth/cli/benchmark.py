@@ -11,11 +11,19 @@ import click
 from noda_synth.cli.errors import FAILED_SOME, echo_problems, echo_some, echo_unchanged, echo_warnings, exit_with, exits
 from noda_synth.cli.options import (
     DataOptions,
+    anew_option,
+    follow_links_option,
+    images_option,
+    jobs_option,
+    max_pixels_option,
     originals_option,
     path_option,
+    quiet_option,
     resumable,
     scale_option,
     seed_option,
+    split_option,
+    verbose_option,
     workers,
 )
 from noda_synth.errors import NodaError
@@ -25,26 +33,30 @@ from noda_synth.errors import NodaError
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path), required=False)
 @click.option("--verify", is_flag=True, help="Compare OUT with its hashes; with DATA, make it again, too.")
-@path_option("--images", help="The images folder, if it lies elsewhere.")
+@images_option
 @path_option("--annotations", help="The annotation file, if it lies elsewhere.")
-@path_option("--split", help="For the .mat: who is for validation.")
-@click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder.")
-@scale_option()
+@split_option
+@follow_links_option
+@scale_option
 @path_option("--pool", help="Bodies of a pool instead of the training part's: twins by another generator.")
 @click.option("--mask", help="Level of the pool that they are pasted by.  [default: given, else its best]")
-@click.option("--place", type=click.Choice(["ring", "ground"]), default="ring", show_default=True,
-              help="Where the bodies of the pool are put: ground lets them stand, in a tone that fits.")  # fmt: skip
+@click.option(
+    "--place",
+    type=click.Choice(["ring", "ground"]),
+    default="ring",
+    show_default=True,
+    help="Where the bodies of the pool are put: ground lets them stand, in a tone that fits.",
+)
 @originals_option("How the clean images get there.")
 @seed_option
 @click.option(
     "--tries", type=click.IntRange(64), default=32_000, show_default=True, help="Placements tried for each twin."
 )
-@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
-@click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
-              help="Refuse images whose header claims more pixels.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace what is there; start anew after an interruption.")
-@click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
+@jobs_option
+@max_pixels_option
+@anew_option
+@verbose_option
+@quiet_option
 @exits
 def command(
     data: Path,

@@ -9,7 +9,14 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import echo_some, exit_with, exits
-from noda_synth.cli.options import originals_option, path_option, scale_option, seed_option, skeleton_option
+from noda_synth.cli.options import (
+    originals_option,
+    path_option,
+    scale_option,
+    seed_option,
+    skeleton_option,
+    verbose_option,
+)
 from noda_synth.errors import NodaError, Problem
 
 TARGETS = ("mpii-json", "gt-valid", "coco", "yolo")
@@ -27,10 +34,10 @@ _SHOWN = 5
 @path_option("--visibility-from", metavar="MAT", help="The .mat for JSON records.")
 @path_option("--images", help="Images folder: COCO needs the sizes, YOLO-pose the pictures.")
 @originals_option("How pictures get into images/ of YOLO-pose.")
-@skeleton_option()
-@scale_option()
+@skeleton_option
+@scale_option
 @click.option("--overwrite", is_flag=True, help="Replace files that exist. Those of INPUT are never replaced.")
-@click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
+@verbose_option
 @click.option("-q", "--quiet", is_flag=True, help="No summary, only failures.")
 @exits
 def command(

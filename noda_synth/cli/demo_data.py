@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.errors import echo_unchanged, exits
-from noda_synth.cli.options import workers
+from noda_synth.cli.options import jobs_option, quiet_option, workers
 
 
 def _size(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -28,9 +28,9 @@ def _size(_context: click.Context, _option: click.Parameter, value: str | None) 
     "--size", metavar="WxH", callback=_size, help="Of all images.  [default: a mix of 1280x720, 960x720, 720x960]"
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same files.")
-@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
+@jobs_option
 @click.option("--overwrite", is_flag=True, help="Replace a demo data set that is there.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
+@quiet_option
 @exits
 def command(
     out: Path,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from noda_synth.cli.errors import echo_problems, echo_warnings, exit_with, exits
-from noda_synth.cli.options import RunOptions
+from noda_synth.cli.options import RunOptions, jobs_option, quiet_option
 from noda_synth.errors import NodaError, Problem
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ _COMMAND = "command.json"
 
 @click.command("merge")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
+@jobs_option
+@quiet_option
 @exits
 def command(out: Path, jobs: int | None, quiet: bool) -> None:
     """Put together what runs of build-pool or render with --shard have done for OUT.

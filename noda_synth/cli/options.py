@@ -76,38 +76,41 @@ def originals_option(help: str) -> Callable[[Command], Command]:
     return click.option("--originals", type=ways, default="symlink", show_default=True, help=help)
 
 
-def skeleton_option() -> Callable[[Command], Command]:
-    return click.option(
-        "--skeleton",
-        metavar="FILE",
-        help="The joints: a TOML file, or mpii16, coco17, crowdpose14, lsp14.  [default: told by their names]",
-    )
-
-
-def v1_option() -> Callable[[Command], Command]:
-    return click.option(
-        "--v1-occluded",
-        is_flag=True,
-        help="v = 1 is occluded in COCO files without any v = 2, too, where it usually means labelled.",
-    )
-
-
-def scale_option() -> Callable[[Command], Command]:
-    return click.option(
-        "--scale",
-        type=click.Choice(["stated", "from-joints"]),
-        default="stated",
-        show_default=True,
-        help="MPII's scale of everyone: that of the record, or measured from the joints.",
-    )
-
-
-def overwrite_option(command: Command) -> Command:
-    return click.option("--overwrite", is_flag=True, help="Replace a file that is there.")(command)
-
-
-def seed_option(command: Command) -> Command:
-    return click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is drawn.")(command)
+skeleton_option = click.option(
+    "--skeleton",
+    metavar="FILE",
+    help="The joints: a TOML file, or mpii16, coco17, crowdpose14, lsp14.  [default: told by their names]",
+)
+v1_option = click.option(
+    "--v1-occluded",
+    is_flag=True,
+    help="v = 1 is occluded in COCO files without any v = 2, too, where it usually means labelled.",
+)
+scale_option = click.option(
+    "--scale",
+    type=click.Choice(["stated", "from-joints"]),
+    default="stated",
+    show_default=True,
+    help="MPII's scale of everyone: that of the record, or measured from the joints.",
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is drawn.")
+images_option = path_option("--images", help="The images folder, if it lies elsewhere.")
+split_option = path_option("--split", help="For the .mat: who is for validation.")
+follow_links_option = click.option(
+    "--follow-links", is_flag=True, help="Images may be symbolic links out of their folder."
+)
+jobs_option = click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=100_000_000,
+    show_default=True,
+    help="Refuse images whose header claims more pixels.",
+)
+anew_option = click.option("--overwrite", is_flag=True, help="Replace what is there; start anew after an interruption.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
 
 
 def _bundle(name: str, kind: type[Any], *options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -174,17 +177,17 @@ data_options = _bundle(
     "data",
     DataOptions,
     path_option("--data", help=f"Data set in the usual layout, or a YOLO-pose data.yaml.  [default: {DEFAULT_DATA}]"),
-    path_option("--images", help="The images folder, if it lies elsewhere."),
+    images_option,
     path_option("--annotations", help="The annotation file, if it lies elsewhere: MPII JSON or .mat, or COCO."),
-    skeleton_option(),
+    skeleton_option,
     path_option(
         "--split",
         help="For the .mat: who is for validation (valid.json, valid.h5, list of names), or test: its test part.",
     ),
     click.option("--all-train", is_flag=True, help="For the .mat: everyone is for training."),
-    click.option("--follow-links", is_flag=True, help="Images may be symbolic links out of their folder."),
-    v1_option(),
-    scale_option(),
+    follow_links_option,
+    v1_option,
+    scale_option,
 )
 
 
@@ -237,7 +240,7 @@ class RunOptions:
 run_options = _bundle(
     "run",
     RunOptions,
-    click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]"),
+    jobs_option,
     click.option(
         "--backend",
         type=click.Choice(["local", "dask"]),
@@ -249,16 +252,10 @@ run_options = _bundle(
     click.option(
         "--shard", "part", metavar="I/N", callback=_part, help="Do part I of N; `noda-synth merge` ends the work."
     ),
-    click.option(
-        "--max-pixels",
-        type=click.IntRange(1),
-        default=100_000_000,
-        show_default=True,
-        help="Refuse images whose header claims more pixels.",
-    ),
-    click.option("--overwrite", is_flag=True, help="Replace what is there; start anew after an interruption."),
-    click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors."),
+    max_pixels_option,
+    anew_option,
+    verbose_option,
+    quiet_option,
 )
 
 

@@ -9,10 +9,13 @@ import click
 from noda_synth.cli.errors import echo_problems, exit_with, exits
 from noda_synth.cli.options import (
     ObjectsOptions,
+    jobs_option,
     objects_options,
     overwrite_option,
     path_option,
+    quiet_option,
     seed_option,
+    verbose_option,
     workers,
 )
 
@@ -26,10 +29,10 @@ from noda_synth.cli.options import (
 @click.option("--number", type=click.IntRange(1), help="Show so many renders, drawn at random.  [default: all]")
 @click.option("--side", type=click.IntRange(48, 1024), help="Pixels per picture.  [default: 480, of many less]")
 @seed_option
-@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
+@jobs_option
 @overwrite_option
-@click.option("-v", "--verbose", is_flag=True, help="Name every problem, not only the first few.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary, only errors.")
+@verbose_option
+@quiet_option
 @exits
 def command(
     folder: Path,

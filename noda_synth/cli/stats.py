@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from noda_synth.cli.errors import exits
-from noda_synth.cli.options import overwrite_option, path_option, skeleton_option
+from noda_synth.cli.options import overwrite_option, path_option, skeleton_option, split_option
 from noda_synth.figures.style import FORMATS
 
 if TYPE_CHECKING:
@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 @path_option("--scores", help="Accuracy beside the counts: the JSON of `noda-train eval --json`.")
 @path_option("--pool", help="The pool DATA was rendered from: bodies are measured by their joints, not their crops.")
 @path_option("--out", help="A folder for figures and numbers (stats.json); or FILE.png, .pdf, .svg: Fig. 1 alone.")
-@click.option("--format", "file_format", type=click.Choice(FORMATS), default="png", show_default=True,
-              help="Format of the figures in a folder.")  # fmt: skip
-@skeleton_option()
-@path_option("--split", help="For the .mat: who is for validation.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    default="png",
+    show_default=True,
+    help="Format of the figures in a folder.",
+)
+@skeleton_option
+@split_option
 @overwrite_option
 @exits
 def command(

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from noda_synth.cli.errors import echo_some, exits
-from noda_synth.cli.options import path_option, skeleton_option, v1_option, workers
+from noda_synth.cli.options import (
+    images_option,
+    jobs_option,
+    max_pixels_option,
+    path_option,
+    skeleton_option,
+    split_option,
+    v1_option,
+    workers,
+)
 
 if TYPE_CHECKING:
     from noda_synth.validate.findings import Finding
@@ -22,16 +31,15 @@ _HAS_ERRORS = 1
 
 @click.command("validate")
 @click.argument("data", type=click.Path(path_type=Path))
-@path_option("--images", help="The images folder, if it lies elsewhere.")
-@skeleton_option()
-@path_option("--split", help="For the .mat: who is for validation.")
-@v1_option()
+@images_option
+@skeleton_option
+@split_option
+@v1_option
 @click.option("--headers", is_flag=True, help="Read the images' headers alone: quick, but misses damage further on.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors for the exit code.")
 @path_option("--json", "report", help="Write all findings into this file.")
-@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: all cores]")
-@click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
-              help="Refuse images whose header claims more pixels.")  # fmt: skip
+@jobs_option
+@max_pixels_option
 @click.option("-v", "--verbose", is_flag=True, help="Name every finding, not only the first few of a kind.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and nothing but errors.")
 @exits

@@ -23,12 +23,19 @@ _LINE = 11.0
 """Height of a line of small letters, points."""
 _LETTER = 0.5
 """Width of a letter in its size, DejaVu's mean."""
-
-
 _WIDE = 0.7
 """Of a wide letter: a single name is cut to have room even so."""
 _LABEL = 24
 """Letters of a label at most."""
+_LEGEND = {
+    "borderaxespad": 0.2,
+    "borderpad": 0.2,
+    "handlelength": 0.9,
+    "handleheight": 0.9,
+    "handletextpad": 0.5,
+    "columnspacing": 1.4,
+}
+"""How tight a legend is, in sizes of its letters."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +153,8 @@ def heat_map(axes: Axes, counts: NDArray[np.int64], reach: float, heading: Headi
     from matplotlib.ticker import MaxNLocator
 
     colours = LinearSegmentedColormap.from_list("heat", _HEAT)
-    image = axes.imshow(
-        counts, colours, vmin=0, vmax=max(1, int(counts.max())), extent=(-reach, reach, reach, -reach),
-        interpolation="nearest",
-    )  # fmt: skip
+    most, extent = max(1, int(counts.max())), (-reach, reach, reach, -reach)
+    image = axes.imshow(counts, colours, vmin=0, vmax=most, extent=extent, interpolation="nearest")
     axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, edgecolor=RED, linewidth=1.5))
     ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
     axes.text(-0.94, -0.94, "target", color=RED, va="top", bbox=ground)
@@ -187,8 +192,17 @@ def rose(axes: PolarAxes, counts: Sequence[int], heading: Heading, colour: Colou
 def _beside(axes: Axes, text: str, end: float, y: float, colour: Colour = INK) -> None:
     """A number behind the end of its bar, on white that hides the lines of the grid but no bar."""
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
-    axes.annotate(text, (end, y), (3, 0), textcoords="offset points", va="center_baseline", color=colour,
-                  annotation_clip=False, bbox=ground if text else None, zorder=0.9)  # fmt: skip
+    axes.annotate(
+        text,
+        (end, y),
+        (3, 0),
+        textcoords="offset points",
+        va="center_baseline",
+        color=colour,
+        annotation_clip=False,
+        bbox=ground if text else None,
+        zorder=0.9,
+    )
 
 
 def _number_axis(axes: Axes, which: str, *, whole: bool) -> None:
@@ -213,14 +227,20 @@ def _head(axes: Axes, heading: Heading, lift: float = 0) -> None:
     if heading.legend:
         names = [drawable(name, max(10, int((room - 22) / (_WIDE * SMALL)))) for name in heading.legend]
         columns = max(1, int(room / (max(map(len, names)) * _LETTER * SMALL + 22)))
-        axes.legend(
-            [Patch(color=colour) for colour in heading.legend.values()], names, ncols=columns, loc="lower left",
-            bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0.2, borderpad=0.2, handlelength=0.9,
-            handleheight=0.9, handletextpad=0.5, columnspacing=1.4,
-        )  # fmt: skip
+        patches = [Patch(color=colour) for colour in heading.legend.values()]
+        axes.legend(patches, names, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), frameon=False, **_LEGEND)
         top += _LINE * -(-len(names) // columns) + 5
     for text, size, colour in ((heading.note, SMALL, NOTE), (heading.title, TITLE, INK)):
         lines = textwrap.wrap(drawable(text), max(20, int(room / (_LETTER * size))))
-        axes.annotate("\n".join(lines), (0, 1), (0, top), xycoords="axes fraction", textcoords="offset points",
-                      va="bottom", fontsize=size, color=colour, annotation_clip=False)  # fmt: skip
+        axes.annotate(
+            "\n".join(lines),
+            (0, 1),
+            (0, top),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="bottom",
+            fontsize=size,
+            color=colour,
+            annotation_clip=False,
+        )
         top += len(lines) * size * 1.4 + 1

@@ -183,11 +183,15 @@ def _side_by_side(pictures: Sequence[BGRImage]) -> BGRImage:
 def fit(picture: BGRImage, box: tuple[int, int], ground: tuple[int, int, int] = _PAPER) -> BGRImage:
     """A picture reduced or enlarged to fit (width, height) pixels, in the middle, on a ground (BGR)."""
     size, left, top = fit_box(picture, box)
-    smaller = size[0] < picture.shape[1]
-    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
     panel = np.full((box[1], box[0], 3), ground, np.uint8)
-    panel[top : top + size[1], left : left + size[0]] = resized
+    panel[top : top + size[1], left : left + size[0]] = resized(picture, size)
     return panel
+
+
+def resized(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture (H, W) or (H, W, 3) in (width, height) pixels: means where it shrinks, interpolated where it grows."""
+    smaller = size[0] < picture.shape[1]
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR))
 
 
 def fit_box(picture: BGRImage, box: tuple[int, int]) -> tuple[tuple[int, int], int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -275,10 +275,9 @@ def _write_coco_parts(source: Source, files: Sequence[Path], stated: Path | None
     if not folder.is_dir():
         raise NodaError(f"No images folder at {folder}, and COCO needs the size of every image: name it with --images.")
     dataset = source.dataset
-    valid_images = Images(Image(person.image) for person in dataset.valid)
-    parts = (
+    parts: tuple[tuple[Collection[str], People, Path], ...] = (
         (dataset.images, dataset.persons, folder),
-        (valid_images, dataset.valid, stated or source.layout.valid_images or folder),
+        (dataset.valid.image_names, dataset.valid, stated or source.layout.valid_images or folder),
     )
     problems: list[Problem] = []
     for file, (images, persons, home) in zip(files, parts, strict=False):

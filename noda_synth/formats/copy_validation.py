@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import Dataset, Image, Images, People, Person
+from noda_synth.data.dataset import Dataset, People, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.errors import Problem
 from noda_synth.formats.coco.entries import Entries
@@ -42,8 +42,8 @@ def write_validation(layout: Layout, dataset: Dataset, annot_dir: Path) -> tuple
             else:
                 copy_file(original, copy)
         if layout.kind == "yolo" and dataset.valid:
-            path, names = annot_dir / _COCO_VALID, Images(Image(name) for name in dataset.valid.image_names)
-            folder = layout.valid_images or layout.images
+            path, folder = annot_dir / _COCO_VALID, layout.valid_images or layout.images
+            names = dataset.valid.image_names
             return [*copies, path], write_coco_people(path, dataset.skeleton, names, dataset.valid, folder)
         return list(copies), []
     if not dataset.valid:

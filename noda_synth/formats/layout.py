@@ -25,15 +25,21 @@ _GT_NAMES = ("gt_valid.mat", "mpii_gt_val.mat")
 _WRITTEN_COCO = "annot/coco_train_topdown.json"
 _COCO_PATTERNS = (
     _WRITTEN_COCO,  # before the validation file that `render` carries along beside it
-    "annotations/person_keypoints_train*.json", "annot/person_keypoints_train*.json", "person_keypoints_train*.json",
-    "annotations/person_keypoints*.json", "annot/person_keypoints*.json", "person_keypoints*.json",
-    "annotations/*crowdpose_train.json", "json/crowdpose_train.json", "annot/crowdpose_train.json",
+    *(
+        f"{folder}{name}"
+        for name in ("person_keypoints_train*.json", "person_keypoints*.json")
+        for folder in ("annotations/", "annot/", "")
+    ),
+    "annotations/*crowdpose_train.json",
+    "json/crowdpose_train.json",
+    "annot/crowdpose_train.json",
     "crowdpose_train.json",
-)  # fmt: skip
-_LONE_COCO_PATTERNS = (
-    *(f"{folder}{name}" for name in ("*crowdpose_test.json", "*crowdpose_val.json", "ochuman*.json")
-      for folder in ("annotations/", "json/", "annot/", "")),
-)  # fmt: skip
+)
+_LONE_COCO_PATTERNS = tuple(
+    f"{folder}{name}"
+    for name in ("*crowdpose_test.json", "*crowdpose_val.json", "ochuman*.json")
+    for folder in ("annotations/", "json/", "annot/", "")
+)
 """Of sets that are tested on as they come."""
 _YOLO_NAME = "data.yaml"
 _TRAINABLE, _MOST_FILES = ("mpii_json", "cpm_json", "mpii_mat", "coco"), 20

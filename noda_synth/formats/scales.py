@@ -95,17 +95,23 @@ def _measured(people: People, skeleton: Skeleton) -> Iterator[Person]:
 def _fault(stated: NDArray[np.float64], measured: NDArray[np.float64]) -> str:
     """What is wrong with scales (N,), given those by the joints (N,); "" if nothing is."""
     count, ratios = len(stated), np.log(stated / measured)
-    spread, sizes = _spread(ratios), _spread(np.log(measured))
+    spread, sizes = spread_of(ratios), spread_of(np.log(measured))
     low, middle, high = np.exp(np.percentile(ratios, [5, 50, 95]))
     if sizes > SIZES and spread > EXPLAINED * sizes:
         what = f"is {stated[0]:g} for all" if (stated == stated[0]).all() else "does not go with the size"
         return f"the scale {what} of {count} people, {low:.2f} to {high:.2f} times what their joints measure"
-    error = 1.2533 * spread / math.sqrt(count)
-    if abs(math.log(middle)) > math.log(FACTOR) + ERRORS * error:
+    if abs(math.log(middle)) > math.log(FACTOR) + ERRORS * median_error(spread, count):
         hourglass = " (hourglass lists hold 1.25 times MPII's)" if 1.15 < middle < 1.4 else ""
         return f"the scales of {count} people are {middle:.3g} times what their joints measure{hourglass}"
     return ""
 
 
-def _spread(logarithms: NDArray[np.float64]) -> float:
-    return 1.4826 * float(np.median(np.abs(logarithms - np.median(logarithms))))
+def spread_of(values: NDArray[np.float64]) -> float:
+    """The spread of values (N,) that a few wild ones do not move: 1.4826 MAD, the standard deviation of a normal
+    distribution."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
+def median_error(spread: float, count: int) -> float:
+    """The standard error of the median of so many values of this spread."""
+    return 1.2533 * spread / math.sqrt(count)

@@ -52,9 +52,15 @@ _ORIENTATION = 0x0112
 _STDERR = 2
 # Orientation -> quarter turns to the left, and whether to mirror then.
 _TURNS = {
-    1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True),
-    5: (-1, True), 6: (-1, False), 7: (1, True), 8: (1, False),
-}  # fmt: skip
+    1: (0, False),
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (-1, True),
+    6: (-1, False),
+    7: (1, True),
+    8: (1, False),
+}
 # Nearly every JPEG states its size within so many bytes, thumbnails included.
 _HEAD_BYTES = 1 << 16
 _PIXEL_BYTES, _OTHER_BYTES = 8, 16 << 20

@@ -1,1 +1,1 @@
-""""""
+"""Pools of bodies that were cut out: built, written and read."""

@@ -123,6 +123,8 @@ class BuildReport:
 
 @dataclass(frozen=True)
 class _Task:
+    """A few images: their names, the people on each, and what masks were found for these."""
+
     images: Path
     skeleton: Skeleton
     groups: Sequence[tuple[str, tuple[Person, ...], Found | None]]
@@ -182,15 +184,18 @@ def build_pool(
             return report
         if not report.bodies:
             staging.drop()
-            if why := not_one_there(images, dataset.persons.image_names):
-                raise NodaError(why)
-            reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
-            by_rules = "; the rules are options, --everyone drops them" if set(report.left_out) - {_UNREADABLE} else ""
-            raise NodaError(f"nobody can be cut out ({reasons}){by_rules}")
+            raise NodaError(not_one_there(images, dataset.persons.image_names) or _why_nobody(report))
         whole = staging.folder / "pool.h5"
         merge_parts(outcomes.data(), whole, attributes)
         staging.finish(whole)
     return report
+
+
+def _why_nobody(report: BuildReport) -> str:
+    """Why nobody can be cut out, with the way out."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items()) or "no people"
+    by_rules = "; the rules are options, --everyone drops them" if set(report.left_out) - {_UNREADABLE} else ""
+    return f"nobody can be cut out ({reasons}){by_rules}"
 
 
 def settings_of(settings: PoolSettings, skeleton: Skeleton, inputs: Mapping[str, str]) -> dict[str, Any]:

@@ -99,10 +99,7 @@ def cut_out(
     box = joint_box(pose.joints[pose.labelled & inside(pose.joints, (width, height))])
     longer = float(max(box[2] - box[0], box[3] - box[1], 1.0))
     grown = box + longer * box_expand * np.array([-1, -1, 1, 1])
-    parts = body_extent(pose, (width, height))[0]
-    boxes = np.stack([grown, parts, *(level.box for level in levels.values() if isinstance(level, GivenMask))])
-    body = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
-    body = np.clip(body, 0, np.array([width, height, width, height]))
+    body = _held_box(grown, pose, levels, (width, height))
     shrink = min(1.0, (max_side - 2 * _RIM - 2) / float(max(body[2] - body[0], body[3] - body[1])))
 
     margin = _CONTEXT * longer
@@ -139,6 +136,16 @@ def cut_out(
             border=0.0 if best == "box" else border_share(view, masks[best].inside),
         )
     )
+
+
+def _held_box(
+    grown: NDArray[np.float64], pose: Pose, levels: Mapping[str, Callable[[View], Mask]], size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """(4,) x1 y1 x2 y2 in the image: what the crop has to hold, a box, the cardboard body and any given mask."""
+    given = (level.box for level in levels.values() if isinstance(level, GivenMask))
+    boxes = np.stack([grown, body_extent(pose, size)[0], *given])
+    union = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+    return np.asarray(np.clip(union, 0, np.array([*size, *size])))
 
 
 def _trimmed(cutout: Cutout) -> Cutout:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import OCCLUDED, Person
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem, of_item
-from noda_synth.figures.contact_sheet import fit_box, person_window
+from noda_synth.figures.contact_sheet import fit_box, person_window, resized
 from noda_synth.imaging.compositing import COVERING, overlap
 from noda_synth.imaging.images import BGRImage, image_path, is_there, read_image
 from noda_synth.methods import Sources
@@ -94,7 +94,7 @@ def make_entry(item: GalleryItem, context: ThumbnailContext) -> dict[str, Any]:
     known, window = person_window(person, (shape[1], shape[0]))
     (width, height), _, _ = fit_box(after[window], (context.side, context.side))
     width += width % 2  # so that the two pictures share no block of colours
-    pictures = [_reduced(picture[window], (width, height)) for picture in (before, after) if picture is not None]
+    pictures = [resized(picture[window], (width, height)) for picture in (before, after) if picture is not None]
     factor = np.array([width, height]) / after[window].shape[1::-1]
     positions = (person.joints - (window[1].start, window[0].start) + 0.5) * factor
     covered = set(context.skeleton.indices(*line["covered"]))
@@ -138,11 +138,6 @@ def _read_again(path: Path) -> BGRImage:
     return read_image(path)
 
 
-def _reduced(picture: BGRImage, size: tuple[int, int]) -> BGRImage:
-    smaller = size[0] < picture.shape[1]
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR))
-
-
 def _webp(picture: BGRImage) -> bytes:
     """In two thirds of a JPEG's bytes at this size, and every browser shows it."""
     return cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])[1].tobytes()
@@ -162,7 +157,7 @@ def _outline(
         return ""
     canvas = np.zeros(shape[:2], np.uint8)
     canvas[region[0]] = stamp.alpha[region[1]]
-    mask = np.asarray(_reduced(canvas[window], size) >= COVERING, np.uint8)
+    mask = np.asarray(resized(canvas[window], size) >= COVERING, np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     pieces = (cv2.approxPolyDP(contour, _OUTLINE_ERROR, closed=True) for contour in contours)
     return "".join(

@@ -109,12 +109,8 @@ def write_report(
         notes.append(
             f"The gallery shows {len(lines):,} of {len(rendered.lines):,} renders, drawn at random (--number)."
         )
-    charts = ""
-    if options.charts is not None:
-        try:
-            charts = page.charts(options.charts(folder, people.dataset))
-        except NodaError as error:
-            notes.append(f"There are no charts: {error}.")
+    charts, why_not = _charts(options.charts, folder, people.dataset)
+    notes += [why_not] if why_not else []
     side = options.side or side_for(len(lines))
     context = ThumbnailContext(folder / "images", options.originals, sources, people.dataset.skeleton, side)
     items, problems = _gallery_items(lines, people)
@@ -132,6 +128,14 @@ def write_report(
     }
     write_text(out, chain([page.page_head(parts)], blocks, [page.PAGE_END]))
     return WrittenReport(len(items), out.stat().st_size, problems, notes)
+
+
+def _charts(draw: Charts | None, folder: Path, dataset: Dataset) -> tuple[str, str]:
+    """The charts as HTML, and why there are none where they cannot be drawn."""
+    try:
+        return page.charts(draw(folder, dataset)) if draw else "", ""
+    except NodaError as error:
+        return "", f"There are no charts: {error}."
 
 
 def side_for(renders: int) -> int:

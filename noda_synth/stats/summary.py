@@ -90,7 +90,7 @@ def summarise(
         if against[1].skeleton.joints != skeleton.joints:
             raise NodaError(f"{against[0]} has the joints of {against[1].skeleton.name}, {folder} of {skeleton.name}")
         other, name = against[1], _name(against[0])
-        series = [Series(_name(folder), *_counted(series[0]))]
+        series = [replace(series[0], name=_name(folder))]
         name = name if name != series[0].name else str(against[0])
         series.insert(0, Series(name, len(other.samples), _states(other.persons, skeleton)))
     real = _real(dataset)
@@ -126,22 +126,11 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "set": summary.name,
         "skeleton": summary.skeleton.name,
         "images": summary.images,
-        "joints": [
-            {
-                "of": series.name,
-                "people": series.people,
-                "by_joint": {joint: asdict(states) for joint, states in series.joints.items()},
-                "by_kind": {
-                    kind: _with_share(states) for kind, states in by_kind(series.joints, summary.skeleton).items()
-                },
-                "all": _with_share(total(series.joints.values())),
-            }
-            for series in (*summary.series, *summary.real)
-        ],
+        "joints": [_series_json(series, summary.skeleton) for series in (*summary.series, *summary.real)],
         "scores": asdict(summary.scores) if summary.scores else None,
         "renders": _renders_json(summary.renders) if summary.renders else None,
         "notes": list(summary.notes),
-    }  # fmt: skip
+    }
 
 
 def describe(summary: Summary) -> Iterator[str]:
@@ -158,32 +147,40 @@ def describe(summary: Summary) -> Iterator[str]:
         )[:3]
         most = ", ".join(f"{kind.replace('_', ' ')} {100 * share:.0f} %" for share, kind in hardest if share)
         yield f"  {series.name}: {share_text(states)}{f' (most: {most})' if most else ''}"
-    if (renders := summary.renders) is not None:
-        covered = renders.covered
-        methods = ", ".join(f"{count:,} {method}" for method, count in renders.methods.items())
-        yield f"{len(covered):,} renders ({methods or 'none'})"
-        if len(covered):
-            yield (
-                f"  they cover {covered.mean():.1f} joints each on average, half of them {np.median(covered):.0f} or "
-                f"fewer, at most {covered.max()}"
-            )
-        if len(renders.size):
-            low, middle, high = np.percentile(renders.size, (5, 50, 95))
-            yield (
-                f"  {'bodies are' if renders.by_bodies else 'the covering rectangles are'} {middle:.2f} times "
-                f"as large as the box of the target's joints (median; nine of ten between {low:.2f} and {high:.2f})"
-            )
-    if (scores := summary.scores) is not None:
-        seen = [(value, kind) for kind, value in scores.occluded.items() if value is not None]
-        if seen:
-            value, kind = min(seen)
-            visible = scores.visible[kind]
-            yield (
-                f"accuracy ({scores.metric}, {scores.persons:,} people): lowest on occluded {kind}s, {value:.1f}"
-                f"{'' if visible is None else f'; visible ones {visible:.1f}'}"
-            )
+    if summary.renders is not None:
+        yield from _describe_renders(summary.renders)
+    if summary.scores is not None:
+        yield from _describe_scores(summary.scores)
     for note in summary.notes:
         yield f"note: {note}"
+
+
+def _describe_renders(renders: Renders) -> Iterator[str]:
+    covered = renders.covered
+    methods = ", ".join(f"{count:,} {method}" for method, count in renders.methods.items())
+    yield f"{len(covered):,} renders ({methods or 'none'})"
+    if len(covered):
+        yield (
+            f"  they cover {covered.mean():.1f} joints each on average, half of them {np.median(covered):.0f} or "
+            f"fewer, at most {covered.max()}"
+        )
+    if len(renders.size):
+        low, middle, high = np.percentile(renders.size, (5, 50, 95))
+        yield (
+            f"  {'bodies are' if renders.by_bodies else 'the covering rectangles are'} {middle:.2f} times "
+            f"as large as the box of the target's joints (median; nine of ten between {low:.2f} and {high:.2f})"
+        )
+
+
+def _describe_scores(scores: Scores) -> Iterator[str]:
+    seen = [(value, kind) for kind, value in scores.occluded.items() if value is not None]
+    if seen:
+        value, kind = min(seen)
+        visible = scores.visible[kind]
+        yield (
+            f"accuracy ({scores.metric}, {scores.persons:,} people): lowest on occluded {kind}s, {value:.1f}"
+            f"{'' if visible is None else f'; visible ones {visible:.1f}'}"
+        )
 
 
 def share_text(states: States) -> str:
@@ -197,10 +194,6 @@ def share_text(states: States) -> str:
 
 def _states(persons: Iterable[Person], skeleton: Skeleton) -> dict[str, States]:
     return count_states(((person.labelled, person.visible) for person in persons), skeleton)
-
-
-def _counted(series: Series) -> tuple[int | None, Counts]:
-    return series.people, series.joints
 
 
 def _known(counts: Counts) -> bool:
@@ -225,6 +218,16 @@ def _name(path: Path) -> str:
 def _with_share(states: States) -> dict[str, Any]:
     share = states.occluded_share
     return {**asdict(states), "occluded_share": None if share is None else round(share, 6)}
+
+
+def _series_json(series: Series, skeleton: Skeleton) -> dict[str, Any]:
+    return {
+        "of": series.name,
+        "people": series.people,
+        "by_joint": {joint: asdict(states) for joint, states in series.joints.items()},
+        "by_kind": {kind: _with_share(states) for kind, states in by_kind(series.joints, skeleton).items()},
+        "all": _with_share(total(series.joints.values())),
+    }
 
 
 def _renders_json(renders: Renders) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noda_synth.data.geometry import joint_box
+from noda_synth.formats.scales import median_error, spread_of
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entry
 from noda_synth.validate.findings import Finding
 
@@ -58,8 +59,8 @@ def check_crops(entries: Iterable[Entry], file: str) -> Iterator[Finding]:
 def _difference(name: str, training: NDArray[np.float64], validation: NDArray[np.float64], limit: float) -> str:
     """What differs of a measure; empty if nothing does."""
     middles = [float(np.median(values)) for values in (training, validation)]
-    spreads = [1.4826 * float(np.median(np.abs(values - np.median(values)))) for values in (training, validation)]
-    error = 1.2533 * math.hypot(spreads[0] / math.sqrt(len(training)), spreads[1] / math.sqrt(len(validation)))
+    spreads = [spread_of(values) for values in (training, validation)]
+    error = math.hypot(median_error(spreads[0], len(training)), median_error(spreads[1], len(validation)))
     apart = abs(middles[0] - middles[1]) > max(limit, ERRORS * error)
     wider = max(spreads) > max(limit, SPREAD * min(spreads))
     if not (apart or wider):

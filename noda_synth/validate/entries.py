@@ -26,6 +26,7 @@ class Entry:
     part: str
 
     def finding(self, kind: str, what: str) -> Finding:
+        """A finding of a kind of KINDS about this person."""
         return Finding(kind, self.where, what, self.person.image, self.person.person_id)
 
 

@@ -179,6 +179,7 @@ class Finding:
 
 
 def count(findings: Sequence[Finding], severity: str) -> int:
+    """How many findings are of a severity, ERROR or WARNING."""
     return sum(finding.severity == severity for finding in findings)
 
 

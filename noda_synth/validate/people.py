@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, far_outside, head_size, inside, joint_box
 from noda_synth.data.skeleton import Skeleton
+from noda_synth.formats.scales import spread_of
 from noda_synth.validate.entries import Entries, Entry
 from noda_synth.validate.findings import Finding
 from noda_synth.validate.pictures import Sizes
@@ -53,7 +54,7 @@ def check_positions(entries: Iterable[Entry], sizes: Sizes, skeleton: Skeleton) 
                 yield entry.finding("center-off", what)
 
 
-def check_scales(entries: Iterable[Entry], skeleton: Skeleton) -> Iterator[Finding]:
+def check_scale_outliers(entries: Iterable[Entry], skeleton: Skeleton) -> Iterator[Finding]:
     """Scales that are outliers against head size or joint box."""
     values = (ratio for entry in entries for ratio in _ratios(entry, skeleton))
     ratios = np.fromiter(values, np.float64).reshape(-1, 2)
@@ -99,8 +100,8 @@ def _outliers(ratios: NDArray[np.float64], factor: float) -> NDArray[np.float64]
     known = np.isfinite(ratios)
     if known.any():
         logs = np.log(ratios[known])
+        limit = max(math.log(factor), DEVIATIONS * spread_of(logs))
         logs -= np.median(logs)
-        limit = max(math.log(factor), DEVIATIONS * 1.4826 * float(np.median(np.abs(logs))))
         off[known] = np.where(np.abs(logs) > limit, np.exp(logs), 0)
     return off
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import Dataset, Image, Images
+from noda_synth.data.dataset import Dataset
+from noda_synth.errors import Problem
 from noda_synth.formats import Layout
 from noda_synth.formats.files.missing import not_one_there
 from noda_synth.render.manifest import MANIFEST
@@ -15,12 +16,15 @@ from noda_synth.runs.progress import Progress
 from noda_synth.validate.crops import check_crops
 from noda_synth.validate.entries import TRAINING, VALIDATION, Entries, read_tolerantly
 from noda_synth.validate.findings import Finding
-from noda_synth.validate.people import check_positions, check_scales, check_twice
+from noda_synth.validate.people import check_positions, check_scale_outliers, check_twice
 from noda_synth.validate.pictures import ImageChecks, Looks, Picture, Sizes, alike, check_images
 from noda_synth.validate.records import check_record
 from noda_synth.validate.rendered import check_rendered, without_left_out
 from noda_synth.validate.truth import check_truth
 from noda_synth.validate.turned import weigh_readings
+
+_STAGES = ("ids", "outline", "upright", "v1", "scale")
+"""Of the notes of reading that are findings of the same name."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +58,7 @@ def validate(
         NodaError: the training list is unusable as a whole.
     """
     layout, dataset, findings = read_tolerantly(layout, split, all_train)
-    findings += [
-        Finding("unusable-record", problem.item, problem.reason)
-        for problem in dataset.problems
-        if problem.failed and problem.stage != "size"
-    ]
-    findings += [
-        Finding("size-differs", problem.item, problem.reason, problem.item)
-        for problem in dataset.problems
-        if problem.stage == "size"
-    ]
-    findings += [
-        Finding(problem.stage, problem.item, problem.reason)
-        for problem in dataset.problems
-        if problem.stage in ("ids", "outline", "upright", "v1", "scale")
-    ]
+    findings += _met_in_reading(dataset.problems)
     entries = Entries(layout, dataset)
     for entry in entries:
         findings += check_record(entry, dataset.skeleton, dataset.source)
@@ -80,7 +70,7 @@ def validate(
     files = {TRAINING: layout.annotations.name, VALIDATION: (layout.valid or layout.annotations).name}
     findings += weigh_readings(seen, entries, sizes, turned, files)
     findings += check_positions(entries, sizes, dataset.skeleton)
-    findings += check_scales(entries, dataset.skeleton)
+    findings += check_scale_outliers(entries, dataset.skeleton)
     findings += check_twice(entries)
     findings += check_crops(entries, files[VALIDATION])
     if layout.kind == "mpii_json" and layout.valid is not None and layout.gt_valid is not None:
@@ -102,11 +92,22 @@ def validate(
     return Validation(tuple(findings), checked)
 
 
+def _met_in_reading(problems: Iterable[Problem]) -> Iterator[Finding]:
+    """What reading the files has found already."""
+    for problem in problems:
+        if problem.stage == "size":
+            yield Finding("size-differs", problem.item, problem.reason, problem.item)
+        elif problem.failed:
+            yield Finding("unusable-record", problem.item, problem.reason)
+        elif problem.stage in _STAGES:
+            yield Finding(problem.stage, problem.item, problem.reason)
+
+
 def _pictures(layout: Layout, dataset: Dataset, but: Collection[str]) -> Iterator[Picture]:
     """The pictures of both parts, less some parts."""
     for image in dataset.images.values() if TRAINING not in but else ():
         yield Picture(TRAINING, image.name, layout.images, image.size)
-    for name in _valid_images(dataset) if VALIDATION not in but else ():
+    for name in dataset.valid.image_names if VALIDATION not in but else ():
         yield Picture(VALIDATION, name, layout.valid_images or layout.images, None)
 
 
@@ -118,10 +119,6 @@ def _parts_without_any(layout: Layout, dataset: Dataset) -> dict[str, Finding]:
     return {part: Finding("no-images", f"the {part} part", why) for part, why in reasons.items() if why}
 
 
-def _valid_images(dataset: Dataset) -> Images:
-    return Images(Image(person.image) for person in dataset.valid)
-
-
 def _check_pictures(
     layout: Layout, dataset: Dataset, entries: Entries, checks: ImageChecks, quiet: bool, *, but: Collection[str]
 ) -> tuple[Sizes, list[Finding], set[tuple[str, str]], int]:
@@ -131,7 +128,7 @@ def _check_pictures(
     faults: list[tuple[Picture, str, str]] = []
     turned: set[tuple[str, str]] = set()
     looks = {TRAINING: Looks(), VALIDATION: Looks()}
-    count = len(dataset.images) + len(_valid_images(dataset))
+    count = len(dataset.images) + len(dataset.valid.image_names)
     pictures = _pictures(layout, dataset, but)
     with Progress(count, "validate", "image", quiet=quiet) as progress:
         for image in check_images(pictures, checks, progress.add):

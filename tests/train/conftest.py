@@ -1,9 +1,9 @@
-"""What the tests of the trainer share: where the real data lies, and a small data set drawn on the spot."""
+"""What the tests of the trainer share: a small data set drawn on the spot, and a run on it."""
 
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
@@ -32,28 +32,21 @@ UPRIGHT = np.array([
 """MPII's joints of a standing person about its centre, for scale 1."""
 
 
-@pytest.fixture
-def python_m_train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs `noda-train ...` in this process; the exit code."""
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["noda-train", *map(str, arguments)])
+def noda_train(*arguments: object) -> int:
+    """Run `noda-train ...` in this process; the exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["noda-train", *map(str, arguments)])
         try:
             main()
         except SystemExit as end:
             return int(end.code or 0)
-        return 0
-
-    return run
+    return 0
 
 
-@pytest.fixture(scope="session")
-def noda_data() -> Path:
-    """The folder with mpii-mini, mpii-640, mpii-val-golden and weights."""
-    place = os.environ.get("NODA_DATA")
-    if not place or not Path(place).is_dir():
-        pytest.skip("NODA_DATA does not name the folder with the real data")
-    return Path(place)
+@pytest.fixture
+def python_m_train() -> Callable[..., int]:
+    """`noda_train`, which a module may give settings of its own."""
+    return noda_train
 
 
 @pytest.fixture(scope="session")
@@ -108,21 +101,44 @@ def _person(root: Path, rng: np.random.Generator, name: str, over: bool = False)
     }
 
 
+def tiny_network(joints: int) -> nn.Module:
+    """A network of a few thousand weights."""
+    parts: dict[str, nn.Module] = {
+        "conv1": nn.Conv2d(3, 8, 3, stride=2, padding=1),
+        "bn1": nn.BatchNorm2d(8),
+        "relu": nn.ReLU(),
+        "conv2": nn.Conv2d(8, 16, 3, stride=2, padding=1),
+        "final_layer": nn.Conv2d(16, joints, 1),
+    }
+    return nn.Sequential(OrderedDict(parts))
+
+
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network of a few thousand weights by the name of simple_r18, for tests of everything around it."""
+    """A tiny network by the name of simple_r18, for tests of everything around it."""
+    monkeypatch.setitem(NETWORKS, "simple_r18", tiny_network)
 
-    def build(joints: int) -> nn.Module:
-        parts: dict[str, nn.Module] = {
-            "conv1": nn.Conv2d(3, 8, 3, stride=2, padding=1),
-            "bn1": nn.BatchNorm2d(8),
-            "relu": nn.ReLU(),
-            "conv2": nn.Conv2d(8, 16, 3, stride=2, padding=1),
-            "final_layer": nn.Conv2d(16, joints, 1),
-        }
-        return nn.Sequential(OrderedDict(parts))
 
-    monkeypatch.setitem(NETWORKS, "simple_r18", build)
+def train_briefly(data: Path, folder: Path) -> Path:
+    """The run folder `folder`/one of a tiny network that was trained for an epoch."""
+    sets = ["size=32", "batch=4", "epochs=1", "steps=1", "pictures=2", "device=cpu", f"cache_dir={folder / 'cache'}"]
+    words = [word for one in sets for word in ("--set", one)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NETWORKS, "simple_r18", tiny_network)
+        assert noda_train("fit", "demo", "--data", data, "--run", folder / "one", *words) == 0
+    return folder / "one"
+
+
+@pytest.fixture(scope="session")
+def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the drawn set, which is only read."""
+    return train_briefly(drawn, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def a_run(trained: Path, tmp_path: Path, tiny: None) -> Path:
+    """The same for one test, which may write into it."""
+    return shutil.copytree(trained, tmp_path / "one")
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from noda_synth.data.skeleton import COCO
 from noda_synth.errors import NodaError
 from noda_train.boxes import ERRORS, detected, off_centre, overlap
 from noda_train.data import Samples, load
-from noda_train.settings import Settings
 from tests.train.coco_set import write_set
+from tests.train.conftest import train_briefly
 
 Run = Callable[..., int]
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -25,14 +25,6 @@ pytestmark = pytest.mark.usefixtures("tiny")
 @pytest.fixture
 def samples(drawn: Path) -> Samples:
     return load(drawn).valid
-
-
-@pytest.fixture
-def a_run(drawn: Path, tmp_path: Path, python_m_train: Run, quick: Callable[..., Settings]) -> Path:
-    sets = ["size=32", "batch=4", "epochs=1", "steps=1", "pictures=1", "device=cpu", f"cache_dir={quick().cache_dir}"]
-    words = [word for one in sets for word in ("--set", one)]
-    assert python_m_train("fit", "demo", "--data", drawn, "--run", tmp_path / "one", *words) == 0
-    return tmp_path / "one"
 
 
 def detections(samples: Samples, **changes: Any) -> list[dict[str, Any]]:
@@ -127,13 +119,9 @@ def test_eval_in_a_detectors_boxes(
         assert np.isnan(file["preds"][0]).all() and np.isfinite(file["preds"][1:]).all()
 
 
-def test_cocos_numbers_in_a_detectors_boxes(
-    tmp_path: Path, python_m_train: Run, quick: Callable[..., Settings]
-) -> None:
+def test_cocos_numbers_in_a_detectors_boxes(tmp_path: Path, python_m_train: Run) -> None:
     data = write_set(tmp_path / "set", COCO)
-    sets = ["size=32", "epochs=1", "steps=1", "pictures=1", "device=cpu", f"cache_dir={quick().cache_dir}"]
-    words = [word for one in sets for word in ("--set", one)]
-    assert python_m_train("fit", "demo", "--data", data, "--run", tmp_path / "one", *words) == 0
+    train_briefly(data, tmp_path)
     boxes = write(tmp_path / "yolo.json", detections(load(data).valid)[1:])
     assert python_m_train("eval", "--run", tmp_path / "one", "--boxes", boxes) == 0
     results = json.loads((tmp_path / "one" / "boxes-yolo" / "predictions.json").read_text())

@@ -22,28 +22,10 @@ from noda_train.metrics import pck
 from noda_train.metrics.truth import read_truth
 from noda_train.models import build
 from noda_train.runs import load_run
-from noda_train.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
 Run = Callable[..., int]
-
-
-@pytest.fixture
-def a_run(drawn: Path, quick: Callable[..., Settings], tmp_path: Path, python_m_train: Run) -> Path:
-    settings = quick()
-    overrides = [
-        "size=32",
-        "batch=4",
-        "epochs=1",
-        "steps=1",
-        "pictures=2",
-        "device=cpu",
-        f"cache_dir={settings.cache_dir}",
-    ]
-    sets = [part for override in overrides for part in ("--set", override)]
-    assert python_m_train("fit", "demo", "--data", drawn, "--run", tmp_path / "one", *sets) == 0
-    return tmp_path / "one"
 
 
 def test_fit_leaves_everything_in_its_folder(a_run: Path, drawn: Path) -> None:

@@ -31,6 +31,7 @@ from noda_train.settings import load as settings_of
 from tests.drawn_set import write_mpii
 from tests.other_joints import NINE, NINE_TOML, recast
 from tests.train.coco_set import write_set
+from tests.train.conftest import train_briefly
 
 Run = Callable[..., int]
 SET_OF = {skeleton.name: skeleton for skeleton in (COCO, SKELETONS["crowdpose14"])}
@@ -56,11 +57,9 @@ def python_m_train(python_m_train: Run, quick: Callable[..., Settings]) -> Run:
     return run
 
 
-@pytest.fixture
-def a_run(coco_set: tuple[Path, Skeleton], tmp_path: Path, python_m_train: Run, tiny: None) -> Path:
-    short = ["--set", "epochs=1", "--set", "steps=1"]
-    assert python_m_train("fit", "demo", "--data", coco_set[0], "--run", tmp_path / "one", *short) == 0
-    return tmp_path / "one"
+@pytest.fixture(scope="session")
+def trained(coco_set: tuple[Path, Skeleton], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_briefly(coco_set[0], tmp_path_factory.mktemp("trained"))
 
 
 def valid_file(data: Path) -> Path:

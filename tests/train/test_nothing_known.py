@@ -47,8 +47,10 @@ def taken_out(draw: st.DrawFn) -> list[tuple[str, int, str, Any]]:
     keys = [(kind, row, key) for kind, names in OPTIONAL.items() for row in range(len(whole[kind])) for key in names]
     keys += [("annotations", row, key) for row in (1, 2) for key in ("keypoints",)] + [("annotations", 0, "iscrowd")]
     chosen = draw(st.lists(st.sampled_from(keys), min_size=1, max_size=6, unique=True))
-    return [(*key, draw(st.sampled_from([None, []] if key[2] in ("bbox", "keypoints", "segmentation") else [None])))
-            for key in chosen]  # fmt: skip
+    return [
+        (*key, draw(st.sampled_from([None, []] if key[2] in ("bbox", "keypoints", "segmentation") else [None])))
+        for key in chosen
+    ]
 
 
 def full(record: Mapping[str, Any]) -> dict[str, Any]:

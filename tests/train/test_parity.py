@@ -29,10 +29,12 @@ def test_the_warp_is_opencvs() -> None:
     sizes = torch.tensor([i.shape[:2] for i in images])
     draw = geometry.Augmentation(np.array([0.8, 1.2]), np.array([35.0, -70.0]), np.array([False, True]))
     maps = geometry.crop_to_image(np.array([[40.0, 30.0], [70, 31]]), np.array([80.0, 60.0]), 64, draw)
-    expected = np.stack([
-        cv2.warpAffine(i.astype(np.float32), m, (64, 64), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        for i, m in zip(images, maps, strict=True)
-    ])  # fmt: skip
+    expected = np.stack(
+        [
+            cv2.warpAffine(i.astype(np.float32), m, (64, 64), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+            for i, m in zip(images, maps, strict=True)
+        ]
+    )
     tensors = torch.from_numpy(maps).float()
     decoded = [torch.from_numpy(image) for image in images]
     each = torch.cat([warp_all([image], m[None], 64) for image, m in zip(decoded, tensors, strict=True)])

@@ -117,16 +117,13 @@ def _key(samples: Samples, settings: Settings) -> str:
 
 
 def _build(path: Path, samples: Samples, settings: Settings) -> None:
-    rows_of: dict[Path, list[int]] = {}
-    for row, image in enumerate(samples.paths):
-        rows_of.setdefault(image, []).append(row)
     lengths = np.zeros(len(samples), np.int64)
     maps = np.zeros((len(samples), 2, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     # Crops come image by image; the file has them in the order of the persons.
     with tempfile.TemporaryFile(dir=path.parent) as store, ThreadPoolExecutor(os.cpu_count()) as pool:
         starts = np.zeros(len(samples), np.int64)
-        for row, jpeg, crop_map in _cut_all(rows_of, samples, settings, pool):
+        for row, jpeg, crop_map in _cut_all(samples, settings, pool):
             starts[row], lengths[row], maps[row] = store.tell(), len(jpeg), crop_map
             store.write(jpeg)
         offsets = np.concatenate([[0], lengths.cumsum()])
@@ -139,10 +136,9 @@ def _build(path: Path, samples: Samples, settings: Settings) -> None:
                 target[offsets[row] : offsets[row + 1]] = np.frombuffer(store.read(int(lengths[row])), np.uint8)
 
 
-def _cut_all(
-    rows_of: dict[Path, list[int]], samples: Samples, settings: Settings, pool: ThreadPoolExecutor
-) -> Iterator[tuple[int, bytes, Floats]]:
-    """Row, JPEG and map of every person, image by image."""
+def _cut_all(samples: Samples, settings: Settings, pool: ThreadPoolExecutor) -> Iterator[tuple[int, bytes, Floats]]:
+    """Row, JPEG and map of every person, image by image. NodaError names images that cannot be read."""
+    rows_of = samples.rows_by_image()
 
     def cut(image: Path) -> list[tuple[int, bytes, Floats]] | NodaError:
         try:

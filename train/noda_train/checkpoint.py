@@ -50,6 +50,7 @@ def check_joints(network: Skeleton, path: Path, marked: Skeleton, data: Path) ->
 
 
 def settings_of(content: Mapping[str, Any], path: Path) -> Settings:
+    """The settings in a checkpoint. NodaError, which names the file, where they are not of this program."""
     return config.from_dict(content["settings"], str(path))
 
 
@@ -62,6 +63,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: Mapping[str, Any]) -> None:
+    """Set torch's generators to what `random_states` gave; that of a GPU only where there is one."""
     torch.set_rng_state(states["torch"])
     if "cuda" in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import Dataset, Person
 from noda_synth.data.geometry import HEAD_SIZE_PER_SEGMENT, head_size, joint_box
 from noda_synth.data.skeleton import MPII, Skeleton, load_skeleton
-from noda_synth.errors import ItemError, NodaError, Problem
+from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import Layout, find_layout, read_dataset
 from noda_synth.formats.coco.read import read_coco
 from noda_synth.formats.files.checks import mpii_extension, noda_extension
@@ -105,6 +105,13 @@ class Samples:
         """The first so many persons; 0 is all."""
         return self.take(np.arange(min(count, len(self)))) if count else self
 
+    def rows_by_image(self) -> dict[Path, list[int]]:
+        """The rows of the persons on each image, images as they first come."""
+        rows: dict[Path, list[int]] = {}
+        for row, path in enumerate(self.paths):
+            rows.setdefault(path, []).append(row)
+        return rows
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -133,32 +140,24 @@ def load(data: Path, for_training: bool = True) -> Parts:
     layout = as_annotated(layout, dataset)
     # The rows of MPII's lists are those of gt_valid.mat; people of other formats without keypoints cannot be judged.
     valid = (person for person in dataset.valid if layout.kind not in ("coco", "yolo") or person.labelled.any())
-    return Parts(
-        data,
-        layout,
-        samples_of(layout.images, dataset.skeleton, dataset.samples),
-        samples_of(layout.valid_images or layout.images, dataset.skeleton, valid),
-        _notes(dataset.problems),
-        _notes(problem for problem in dataset.problems if problem.stage == SCALE),
-    )
+    train = samples_of(layout.images, dataset.skeleton, dataset.samples)
+    held = samples_of(layout.valid_images or layout.images, dataset.skeleton, valid)
+    return _parts(data, layout, train, held, dataset)
 
 
 def _validation_part(data: Path, file: Path) -> Parts:
     layout = replace(find_layout(None if data.is_file() else data, annotations=file), valid=None)
     dataset = read_dataset(layout)
     valid = (person for person in dataset.persons if layout.kind != "coco" or person.labelled.any())
-    return Parts(
-        data,
-        replace(layout, valid=file),
-        samples_of(layout.images, dataset.skeleton, ()),
-        samples_of(layout.images, dataset.skeleton, valid),
-        _notes(dataset.problems),
-        _notes(problem for problem in dataset.problems if problem.stage == SCALE),
-    )
+    nobody, people = (samples_of(layout.images, dataset.skeleton, persons) for persons in ((), valid))
+    return _parts(data, replace(layout, valid=file), nobody, people, dataset)
 
 
-def _notes(problems: Iterable[Problem]) -> tuple[str, ...]:
-    return tuple(f"{problem.item}: {problem.reason}" for problem in problems)
+def _parts(data: Path, layout: Layout, train: Samples, valid: Samples, dataset: Dataset) -> Parts:
+    """The parts with what is worth knowing about the files of the data set."""
+    notes = [(problem.stage, f"{problem.item}: {problem.reason}") for problem in dataset.problems]
+    doubts = tuple(text for stage, text in notes if stage == SCALE)
+    return Parts(data, layout, train, valid, tuple(text for _, text in notes), doubts)
 
 
 def annotated(path: Path) -> Samples:

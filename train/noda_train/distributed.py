@@ -47,6 +47,7 @@ class World:
         return max(1, min(8, cores // self.local_size))
 
     def barrier(self) -> None:
+        """Wait until all processes are here."""
         if self.size > 1:
             dist.barrier()
 

@@ -31,7 +31,7 @@ from noda_train import cache, checkpoint, evaluate
 from noda_train.data import Parts, Samples
 from noda_train.distributed import World, has_bf16
 from noda_train.journal import Journal
-from noda_train.models import build, weights
+from noda_train.models import build, on_device, weights
 from noda_train.outputs import write_json
 from noda_train.pipeline import Batch, Pipeline
 from noda_train.predict import own_crops
@@ -72,25 +72,8 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
     validation = evaluate.evaluation_set(parts, settings) if settings.validate_every else None
     state = _new_state(settings, parts.train.skeleton, world)
     if resume:
-        content = checkpoint.load(run / "last.pt")
-        _restore(state, content, settings, run, parts)
-        before = Path(content.get("data") or parts.data)
-        elsewhere = before.resolve() != parts.data.resolve()
-        if state.epoch >= settings.epochs:
-            done = f"nothing is left to train: last.pt has {state.epoch} epochs, and epochs={settings.epochs}"
-            if elsewhere:  # its results are of the data that it was trained on
-                raise NodaError(
-                    f"{run}: {done}; noda-train eval --run {run} --data {parts.data} evaluates it on other data, and"
-                    " --set epochs=N goes on with them"
-                )
-            echo(f"{done}; a larger number goes on, --set epochs=N")
+        if not _is_left(state, settings, run, parts, echo):
             return state
-        echo(f"going on after epoch {state.epoch} of {settings.epochs}")
-        if elsewhere:
-            echo(
-                f"note: epochs 1 to {state.epoch} were trained on {before}, the next are on {parts.data}; best.pt goes"
-                " by the scores on both, which compare only where the validation part is the same"
-            )
     else:
         _load_first_weights(state.network, settings, parts.train.skeleton, echo)
         if state.average is not None:
@@ -141,7 +124,7 @@ def fit(parts: Parts, settings: Settings, run: Path, world: World, echo: Callabl
 
 def _new_state(settings: Settings, skeleton: Skeleton, world: World) -> State:
     """A network of random weights on the device, and its optimiser."""
-    network = build(settings.model, len(skeleton)).to(world.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = on_device(build(settings.model, len(skeleton)), world.device)
     average = copy.deepcopy(network).requires_grad_(False) if settings.ema else None
     optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer](
         network.parameters(),
@@ -165,7 +148,32 @@ def _load_first_weights(
         echo(f"WARNING: no ImageNet weights, the network starts fresh and will end lower ({error})")
 
 
+def _is_left(state: State, settings: Settings, run: Path, parts: Parts, echo: Callable[[str], None]) -> bool:
+    """Take the state of a run's last checkpoint; whether there are epochs to go on with."""
+    content = checkpoint.load(run / "last.pt")
+    _restore(state, content, settings, run, parts)
+    before = Path(content.get("data") or parts.data)
+    elsewhere = before.resolve() != parts.data.resolve()
+    if state.epoch >= settings.epochs:
+        done = f"nothing is left to train: last.pt has {state.epoch} epochs, and epochs={settings.epochs}"
+        if elsewhere:  # its results are of the data that it was trained on
+            raise NodaError(
+                f"{run}: {done}; noda-train eval --run {run} --data {parts.data} evaluates it on other data, and"
+                " --set epochs=N goes on with them"
+            )
+        echo(f"{done}; a larger number goes on, --set epochs=N")
+        return False
+    echo(f"going on after epoch {state.epoch} of {settings.epochs}")
+    if elsewhere:
+        echo(
+            f"note: epochs 1 to {state.epoch} were trained on {before}, the next are on {parts.data}; best.pt goes"
+            " by the scores on both, which compare only where the validation part is the same"
+        )
+    return True
+
+
 def _restore(state: State, content: dict[str, Any], settings: Settings, run: Path, parts: Parts) -> None:
+    """Put what a checkpoint holds into the state. NodaError where it is another network's, or of other joints."""
     path = run / "last.pt"
     skeleton = checkpoint.skeleton_of(content, path)
     checkpoint.check_joints(skeleton, path, parts.train.skeleton, parts.layout.annotations)

@@ -36,6 +36,7 @@ class Augmentation:
 
 
 def draw(count: int, settings: Settings, rng: np.random.Generator) -> Augmentation:
+    """An augmentation for each of so many samples, distributed as the settings say."""
     s, r = settings.scale_jitter, settings.rotation
     scale = np.clip(1 + s * rng.standard_normal(count), 1 - s, 1 + s)
     rotation = np.clip(r * rng.standard_normal(count), -2 * r, 2 * r)
@@ -56,6 +57,7 @@ def within_one(uniform: Floats) -> Floats:
 
 
 def no_augmentation(count: int) -> Augmentation:
+    """What leaves so many samples as they are."""
     return Augmentation(np.ones(count), np.zeros(count), np.zeros(count, bool))
 
 

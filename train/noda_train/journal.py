@@ -26,6 +26,7 @@ class Journal:
         return self
 
     def write(self, line: dict[str, Any]) -> None:
+        """Add an epoch; the first process alone does."""
         if not self.writes:
             return
         with self.path.open("a") as file:

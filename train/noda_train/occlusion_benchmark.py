@@ -158,19 +158,8 @@ def _paired(both: tuple[Bools, Bools], mask: Bools, truth: Truth, weights: Float
     counts = mask.astype(np.float64)
     right = [hits * counts for hits in both]
     clean, twin = (pck.columns(r.sum(0), counts.sum(0), truth) for r in right)
-    drawn = [pck.columns(weights @ r, weights @ counts, truth) for r in right]
-    return {
-        "n": int(counts.sum()),
-        "clean": _numbers(clean),
-        "twin": _numbers(twin),
-        "drop": {
-            key: {
-                "difference": pck.number(clean[key] - twin[key]),
-                "interval": pck.interval(drawn[0][key] - drawn[1][key]),
-            }
-            for key in clean
-        },
-    }
+    drop = pck.differences((clean, twin), [pck.columns(weights @ r, weights @ counts, truth) for r in right])
+    return {"n": int(counts.sum()), "clean": _numbers(clean), "twin": _numbers(twin), "drop": drop}
 
 
 def _numbers(columns: Mapping[str, Floats]) -> dict[str, float | None]:

@@ -120,6 +120,7 @@ class Pipeline:
             yield self._steps(epoch, decoded)
 
     def epoch(self, epoch: int) -> Iterator[list[Batch]]:
+        """The steps of one epoch alone."""
         return next(self.epochs(epoch, epoch + 1))
 
     def _own_batches(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:

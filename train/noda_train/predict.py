@@ -48,9 +48,7 @@ def exact_crop(image: NDArray[np.uint8], center: Floats, box: float, size: int) 
 def exact_crops(samples: Samples, size: int) -> Crops:
     """(N, size, size, 3) uint8 BGR, read and cut on all cores. NodaError names images that cannot be read."""
     crops = np.empty((len(samples), size, size, 3), np.uint8)
-    rows_of: dict[Path, list[int]] = {}
-    for row, path in enumerate(samples.paths):
-        rows_of.setdefault(path, []).append(row)
+    rows_of = samples.rows_by_image()
 
     def cut(path: Path) -> NodaError | None:
         try:

@@ -12,7 +12,7 @@ from torch import nn
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_train import checkpoint
-from noda_train.models import build, weights
+from noda_train.models import build, on_device, weights
 from noda_train.models.weights import expected_channels
 from noda_train.settings import Settings
 
@@ -38,6 +38,7 @@ def new_run(runs: Path, preset: str, data: Path) -> Path:
 
 
 def newest_run(runs: Path) -> Path:
+    """The run whose last checkpoint is the newest. NodaError where there is none."""
     checkpoints = sorted(runs.glob("*/last.pt"), key=lambda path: path.stat().st_mtime)
     if not checkpoints:
         raise NodaError(f"no run with a checkpoint in {runs}/: `noda-train fit PRESET` makes one, --run names one")
@@ -55,9 +56,8 @@ def load_run(run: Path, which: str, device: torch.device) -> Trained:
     network = build(settings.model, len(skeleton))
     network.load_state_dict(content.get("average") or content["network"])
     data = content.get("data")
-    return Trained(
-        _on_device(network, device), skeleton, settings, Path(data) if data else None, content.get("epoch"), path
-    )
+    network = on_device(network, device).eval()
+    return Trained(network, skeleton, settings, Path(data) if data else None, content.get("epoch"), path)
 
 
 def in_order_of_channels(settings: Settings, weights: Path, overrides: Iterable[str]) -> tuple[Settings, str]:
@@ -79,9 +79,4 @@ def from_weights(
     if report.fresh:
         why = f" ({report.head})" if report.head else ""
         raise NodaError(f"{file}: no weights for {', '.join(report.fresh[:3])}{why}: it is for training to start from")
-    return Trained(_on_device(network, device), skeleton, settings, None, None, file), report
-
-
-def _on_device(network: nn.Module, device: torch.device) -> nn.Module:
-    placed: nn.Module = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return placed.eval()
+    return Trained(on_device(network, device).eval(), skeleton, settings, None, None, file), report

@@ -105,6 +105,7 @@ class Settings:
         )
 
     def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON holds them, and `from_dict` reads them."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
@@ -127,6 +128,7 @@ EVALUATION = ("decode", "flip_test", "channels", "batch", "device", "pictures", 
 
 
 def presets() -> list[str]:
+    """The names of the shipped presets."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 

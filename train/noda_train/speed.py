@@ -27,7 +27,7 @@ from noda_train.arrays import Floats
 from noda_train.data import Samples, load, unusable
 from noda_train.distributed import World, choose_device
 from noda_train.fit import train_step
-from noda_train.models import build
+from noda_train.models import build, on_device
 from noda_train.pipeline import PREFETCH, Pipeline
 from noda_train.settings import Settings
 from noda_train.targets import STRIDE
@@ -137,6 +137,7 @@ def _check_images(samples: Samples) -> None:
 
 
 def hardware(device: torch.device) -> dict[str, str]:
+    """What was measured on: the device, and versions."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
         "device": name,
@@ -197,7 +198,7 @@ def training_rates(
     throughout, as a run does; what workers decoded ahead during the other's turn is thrown away before a window.
     """
     pipeline = Pipeline(samples, cache.crops_of(samples, settings), settings, World(device))
-    network = build(settings.model, len(samples.skeleton)).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = on_device(build(settings.model, len(samples.skeleton)), device)
     network.train()
     if settings.compile:
         network.compile()
@@ -234,6 +235,7 @@ def training_rates(
 
 
 def format_bench(result: dict[str, Any]) -> str:
+    """The measurements as lines of text."""
     title = ", ".join(f"{key} {value}" for key, value in result["hardware"].items())
     lines = [
         title,

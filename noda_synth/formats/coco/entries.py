@@ -17,6 +17,7 @@ Wanted = Callable[[int | str], bool]
 
 
 def everything(_image_id: int | str) -> bool:
+    """Of all images."""
     return True
 
 
@@ -39,9 +40,8 @@ class Entries:
         with open_json(path) as file:
             for key, value in file.items():
                 if key == "images" and isinstance(value, Iterator):
-                    for image_id, name in filter(None, map(_id_and_name, value)):
-                        if names.setdefault(image_id, name) != name:
-                            twice.add(image_id)
+                    known = filter(None, map(_id_and_name, value))
+                    twice |= {image_id for image_id, name in known if names.setdefault(image_id, name) != name}
                 elif key == "annotations" and isinstance(value, Iterator):
                     self._first_annotation = first_free(entry.get("id") for entry in value if isinstance(entry, dict))
                 else:
@@ -71,9 +71,8 @@ class Entries:
                 continue
             written.add(image_id)
             new = self._image_ids[image_id]
-            yield entry, image_id, entry if new == image_id else {
-                **entry, "id": new, "noda": {**noda_extension(entry), "id": image_id}
-            }  # fmt: skip
+            renamed = {**entry, "id": new, "noda": {**noda_extension(entry), "id": image_id}}
+            yield entry, image_id, entry if new == image_id else renamed
 
     def _annotations(self) -> Iterator[tuple[Any, int | str, Mapping[str, Any] | None]]:
         """The same of the annotations."""

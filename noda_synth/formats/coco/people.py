@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from noda_synth.formats.files.missing import not_one_there
 
 
 def write_coco_people(
-    path: Path, skeleton: Skeleton, names: Images, persons: Sequence[Person], folder: Path
+    path: Path, skeleton: Skeleton, names: Collection[str], persons: Sequence[Person], folder: Path
 ) -> list[Problem]:
     """Write the people on images of these names, in `folder`, as a COCO file.
 

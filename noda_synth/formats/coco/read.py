@@ -26,6 +26,7 @@ from noda_synth.formats.coco.person_category import person_categories
 from noda_synth.formats.coco.rle import readable_outline
 from noda_synth.formats.files.checks import (
     PersonRegistry,
+    center_and_scale,
     identity,
     image_name,
     mpii_extension,
@@ -54,61 +55,79 @@ def read_coco(path: Path, skeleton: Skeleton | None = None, *, insist_occluded: 
         NodaError: the file is unusable as a whole, or has no category with these joints.
     """
     content = _Content(path)
-    people_are = person_categories(content.header["categories"], skeleton, path, content.joint_counts)
-    found, problems, others = people_are.skeleton, content.problems, Counter[int | str]()
-    ids, crowds = _IdNotes(), DiskList[Crowd]()
-    flags = content.flags(people_are.ids)
-    labelled_only = flags == {1} and not insist_occluded
-    if labelled_only:
-        found = replace(found, visibility_unstated=found.joints)
+    categories = person_categories(content.header["categories"], skeleton, path, content.joint_counts)
+    problems, joints = content.problems, categories.skeleton
+    if content.flags(categories.ids) == {1} and not insist_occluded:
+        joints = replace(joints, visibility_unstated=joints.joints)
         note = "v = 1 at every labelled joint and 2 at none: read as labelled, visibility unknown"
         problems.append(Problem("v1", path.name, f"{note} (--v1-occluded: as occluded)", failed=False))
-
-    def persons() -> Iterator[Person]:
-        for row, annotation in enumerate(content.annotations):
-            try:
-                annotation = stated(record_object(annotation))
-                if (category := identity(annotation, "category_id")) not in people_are.ids:
-                    others[category] += 1
-                    continue
-                with of_item():
-                    usable, fault = _with_outline(annotation, content)
-                    person = None if annotation.get("iscrowd") else _person(usable, content, found)
-                if person is None:
-                    crowds.append(_crowd(usable, content))
-                else:
-                    yield person
-                ids.add(identity(annotation, "id"))
-                if fault:
-                    where = f"{path.name} annotation {row} (id {annotation.get('id')})"
-                    problems.append(Problem("outline", where, fault, failed=False))
-            except ItemError as error:
-                number = f" (id {annotation['id']})" if isinstance(annotation, dict) and "id" in annotation else ""
-                problems.append(Problem("read", f"{path.name} annotation {row}{number}", str(error)))
-
-    registry = PersonRegistry(path.name)
-    people = registry.add_all(persons())
-    notes = [*people_are.notes]
-    if others:
-        which, wanted = (", ".join(map(str, sorted(ids, key=str))) for ids in (others, people_are.ids))
-        notes.append(
-            f"{others.total()} annotations of other categories left out (category_id {which}; that of people: {wanted})"
-        )
-    if len(crowds):
-        notes.append(f"{len(crowds)} crowds, which are nobody's training sample")
+    reader, registry = _AnnotationReader(path.name, content, categories.ids, joints), PersonRegistry(path.name)
+    people = registry.add_all(reader.persons())
+    notes = (*categories.notes, *reader.notes())
     problems.extend(Problem("read", path.name, note, failed=False) for note in notes)
-    problems.extend(Problem("ids", path.name, note, failed=False) for note in ids.notes())
+    problems.extend(Problem("ids", path.name, note, failed=False) for note in reader.ids.notes())
     problems.extend(registry.problems)
     return Dataset(
-        skeleton=people_are.skeleton,
+        skeleton=categories.skeleton,
         images=content.images,
         persons=people,
         problems=problems,
         source="coco",
-        header={**content.header, "categories": people_are.categories},
-        crowds=crowds,
-        categories=people_are.ids,
+        header={**content.header, "categories": categories.categories},
+        crowds=reader.crowds,
+        categories=categories.ids,
     )
+
+
+class _AnnotationReader:
+    """Goes through the annotations of a file once.
+
+    Attributes:
+        crowds: those that it met.
+        others: category id -> annotations of categories that are not people's.
+        ids: what is worth knowing about the ids of people and crowds.
+    """
+
+    def __init__(self, file: str, content: _Content, categories: Collection[int | str], skeleton: Skeleton) -> None:
+        self._file, self._content, self._categories, self._skeleton = file, content, categories, skeleton
+        self.crowds = DiskList[Crowd]()
+        self.others = Counter[int | str]()
+        self.ids = _IdNotes()
+
+    def persons(self) -> Iterator[Person]:
+        """The people; what is wrong with the others goes to the content's problems."""
+        problems = self._content.problems
+        for row, annotation in enumerate(self._content.annotations):
+            where = f"{self._file} annotation {row}"
+            try:
+                annotation = stated(record_object(annotation))
+                if (category := identity(annotation, "category_id")) not in self._categories:
+                    self.others[category] += 1
+                    continue
+                with of_item():
+                    usable, fault = _with_outline(annotation, self._content)
+                    person = None if annotation.get("iscrowd") else _person(usable, self._content, self._skeleton)
+                if person is None:
+                    self.crowds.append(Crowd(_image(usable, self._content).name, usable))
+                else:
+                    yield person
+                self.ids.add(identity(annotation, "id"))
+                if fault:
+                    problems.append(Problem("outline", f"{where} (id {annotation.get('id')})", fault, failed=False))
+            except ItemError as error:
+                number = f" (id {annotation['id']})" if isinstance(annotation, dict) and "id" in annotation else ""
+                problems.append(Problem("read", f"{where}{number}", str(error)))
+
+    def notes(self) -> Iterator[str]:
+        """What was left out, once all annotations were gone through."""
+        if self.others:
+            which, wanted = (", ".join(map(str, sorted(ids, key=str))) for ids in (self.others, self._categories))
+            yield (
+                f"{self.others.total()} annotations of other categories left out (category_id {which}; that of people: "
+                f"{wanted})"
+            )
+        if len(self.crowds):
+            yield f"{len(self.crowds)} crowds, which are nobody's training sample"
 
 
 class _IdNotes:
@@ -279,10 +298,6 @@ def _image(annotation: Mapping[str, Any], content: _Content) -> Image:
     return image
 
 
-def _crowd(annotation: Mapping[str, Any], content: _Content) -> Crowd:
-    return Crowd(_image(annotation, content).name, annotation)
-
-
 def _with_outline(annotation: Mapping[str, Any], content: _Content) -> tuple[Mapping[str, Any], str]:
     """The annotation with what of its outline can be read, and what is wrong with the rest, or an empty string."""
     if not (outline := annotation.get("segmentation")):
@@ -312,16 +327,14 @@ def _person(annotation: Mapping[str, Any], content: _Content, skeleton: Skeleton
             numbers(annotation[key], shape, key)
     labelled = flags > 0
     noda, mpii = noda_extension(annotation), mpii_extension(annotation)
-    center = numbers(mpii.get("center", [-1, -1]), (2,), "noda.mpii.center")
-    scale = float(numbers(mpii.get("scale", -1), (), "noda.mpii.scale"))
+    crop = center_and_scale(mpii, "noda.mpii.")
     return Person(
         image=image.name,
         person_id=str(number),
         joints=np.where(labelled[:, None], table[:, :2], np.nan),
         labelled=labelled,
         visible=_visible(flags, noda, skeleton),
-        center=None if center[0] == -1 else center - 1,
-        scale=scale if scale > 0 else None,
+        **crop,
         head_box=numbers(noda["head_box"], (4,), "noda.head_box") if "head_box" in noda else None,
         record=annotation,
     )

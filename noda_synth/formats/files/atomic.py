@@ -58,15 +58,17 @@ def read_json(path: Path) -> Any:
     except UnicodeDecodeError:
         raise NodaError("neither a .mat or HDF5 file nor JSON text.", path) from None
     except json.JSONDecodeError as error:
-        raise NodaError(
-            f"not valid JSON ({error.msg} at line {error.lineno}, column {error.colno}). "
-            "If the file was cut short, fetch or write it again.",
-            path,
-        ) from None
+        raise damaged_json(path, error.msg, error.lineno, error.colno) from None
     except RecursionError:
         raise NodaError("not valid JSON (nested too deeply).", path) from None
     except ValueError:
         raise NodaError("not valid JSON (a number of thousands of digits).", path) from None
+
+
+def damaged_json(path: Path, why: str, line: int, column: int) -> NodaError:
+    """The error for a JSON file with a fault at a line and column, both from 1."""
+    place = f"{why} at line {line}, column {column}"
+    return NodaError(f"not valid JSON ({place}). If the file was cut short, fetch or write it again.", path)
 
 
 def unreadable(path: Path, error: OSError) -> NodaError:

@@ -82,6 +82,22 @@ def mpii_extension(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return _mapping(noda_extension(record).get("mpii"))
 
 
+def center_and_scale(mpii: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The center, 0-based, and the scale of a part of an MPII record, None where they are absent or stand for nothing.
+
+    `where` comes before their names in messages.
+    """
+    center = numbers(mpii.get("center", [-1, -1]), (2,), f"{where}center")
+    scale = float(numbers(mpii.get("scale", -1), (), f"{where}scale"))
+    return {"center": None if center[0] == -1 else center - 1, "scale": scale if scale > 0 else None}
+
+
+def record_name(file: str, row: int, record: object, image_key: str) -> str:
+    """`train.json record 3 (image a.jpg)`: the record by its number from 0, in messages."""
+    image = record.get(image_key) if isinstance(record, dict) else None
+    return f"{file} record {row}" + (f" (image {image})" if isinstance(image, str) else "")
+
+
 def kept_under_noda(person: Person) -> dict[str, Any]:
     """What `noda` has besides visibility: as it was in a COCO input, else what COCO has no place for."""
     source = person.record if "keypoints" in person.record else {}

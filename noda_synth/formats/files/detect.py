@@ -63,6 +63,7 @@ def kind_of(path: Path) -> str:
 
 
 def not_coco(path: Path) -> NodaError:
+    """The error for a JSON object that lacks one of COCO's lists."""
     return NodaError(
         "a JSON object, but not COCO keypoints (images, annotations and categories are expected); "
         "nor a list of MPII records.",

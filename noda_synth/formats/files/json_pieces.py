@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.atomic import check_regular, unreadable
+from noda_synth.formats.files.atomic import check_regular, damaged_json, unreadable
 
 _CHUNK = 1 << 20
 MAX_CHARACTERS = 1 << 26
@@ -176,11 +176,7 @@ class JsonPieces:
 
     def _damaged(self, why: str, offset: int | None = None) -> NodaError:
         lines, column = self._position(self._offset if offset is None else offset)
-        return NodaError(
-            f"not valid JSON ({why} at line {lines + 1}, column {column + 1}). "
-            "If the file was cut short, fetch or write it again.",
-            self._path,
-        )
+        return damaged_json(self._path, why, lines + 1, column + 1)
 
 
 def _extent(text: str, start: int) -> tuple[int, int]:

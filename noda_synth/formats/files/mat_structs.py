@@ -169,7 +169,7 @@ class Matrix:
 def read_variable(path: Path, wanted: str) -> Matrix | None:
     """The variable of that name in a .mat, or None. NodaError if the file is damaged or of another version."""
     data = read_bytes(path)
-    order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER_BYTES])
+    order = _byte_order(data)
     if not data.startswith(b"MATLAB 5") or order is None:
         raise NodaError("not a .mat of version 5 to 7. Save it in MATLAB with -v7.", path)
     source, offset = _Bytes(memoryview(data), order, path), _HEADER_BYTES
@@ -189,7 +189,7 @@ def read_variable(path: Path, wanted: str) -> Matrix | None:
 def check_sizes(data: bytes, path: Path, limit: int) -> None:
     """NodaError for a .mat of version 5 that unpacks to more than `limit` bytes, or claims cells and structs by the
     million: scipy would make room for all of it. Files of other versions pass."""
-    order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER_BYTES])
+    order = _byte_order(data)
     if order is None:
         return
     source, offset = _Bytes(memoryview(data), order, path), _HEADER_BYTES
@@ -202,6 +202,11 @@ def check_sizes(data: bytes, path: Path, limit: int) -> None:
         else:
             _check_parts(source, offset, following, 0)
         offset = following
+
+
+def _byte_order(data: bytes) -> str | None:
+    """`<` or `>`, as the header's last two bytes have it."""
+    return {b"IM": "<", b"MI": ">"}.get(data[_HEADER_BYTES - 2 : _HEADER_BYTES])
 
 
 def _check_parts(source: _Bytes, offset: int, end: int, depth: int) -> int:
@@ -223,6 +228,7 @@ def _check_parts(source: _Bytes, offset: int, end: int, depth: int) -> int:
 
 
 def damaged(path: Path, why: str) -> NodaError:
+    """The error for a .mat of which something is missing or wrong."""
     return NodaError(f"not a whole .mat file ({why}). If it was cut short, fetch or write it again.", path)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_bytes, write_bytes
-from noda_synth.formats.files.mat_structs import check_sizes
+from noda_synth.formats.files.mat_structs import check_sizes, damaged
 from noda_synth.formats.files.strangers import stranger
 
 MAX_BYTES = 1 << 29
@@ -71,9 +71,7 @@ def _guarded(read: Any, path: Path) -> Any:
     except Exception as error:  # scipy answers damage with errors of a dozen kinds, zlib's and struct's among them
         if what := stranger(path):
             raise NodaError(f"no .mat file, but {what}.", path) from None
-        raise NodaError(
-            f"not a whole .mat file ({error}). If it was cut short, fetch or write it again.", path
-        ) from None
+        raise damaged(path, str(error)) from None
 
 
 def _load_hdf5(path: Path) -> dict[str, Any]:

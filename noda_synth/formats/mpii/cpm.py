@@ -18,7 +18,7 @@ from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import ItemError, Problem
-from noda_synth.formats.files.checks import image_name, numbers
+from noda_synth.formats.files.checks import image_name, numbers, record_name
 from noda_synth.formats.files.detect import CPM_ROOT
 from noda_synth.formats.files.json_pieces import list_in, open_json
 from noda_synth.formats.mpii.records import file_record, parse_record
@@ -40,9 +40,7 @@ def read_cpm(path: Path, problems: DiskList[Problem]) -> tuple[DiskList[Person],
         try:
             person, for_validation = _parse(record)
         except ItemError as error:
-            image = record.get("img_paths") if isinstance(record, dict) else None
-            named = f" (image {image})" if isinstance(image, str) else ""
-            problems.append(Problem("read", f"{path.name} record {row}{named}", str(error)))
+            problems.append(Problem("read", record_name(path.name, row, record, "img_paths"), str(error)))
             continue
         occluded |= bool((person.visible == OCCLUDED).any())
         parts[for_validation].append(person)

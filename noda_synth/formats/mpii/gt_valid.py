@@ -21,10 +21,8 @@ from noda_synth.formats.files.matlab import is_hdf5_mat, load_mat, save_mat
 from noda_synth.formats.mpii.records import ESTIMATED_SCALE_FROM_HEAD, mpii_record, one_based
 from noda_synth.formats.mpii.visibility import is_known
 
-_JOINT_NAMES = (
-    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head", "rwri", "relb", "rsho", "lsho",
-    "lelb", "lwri",
-)  # fmt: skip
+_LEGS, _TRUNK = ("rank", "rkne", "rhip", "lhip", "lkne", "lank"), ("pelv", "thor", "neck", "head")
+_JOINT_NAMES = (*_LEGS, *_TRUNK, "rwri", "relb", "rsho", "lsho", "lelb", "lwri")
 
 SAME_PLACE, SAME_SHARE = 1.5, 0.9
 """Rows are people's own where this share of their joints lies within so many pixels: files are 1-based or 0-based, and

@@ -21,7 +21,14 @@ from noda_synth.data.geometry import head_size, joint_box
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.formats.files.atomic import write_json_list
-from noda_synth.formats.files.checks import image_name, mpii_extension, noda_extension, numbers, record_object
+from noda_synth.formats.files.checks import (
+    image_name,
+    mpii_extension,
+    noda_extension,
+    numbers,
+    record_name,
+    record_object,
+)
 from noda_synth.formats.files.detect import KINDS, detect
 from noda_synth.formats.files.json_pieces import open_json
 
@@ -56,10 +63,8 @@ def read_persons(path: Path, problems: DiskList[Problem] | None = None) -> Itera
                 person = parse_record(record)
             yield person
         except ItemError as error:
-            image = record.get("image") if isinstance(record, dict) else None
-            named = f" (image {image})" if isinstance(image, str) else ""
             if problems is not None:
-                problems.append(Problem("read", f"{path.name} record {row}{named}", str(error)))
+                problems.append(Problem("read", record_name(path.name, row, record, "image"), str(error)))
             yield None
 
 

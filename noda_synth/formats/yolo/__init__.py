@@ -1,1 +1,1 @@
-""""""
+"""YOLO-pose: data.yaml and label files, read and written."""

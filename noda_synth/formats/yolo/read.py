@@ -17,7 +17,7 @@ from noda_synth.data.disk_list import DiskList
 from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem
 from noda_synth.formats.files.atomic import check_regular, parsed
-from noda_synth.formats.files.checks import PersonRegistry, mpii_extension, numbers
+from noda_synth.formats.files.checks import PersonRegistry, center_and_scale, mpii_extension, numbers
 from noda_synth.formats.yolo.data_file import YoloData, image_folder, labels_of, read_data_file
 from noda_synth.formats.yolo.write import EXTRAS
 
@@ -151,11 +151,9 @@ class _Reader:
 
 def _mpii_values(known: Mapping[str, Any]) -> dict[str, Any]:
     """Center, scale and head box, as they were when they were written."""
-    mpii = mpii_extension({"noda": known})
-    center = numbers(mpii.get("center", [-1, -1]), (2,), f"{EXTRAS}: center")
-    scale = float(numbers(mpii.get("scale", -1), (), f"{EXTRAS}: scale"))
+    values = center_and_scale(mpii_extension({"noda": known}), f"{EXTRAS}: ")
     box = numbers(known["head_box"], (4,), f"{EXTRAS}: head_box") if "head_box" in known else None
-    return {"center": None if center[0] == -1 else center - 1, "scale": scale if scale > 0 else None, "head_box": box}
+    return {**values, "head_box": box}
 
 
 def _corner(box: NDArray[np.float64], size: tuple[int, int]) -> list[float]:

@@ -130,15 +130,20 @@ def label_rows(
         joints = np.where(shown[:, None], person.joints, 0.0) / size
         keypoints = (f"{x:.8f} {y:.8f} {flag}" for (x, y), flag in zip(joints, v, strict=True))
         rows.append(" ".join(["0", *(f"{value:.8f}" for value in box), *keypoints]))
-        outside = person.labelled & ~shown
-        known = not (shown & (person.visible != OCCLUDED) & (person.visible != VISIBLE)).any() and not outside.any()
-        extras.append({
-            **{key: value for key, value in kept_under_noda(person).items() if key not in _OF_OUTLINES},
-            **({} if known else {"joints_visible": [int(value) for value in person.visible]}),
-            **({"outside": {skeleton.joints[j]: person.joints[j].tolist() for j in np.flatnonzero(outside)}}
-               if outside.any() else {}),
-        })  # fmt: skip
+        extras.append(_extra(person, shown, skeleton))
     return rows, extras
+
+
+def _extra(person: Person, shown: NDArray[np.bool_], skeleton: Skeleton) -> dict[str, Any]:
+    """What a person's row does not hold; `shown` (J,) bool are the joints that it does."""
+    extra = {key: value for key, value in kept_under_noda(person).items() if key not in _OF_OUTLINES}
+    outside = person.labelled & ~shown
+    unknown = shown & (person.visible != OCCLUDED) & (person.visible != VISIBLE)
+    if unknown.any() or outside.any():
+        extra["joints_visible"] = [int(value) for value in person.visible]
+    if outside.any():
+        extra["outside"] = {skeleton.joints[j]: person.joints[j].tolist() for j in np.flatnonzero(outside)}
+    return extra
 
 
 def _within(joints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from noda_train.cli.shared import PATH, set_option
+from noda_train.cli.shared import PATH, json_option, set_option
 
 
 @click.command("bench")
@@ -15,7 +15,7 @@ from noda_train.cli.shared import PATH, set_option
 @click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--persons", type=click.IntRange(1), default=512, show_default=True, help="At most so many.")
 @click.option("--training/--no-training", default=True, help="Measure training as well [default: yes].")
-@click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
+@json_option
 @set_option
 def command(
     data: Path, preset: str, repeats: int, persons: int, training: bool, out: Path | None, overrides: tuple[str, ...]

@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from noda_synth.errors import NodaError
-from noda_train.cli.shared import PATH, data_option, runs_option, set_option
+from noda_train.cli.shared import PATH, checkpoint_option, data_option, json_option, runs_option, set_option
 
 
 @click.command("eval")
 @click.option("--run", "--run-dir", "run", type=PATH, help="Run folder or slim weight file [default: the newest run].")
 @runs_option
 @data_option
-@click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
+@checkpoint_option
 @click.option(
     "--weights",
     type=PATH,
@@ -26,7 +26,7 @@ from noda_train.cli.shared import PATH, data_option, runs_option, set_option
 @click.option("--truth", type=PATH, help="gt_valid.mat, an MPII valid.json, a COCO file, or a benchmark.")
 @click.option("--visible", type=PATH, help="Visibility, where --truth has none: h5, mat or json.")
 @click.option("--against", type=PATH, help="Compare with another run, or a file of predictions.")
-@click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
+@json_option
 @click.option("--results", type=PATH, help="Folder for predictions and scores [default: the run's].")
 @click.option("--decode", type=click.Choice(["quarter", "dark"]), help="How joints are read off heatmaps.")
 @click.option(

@@ -8,13 +8,13 @@ import click
 
 from noda_synth.cli.options import overwrite_option
 from noda_synth.errors import NodaError
-from noda_train.cli.shared import PATH, runs_option
+from noda_train.cli.shared import PATH, checkpoint_option, runs_option
 
 
 @click.command("export")
 @click.option("--run", "--run-dir", "run", type=PATH, help="Run folder [default: the newest run].")
 @runs_option
-@click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
+@checkpoint_option
 @click.option("--onnx", type=PATH, help="Write an ONNX file, checked against torch with onnxruntime.")
 @click.option("--slim", type=PATH, help="Write a weight file without optimiser, with the settings in it.")
 @overwrite_option

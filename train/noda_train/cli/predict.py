@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from noda_synth.cli.options import overwrite_option
-from noda_train.cli.shared import PATH, runs_option, set_option
+from noda_train.cli.shared import PATH, checkpoint_option, runs_option, set_option
 
 
 @click.command("predict")
 @click.argument("people", type=PATH)
 @click.option("--run", "--run-dir", "run", type=PATH, help="Run folder or slim weight file [default: the newest run].")
 @runs_option
-@click.option("--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True)
+@checkpoint_option
 @click.option("--images", type=PATH, help="Where the images lie [default: the images folder near the list].")
 @click.option("--out", type=PATH, required=True, help=".mat in the form that MPII's server takes, or .h5.")
 @overwrite_option

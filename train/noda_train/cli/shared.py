@@ -18,6 +18,10 @@ PATH = click.Path(path_type=Path)
 data_option = click.option("--data", type=PATH, help="Data set in MPII's or COCO's layout [default: data/mpii_noda].")
 set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
 runs_option = click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="Where runs live.")
+checkpoint_option = click.option(
+    "--checkpoint", "which", type=click.Choice(["last", "best"]), default="last", show_default=True
+)
+json_option = click.option("--json", "out", type=PATH, help="Write the numbers here, too.")
 DEFAULT_DATA = Path("data/mpii_noda")
 
 

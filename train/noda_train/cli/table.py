@@ -23,14 +23,13 @@ from typing import TYPE_CHECKING
 import click
 
 from noda_synth.errors import NodaError
-
-TABLES = Path(__file__).parents[1] / "tables"
+from noda_train.cli.shared import PATH
 
 if TYPE_CHECKING:
     from noda_train.tables.work import Task, Work
     from noda_train.tables.workers import Outcome, Worker
 
-PATH = click.Path(path_type=Path)
+TABLES = Path(__file__).parents[1] / "tables"
 
 
 @click.command("table", help=__doc__)

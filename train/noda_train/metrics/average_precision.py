@@ -172,8 +172,7 @@ def evaluate(rankings: Mapping[str, Ranking], bootstrap: int = 1000, seed: int =
     """{"all": {"AP": percent, .., "interval": {"AP": [low, high]}}, "visible": .., "occluded": ..}, None for n/a."""
     result = {}
     for name, ranking in rankings.items():
-        drawn = [precision(ranking, weights) for weights in resamples(len(ranking.people), bootstrap, seed)]
-        result[name] = {**ranking.numbers, "interval": {"AP": interval(np.array(drawn))}}
+        result[name] = {**ranking.numbers, "interval": {"AP": interval(_drawn(ranking, bootstrap, seed))}}
     return result
 
 
@@ -184,13 +183,16 @@ def compare(
     result = {}
     for name, ranking in ours.items():
         against = other[name]
-        drawn = [
-            precision(ranking, weights) - precision(against, weights)
-            for weights in resamples(len(ranking.people), bootstrap, seed)
-        ]
+        drawn = _drawn(ranking, bootstrap, seed) - _drawn(against, bootstrap, seed)
         differences = {key: _less(value, against.numbers[key]) for key, value in ranking.numbers.items()}
-        result[name] = {**differences, "interval": {"AP": interval(np.array(drawn))}}
+        result[name] = {**differences, "interval": {"AP": interval(drawn)}}
     return result
+
+
+def _drawn(ranking: Ranking, bootstrap: int, seed: int) -> Floats:
+    """(bootstrap,) the precision of each bootstrap sample of images; of few images most samples are the same."""
+    samples, places = np.unique(resamples(len(ranking.people), bootstrap, seed), axis=0, return_inverse=True)
+    return np.array([precision(ranking, weights) for weights in samples])[places.reshape(-1)]
 
 
 def _less(a: float | None, b: float | None) -> float | None:

@@ -7,7 +7,7 @@ visible joint inside such a box. People whom nobody annotated are not seen.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,13 +46,20 @@ def neighbours_by_joints(images: Sequence[str], ids: Sequence[str], joints: Floa
 def neighbours_in(path: Path, names: Sequence[Ids]) -> list[Neighbour]:
     """Everybody of these people's categories on their images in a COCO file, without joints and crowds included;
     1-based."""
-    images, categories = {name.image for name in names}, {name.category for name in names}
-    everything = (stated(entry) for entry in coco_list(path, "annotations") if isinstance(entry, dict))
     return [
         Neighbour(entry["image_id"], entry.get("id", ""), _corners(entry["bbox"]) + 1, entry.get("segmentation"))
-        for entry in everything
-        if entry.get("image_id") in images and entry.get("category_id", 1) in categories and _is_box(entry.get("bbox"))
+        for entry in annotations_of(path, names)
+        if _is_box(entry.get("bbox"))
     ]
+
+
+def annotations_of(path: Path, names: Sequence[Ids]) -> Iterator[Mapping[str, Any]]:
+    """The annotations of a COCO file on these people's images and of their categories: a dog is nobody's neighbour."""
+    images, categories = {name.image for name in names}, {name.category for name in names}
+    everything = (stated(entry) for entry in coco_list(path, "annotations") if isinstance(entry, dict))
+    for entry in everything:
+        if entry.get("image_id") in images and entry.get("category_id", 1) in categories:
+            yield entry
 
 
 def where_others_are(

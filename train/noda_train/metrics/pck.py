@@ -8,7 +8,7 @@ hourglass papers). Where there is no sample the value is NaN here, null in JSON 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,7 @@ def interval(values: Floats) -> list[float | None]:
 
 
 def number(value: Floats | float) -> float | None:
+    """A value ready for JSON, where there is no NaN."""
     return None if np.isnan(value) else float(value)
 
 
@@ -144,12 +145,15 @@ def compare(
             right = [np.mean([d <= threshold for d in runs], axis=0) * mask for runs in sides]
             point = [columns(r.sum(0), mask.sum(0), truth) for r in right]
             drawn = [columns(weights @ r, weights @ mask, truth) for r in right]
-            tables[name] = {
-                key: {
-                    "difference": number(point[0][key] - point[1][key]),
-                    "interval": interval(drawn[0][key] - drawn[1][key]),
-                }
-                for key in point[0]
-            }
+            tables[name] = differences(point, drawn)
         result["thresholds"][f"{threshold:g}"] = tables
     return result
+
+
+def differences(values: Sequence[Mapping[str, Floats]], drawn: Sequence[Mapping[str, Floats]]) -> dict[str, Any]:
+    """Column -> {"difference": d, "interval": [low, high]} of two sides, the first less the second, from their columns
+    and those of the same bootstrap samples."""
+    (one, other), (ours, theirs) = values, drawn
+    return {
+        key: {"difference": number(one[key] - other[key]), "interval": interval(ours[key] - theirs[key])} for key in one
+    }

@@ -18,11 +18,11 @@ import numpy as np
 from noda_synth.errors import NodaError
 from noda_synth.formats.coco.ochuman import coco_list
 from noda_synth.formats.files.atomic import read_json, write_json_list
-from noda_synth.formats.files.checks import stated
 from noda_train.arrays import Floats, best_pairs
 from noda_train.data import Ids
 from noda_train.metrics import oks
 from noda_train.metrics.average_precision import DetectedPose, ImageId, pose_scores
+from noda_train.metrics.hiding import annotations_of
 from noda_train.metrics.mmpose import is_mmpose
 from noda_train.metrics.truth import Truth
 from noda_train.outputs import Prediction
@@ -164,12 +164,8 @@ def ignored_in(path: Path, names: Sequence[Ids]) -> list[Mapping[str, Any]]:
 
     Only those of the people's own categories: a dog is no place where a false pose is forgiven.
     """
-    images, categories = {name.image for name in names}, {name.category for name in names}
-    everything = (stated(entry) for entry in coco_list(path, "annotations") if isinstance(entry, dict))
     return [
         annotation
-        for annotation in everything
-        if annotation.get("image_id") in images
-        and annotation.get("category_id", 1) in categories
-        and (annotation.get("iscrowd") or not any((annotation.get("keypoints") or ())[2::3]))
+        for annotation in annotations_of(path, names)
+        if annotation.get("iscrowd") or not any((annotation.get("keypoints") or ())[2::3])
     ]

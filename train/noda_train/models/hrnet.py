@@ -101,4 +101,5 @@ def _transition(before: list[int], after: list[int]) -> nn.ModuleList:
 
 
 def hrnet(width: int, joints: int = 16) -> HRNet:
+    """The network whose top branch has so many channels: 32 and 48 in the paper."""
     return HRNet(width, joints)

@@ -8,7 +8,6 @@ from noda_train.models.layers import BasicBlock, Block, Bottleneck, init_normal,
 
 TRUNKS: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
-    34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
     101: (Bottleneck, (3, 4, 23, 3)),
     152: (Bottleneck, (3, 8, 36, 3)),
@@ -60,4 +59,5 @@ def _deconvolutions(inputs: int, width: int, count: int) -> nn.Sequential:
 
 
 def pose_resnet(depth: int, joints: int = 16) -> PoseResNet:
+    """The network on a ResNet of this depth, a key of TRUNKS."""
     return PoseResNet(*TRUNKS[depth], joints)

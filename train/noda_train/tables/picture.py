@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from noda_synth.figures.style import DPI, INK, NOTE, Ruler, drawable, encode, house_style
 from noda_train.metrics.tables import SURE_MEANS, sure
+from noda_train.metrics.tables import cell as number
 from noda_train.tables.scores import RowScores, TableScores
 from noda_train.tables.spec import COLUMNS, TableSpec
-from noda_train.tables.text import HEADINGS, notes, number, spread, state
+from noda_train.tables.text import HEADINGS, notes, spread, state
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

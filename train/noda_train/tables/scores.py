@@ -55,6 +55,7 @@ class TableScores:
 
     @property
     def complete(self) -> bool:
+        """Whether all runs of all rows are done, but for rows that are skipped."""
         return all(len(result.seeds) == result.row.runs(self.seeds) or result.row.skipped for result in self.rows)
 
 

@@ -30,15 +30,20 @@ COLUMNS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "mean")
 KEEP = ("all", "network", "predictions")
 """What stays of a finished run: everything, the network without its optimiser, or only what the table needs."""
 
+_TEXTS = ("title", "source", "note", "data", "demo", "pool", "render", "objects", "preset", "keep")
 _KEYS: Mapping[str, type] = {
-    "title": str, "source": str, "note": str, "data": str, "demo": str, "pool": str, "render": str, "objects": str,
-    "preset": str, "set": dict, "seeds": int, "keep": str, "keep_renders": bool, "labels": list,
-    "row": list, "first": dict, "tests": dict,
-}  # fmt: skip
+    **dict.fromkeys(_TEXTS, str),
+    **dict.fromkeys(("set", "first", "tests"), dict),
+    **dict.fromkeys(("labels", "row"), list),
+    "seeds": int,
+    "keep_renders": bool,
+}
 _ROW: Mapping[str, type] = {
-    "name": str, "render": str, "preset": str, "set": dict, "against": str, "labels": list, "paper": str,
-    "first": dict, "seeds": int, "copies": int,
-}  # fmt: skip
+    **dict.fromkeys(("name", "render", "preset", "against", "paper"), str),
+    **dict.fromkeys(("set", "first"), dict),
+    **dict.fromkeys(("seeds", "copies"), int),
+    "labels": list,
+}
 _CELL = re.compile(r"\d+\.\d( ?\([+-]\d+\.\d\))? \([+-]?\d+(\.\d+)?, [+-]?\d+(\.\d+)?\)")
 
 
@@ -131,12 +136,22 @@ def read(path: Path, overrides: Overrides, work: Path) -> TableSpec:
     differing = ", ".join(overrides.settings)
     changed = f"Settings of this run that differ from the file: {differing}." if differing else ""
     note = " ".join(text for text in (values.get("note", ""), changed) if text)
+    tests = values.get("tests", {})
     return TableSpec(
-        path.stem, values.get("title", path.stem), values.get("source", ""), note,
-        data, None if demo is None else tuple(shlex.split(demo)), tuple(shlex.split(values.get("pool", ""))), seeds,
-        keep, values.get("keep_renders", True), tuple(values.get("labels", ())), rows,
-        {name: _test(f"{path}, tests, {name}", name, text, data) for name, text in values.get("tests", {}).items()},
-    )  # fmt: skip
+        name=path.stem,
+        title=values.get("title", path.stem),
+        source=values.get("source", ""),
+        note=note,
+        data=data,
+        demo=None if demo is None else tuple(shlex.split(demo)),
+        pool=tuple(shlex.split(values.get("pool", ""))),
+        seeds=seeds,
+        keep=keep,
+        keep_renders=values.get("keep_renders", True),
+        labels=tuple(values.get("labels", ())),
+        rows=rows,
+        tests={name: _test(f"{path}, tests, {name}", name, text, data) for name, text in tests.items()},
+    )
 
 
 def _merged(path: Path, section: str | None) -> dict[str, Any]:
@@ -218,10 +233,17 @@ def _row(
         if record["copies"] > 1:
             settings = {"copies": "in_turn", **settings}
     return Row(
-        record["name"], render, preset, tuple(f"{key}={_text(value)}" for key, value in settings.items()), against,
-        labels or ("",) * len(values.get("labels", ())), _paper(where, record.get("paper", "")), skipped,
-        tuple(f"{key}={_text(value)}" for key, value in first.items()), record.get("seeds"),
-    )  # fmt: skip
+        name=record["name"],
+        render=render,
+        preset=preset,
+        settings=tuple(f"{key}={_text(value)}" for key, value in settings.items()),
+        against=against,
+        labels=labels or ("",) * len(values.get("labels", ())),
+        paper=_paper(where, record.get("paper", "")),
+        skipped=skipped,
+        first=tuple(f"{key}={_text(value)}" for key, value in first.items()),
+        seeds=record.get("seeds"),
+    )
 
 
 def _render(

@@ -8,19 +8,12 @@ import itertools
 from collections.abc import Sequence
 
 from noda_train.metrics.tables import SURE_MEANS, sure
+from noda_train.metrics.tables import cell as number
 from noda_train.metrics.truth import FURTHER, SUBSETS
 from noda_train.tables.scores import RowScores, TableScores
 from noda_train.tables.spec import COLUMNS, TableSpec
 
 HEADINGS = ("Head", "Sho.", "Elb.", "Wri.", "Hip", "Knee", "Ank.", "PCKh@0.5")
-
-
-def number(value: float | None, *, sign: bool = False) -> str:
-    """One decimal, as in the paper; n/a where there is no such joint. No minus before a zero."""
-    if value is None:
-        return "n/a"
-    rounded = round(value, 1) + 0.0
-    return f"{rounded:+.1f}" if sign else f"{rounded:.1f}"
 
 
 def cell(result: RowScores, column: str) -> str:
@@ -107,6 +100,7 @@ def _power(result: RowScores) -> str:
 
 
 def spread(result: RowScores, subset: str, column: str = "mean") -> str:
+    """A mean over seeds, with its standard deviation where there are several."""
     value = result.values[subset, column]
     return number(value.mean) if value.deviation is None else f"{number(value.mean)} ± {number(value.deviation)}"
 
@@ -129,11 +123,10 @@ def as_csv(spec: TableSpec, scores: TableScores) -> str:
     set that a line is of."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "note", "row", "against", "column", "subset", "seeds", "mean", "deviation", "difference",
-                     "low", "high", "detectable", "paper", "test"])  # fmt: skip
-    for test, columns, rows in (
-        ("", COLUMNS, scores.rows), *((name, ("mean",), found) for name, found in scores.tests.items()),
-    ):  # fmt: skip
+    head = "table note row against column subset seeds mean deviation difference low high detectable paper test"
+    writer.writerow(head.split())
+    tests = ((name, ("mean",), rows) for name, rows in scores.tests.items())
+    for test, columns, rows in (("", COLUMNS, scores.rows), *tests):
         subsets = _subsets(rows)
         for result in rows:
             paper = dict(zip(COLUMNS, result.row.paper, strict=False)) if not test else {}
@@ -143,9 +136,9 @@ def as_csv(spec: TableSpec, scores: TableScores) -> str:
                     *((value.mean, value.deviation) if value else (None, None)),
                     *((other.points, other.low, other.high, other.detectable) if other else (None,) * 4),
                 ]
-                writer.writerow([
-                    spec.name, spec.note or state(result, scores.seeds), result.row.name, result.row.against or "",
-                    column, subset, len(result.seeds), *("" if n is None else f"{n:.4f}" for n in numbers),
-                    paper.get(column, "") if subset == "all" else "", test,
-                ])  # fmt: skip
+                note, against = spec.note or state(result, scores.seeds), result.row.against or ""
+                digits = ("" if n is None else f"{n:.4f}" for n in numbers)
+                printed = paper.get(column, "") if subset == "all" else ""
+                which = (spec.name, note, result.row.name, against, column, subset, len(result.seeds))
+                writer.writerow([*which, *digits, printed, test])
     return out.getvalue()

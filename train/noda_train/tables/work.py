@@ -56,14 +56,17 @@ class Task:
 
     @property
     def log(self) -> Path:
+        """What its commands print."""
         return self.work / "logs" / f"{self.key}.log"
 
     @property
     def marker(self) -> Path:
+        """The file that says that it is done, and how long it took."""
         return self.work / "done" / f"{self.key}.json"
 
     @property
     def done(self) -> bool:
+        """Whether it says so, and what it made is there."""
         return self.marker.is_file() and self.output.exists()
 
     def commands(self, device: str, jobs: int = 0) -> list[tuple[str, ...]]:
@@ -94,6 +97,7 @@ class Task:
         self.tidy()
 
     def tidy(self) -> None:
+        """Remove checkpoints that a finished run need not keep."""
         if self.kind == "run" and self.keep != "all" and self.done:
             for name in ("last.pt", "best.pt"):
                 (self.output / name).unlink(missing_ok=True)
@@ -127,11 +131,13 @@ class Work:
         return tasks
 
     def run_key(self, row: Row, seed: int) -> str:
+        """The key of a row's training by a seed, and the name of its folder."""
         key = f"{Path(row.preset).stem}-{self._data_key(row, seed)}-s{seed}"
         first = [row.first] if row.first else []
         return f"{key}-{_digest(self._data_key(row, seed), row.preset, row.settings, seed, *first)}"
 
     def run_of(self, row: Row, seed: int) -> Path:
+        """The run folder of a row and seed."""
         return self.folder / "runs" / self.run_key(row, seed)
 
     def readers(self, render: Task) -> list[Task]:

@@ -222,6 +222,7 @@ def _drop_blocked(waiting: list[Task], outcome: Outcome, echo: Callable[[str], N
 
 
 def last_line(log: Path) -> str:
+    """The last words of a log that are not blank, 300 letters at most."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1][-300:] if lines else "it said nothing"
 
