@@ -1,11 +1,10 @@
 """Feed the readers with what a fuzzer comes up with: what they read, or one of our two errors, and nothing else.
 
-Annotations and splits, pictures and their headers, manifests, pools, and (where torch is installed) weights.
-
     pip install atheris
-    python scripts/fuzz_readers.py corpus -max_total_time=3600 -max_len=65536 -rss_limit_mb=3000
+    python scripts/fuzz_readers.py corpus/pools -max_total_time=720 -max_len=65536 -rss_limit_mb=1500
 
-The corpus folder gets seeds, if it is empty: a small file of every kind. A finding is left in `crash-...` and printed.
+The folder's name is the kind of the files, one of KINDS, each fuzzed on its own: the slow ones would else take nearly
+all of the time. The folder gets seeds, if it is empty. A finding is left in `crash-...` and printed.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -27,9 +27,8 @@ from scipy.io import savemat
 _MAX_PIXELS = 1 << 20
 
 
-def write_seeds(corpus: Path) -> None:
-    """A small file of every kind, with the traps that real ones have."""
-    corpus.mkdir(parents=True, exist_ok=True)
+def write_annotations(corpus: Path) -> None:
+    """Lists, a truth and a split, with the traps that real ones have."""
     joints = [[float(index), 2.5 * index] for index in range(16)]
     record = {"image": "a.jpg", "center": [1.5, 2], "scale": 1.1, "joints": joints, "joints_vis": [1] * 15 + [0]}
     (corpus / "mpii.json").write_text(json.dumps([record, {**record, "joints_visible": [1] * 16}]))
@@ -52,17 +51,21 @@ def write_seeds(corpus: Path) -> None:
     release = {"annolist": _structs(entry, {**entry, "annorect": []}), "img_train": np.array([1, 1])}
     for compressed in (True, False):
         savemat(corpus / f"mpii{compressed:d}.mat", {"RELEASE": release}, do_compression=compressed)
+    truth = {"jnt_missing": np.zeros((16, 2)), "pos_gt_src": np.ones((16, 2, 2)), "jnt_visible": np.ones((16, 2))}
+    savemat(corpus / "gt_valid.mat", {**truth, "headboxes_src": np.ones((2, 2, 2))}, do_compression=True)
     (corpus / "names.txt").write_text("a.jpg\nb.jpg\n")
 
 
 def write_pictures(corpus: Path) -> None:
-    """A picture of every kind that OpenCV writes, one with EXIF, and one with a profile."""
+    """A picture of every kind that OpenCV writes, one with EXIF and a profile, a mask of labels and a cut-out."""
     picture = np.random.default_rng(0).integers(0, 255, (9, 14, 3), np.uint8)
     for suffix in ("jpg", "png", "bmp", "tiff", "webp"):
         cv2.imwrite(str(corpus / f"picture.{suffix}"), picture)
     exif = PillowImage.Exif()
     exif[0x0112] = 6
     PillowImage.fromarray(picture).save(corpus / "turned.jpg", exif=exif, icc_profile=b"profile", progressive=True)
+    PillowImage.fromarray(picture).convert("P").save(corpus / "labels.png")
+    PillowImage.fromarray(np.dstack([picture, picture[..., 0]])).save(corpus / "cut_out.png")
 
 
 def write_manifest(corpus: Path) -> None:
@@ -114,60 +117,126 @@ def _structs(*items: dict[str, Any]) -> NDArray[Any]:
     return np.array([tuple(item.values()) for item in items], [(name, object) for name in items[0]])
 
 
+KINDS = {
+    "annotations": write_annotations,
+    "pictures": write_pictures,
+    "manifests": write_manifest,
+    "pools": write_pool,
+    "weights": write_weights,
+}
+
+
 def main() -> None:
     import atheris
 
+    corpus = Path(next(argument for argument in sys.argv[1:] if not argument.startswith("-")))
+    if corpus.name not in KINDS:
+        sys.exit(f"{corpus}: the folder's name says what is fuzzed: {', '.join(KINDS)}")
     # Only what is imported in here is instrumented.
     with atheris.instrument_imports(include=["noda_synth", "noda_train"]):
-        from noda_synth.errors import ItemError, NodaError
-        from noda_synth.formats import Layout, read_dataset
-        from noda_synth.formats.files.detect import detect
-        from noda_synth.formats.mpii.split import read_split
-        from noda_synth.imaging.images import UprightPath, image_size, is_turned, read_image, read_reduced
-        from noda_synth.imaging.jpeg import jpeg_style
-        from noda_synth.methods import Sources
-        from noda_synth.pool.reader import Pool
-        from noda_synth.render.manifest import manifest_lines
-        from noda_synth.render.replay import find_line, overlay_of
+        read = reader(corpus.name)
+    corpus.mkdir(parents=True, exist_ok=True)
+    if not any(corpus.iterdir()):
+        KINDS[corpus.name](corpus)
+    # A file on a disk that is cut short and written again waits for the disk each time.
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    path = folder / ("manifest.jsonl" if corpus.name == "manifests" else "input.png")
 
-        try:
-            from noda_train.models.files import read_content
-        except ImportError:
-            read_content = None  # type: ignore[assignment]
+    def read_bytes(data: bytes) -> None:
+        path.write_bytes(data)
+        read(path)
 
-    folder = Path(tempfile.mkdtemp())
-    refused = suppress(NodaError, ItemError)
+    atheris.Setup(sys.argv, read_bytes)
+    atheris.Fuzz()
 
-    def read_annotations(path: Path) -> None:
-        with refused:
+
+def reader(kind: str) -> Callable[[Path], None]:
+    """What reads a file of one of KINDS in all ways that the commands do, and takes no error but our two."""
+    readers = {
+        "annotations": _annotations,
+        "pictures": _pictures,
+        "manifests": _manifests,
+        "pools": _pools,
+        "weights": _weights,
+    }
+    return readers[kind]()
+
+
+def _annotations() -> Callable[[Path], None]:
+    from noda_synth.errors import NodaError
+    from noda_synth.formats import Layout, read_dataset
+    from noda_synth.formats.files.detect import detect
+    from noda_synth.formats.mpii.gt_valid import read_gt_valid
+    from noda_synth.formats.mpii.split import read_split
+
+    def read(path: Path) -> None:
+        with suppress(NodaError):
             kind = detect(path)
-            if kind in ("mpii_json", "mpii_mat", "coco"):
-                read_dataset(Layout(folder, path, kind), all_train=kind == "mpii_mat")
-        with refused:
+            if kind == "gt_valid":
+                read_gt_valid(path)
+            elif kind in ("mpii_json", "mpii_mat", "cpm_json", "coco"):
+                read_dataset(Layout(path.parent, path, kind), all_train=kind == "mpii_mat")
+        with suppress(NodaError):
             read_split(path)
 
-    def read_picture(path: Path) -> None:
+    return read
+
+
+def _pictures() -> Callable[[Path], None]:
+    from noda_synth.errors import ItemError, NodaError
+    from noda_synth.imaging.encoding import encode_copy
+    from noda_synth.imaging.images import UprightPath, image_size, is_turned, read_image, read_reduced
+    from noda_synth.imaging.jpeg import jpeg_style
+    from noda_synth.methods.object_sources import ObjectFolder
+    from noda_synth.pool.mask_files import label_values
+
+    def read(path: Path) -> None:
         for one in (path, UprightPath(path)):
-            with refused:
+            with suppress(ItemError):
                 image_size(one, _MAX_PIXELS)
-            with refused:
-                read_image(one, _MAX_PIXELS)
-            with refused:
-                read_reduced(one, 4, _MAX_PIXELS)
+            with suppress(ItemError):
+                picture = read_image(one, _MAX_PIXELS)
+                encode_copy(picture, path.read_bytes(), "jpg", "source")
+        with suppress(ItemError):
+            read_reduced(path, 4, _MAX_PIXELS)
+        with suppress(ItemError):
+            label_values(path, image_size(path, _MAX_PIXELS))
+        with suppress(ItemError, NodaError):
+            ObjectFolder(path.parent).cut(0)
         is_turned(UprightPath(path))
         jpeg_style(path.read_bytes())
 
-    def read_manifest(path: Path) -> None:
-        with refused:
-            manifest_lines(folder)
-        with refused:
+    return read
+
+
+def _manifests() -> Callable[[Path], None]:
+    from noda_synth.errors import NodaError
+    from noda_synth.methods import Sources
+    from noda_synth.render.manifest import manifest_lines
+    from noda_synth.render.replay import find_line, overlay_of
+
+    def read(path: Path) -> None:
+        with suppress(NodaError):
+            manifest_lines(path.parent)
+        with suppress(NodaError):
             find_line(path, "none of them")
-        with refused:
+        with suppress(NodaError):
             overlay_of(find_line(path, "a_noda000000"), Sources())
 
-    def read_pool(path: Path) -> None:
-        with refused:
+    return read
+
+
+def _pools() -> Callable[[Path], None]:
+    from noda_synth.errors import NodaError
+    from noda_synth.pool.reader import Pool
+
+    def read(path: Path) -> None:
+        with suppress(NodaError):
             pool = Pool(path)
+            # As if whoever changed the pool had written its hash, too: else nothing that comes after were reached.
+            with patch("noda_synth.pool.reader.content_hash", lambda *_: pool.content):
+                pool.check_content()
             pool.seeds()
             for level in pool.levels:
                 for column in (pool.quality, pool.limbs, pool.piece, pool.status, pool.has_matte, pool.foreground):
@@ -176,39 +245,21 @@ def main() -> None:
                 pool.crop(row)
                 for level in pool.levels:
                     pool.mask(row, level)
-            pool.check_content()
 
-    def read_weights(path: Path) -> None:
-        if read_content is None:
-            return
+    return read
+
+
+def _weights() -> Callable[[Path], None]:
+    from noda_synth.errors import NodaError
+    from noda_train.models.files import read_content
+
+    def read(path: Path) -> None:
         for suffix in (".pth", ".safetensors"):
-            with refused:
-                read_content(path.rename(path.with_suffix(suffix)))
-            path = path.with_suffix(suffix)
+            path = path.rename(path.with_suffix(suffix))
+            with suppress(NodaError):
+                read_content(path)
 
-    # Every reader gets the files that begin as its own do; the rest goes to those of annotations.
-    readers: tuple[tuple[tuple[bytes, ...], Callable[[Path], None], str], ...] = (
-        ((b"\xff\xd8", b"\x89PNG", b"BM", b"II", b"MM", b"RIFF"), read_picture, "picture"),
-        ((b'{"id"',), read_manifest, "manifest.jsonl"),
-        ((b"\x89HDF",), read_pool, "pool.h5"),
-        ((b"PK", b"\x80"), read_weights, "weights"),
-        ((b"",), read_annotations, "input"),
-    )
-
-    def read(data: bytes) -> None:
-        for starts, reader, name in readers:
-            if data.startswith(starts) or (reader is read_weights and data[2:8] == bytes(6)):
-                path = folder / name
-                path.write_bytes(data)
-                reader(path)
-                return
-
-    corpus = Path(next(argument for argument in sys.argv[1:] if not argument.startswith("-")))
-    if not corpus.is_dir() or not any(corpus.iterdir()):
-        for write in (write_seeds, write_pictures, write_manifest, write_pool, write_weights):
-            write(corpus)
-    atheris.Setup(sys.argv, read)
-    atheris.Fuzz()
+    return read
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def all_joints(dx: float = 0.0) -> dict[int, list[float]]:
 
 
 def image(
-    name: str, rects: Sequence[Mapping[str, Any]], train: bool = True, video: int | None = None
+    name: str, rects: Sequence[Mapping[str, Any]], train: bool = True, video: float | None = None
 ) -> dict[str, Any]:
     return {"name": name, "rects": rects, "train": train, "video": video}
 

@@ -10,6 +10,7 @@ import pytest
 
 from noda_synth.data.dataset import OCCLUDED, UNKNOWN, VISIBLE
 from noda_synth.errors import NodaError
+from noda_synth.formats.files.mat_structs import Matrix
 from noda_synth.formats.mpii.release import Release, read_release
 from tests.mpii_files import EMPTY, JOINTS, all_joints, image, points, rect, write_release
 
@@ -49,6 +50,17 @@ def test_visibility_in_all_its_spellings(tmp_path: Path) -> None:
 def test_visibility_that_nothing_is_stated_of_is_unknown(tmp_path: Path, stated: dict[int, Any] | None) -> None:
     (person,) = read(tmp_path, image("a.jpg", [rect(all_joints(), stated)])).persons
     assert (person.visible == UNKNOWN).all()
+
+
+def test_a_video_that_is_no_number_is_none(tmp_path: Path) -> None:
+    release = read(tmp_path, *(image(f"{video}.jpg", [rect(all_joints())], video=video) for video in (np.nan, np.inf)))
+    assert [entry.video for entry in release.images.values()] == [None, None]
+
+
+def test_fewer_flags_than_are_claimed_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [image(name, [rect(all_joints())], train=False) for name in ("a.jpg", "b.jpg")]
+    monkeypatch.setattr(Matrix, "numbers", lambda _: np.zeros(1))
+    assert list(read(tmp_path, *images).images) == ["a.jpg", "b.jpg"]
 
 
 def test_a_single_point_and_missing_joints(tmp_path: Path) -> None:

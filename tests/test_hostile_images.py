@@ -6,14 +6,19 @@ import json
 import os
 import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
-from noda_synth.errors import ItemError
-from noda_synth.imaging.images import image_size, plain_size, read_image
+from noda_synth.errors import ItemError, NodaError
+from noda_synth.imaging.images import decode_mask, encode_jpeg, encode_png, image_size, plain_size, read_image
+from noda_synth.imaging.jpeg import jpeg_style
+from noda_synth.methods.object_sources import ObjectFolder
+from noda_synth.pool.mask_files import label_values
 from tests.command import done, noda
 
 
@@ -49,6 +54,45 @@ def test_the_size_by_the_header_is_the_decoders(tmp_path: Path, fill: bytes) -> 
     assert cv2.imdecode(np.frombuffer((tmp_path / "a.jpg").read_bytes(), np.uint8), 0) is None or read_image(
         tmp_path / "a.jpg"
     ).shape == (1600, 2000, 3)
+
+
+def test_a_png_that_claims_gigabytes_costs_no_more_than_it_has(tmp_path: Path) -> None:
+    data = bytearray(encode_png(np.zeros((9, 14), np.uint8)))
+    data[33:37] = b"\xed\0\0\0"  # the length of what follows the header
+    (tmp_path / "a.png").write_bytes(data)
+    for read, what in ((read_image, tmp_path / "a.png"), (decode_mask, bytes(data))):
+        with pytest.raises(ItemError, match=f"claims {0xED << 24} bytes, but there are {len(data)}"):
+            read(what)  # type: ignore[operator]
+
+
+ReadsByPillow = Callable[[Path], object]
+BY_PILLOW: dict[str, ReadsByPillow] = {
+    "the size": lambda path: image_size(path.rename(path.with_suffix(".gif"))),
+    "a mask of labels": lambda path: label_values(path, (14, 9)),
+    "a cut-out": lambda path: ObjectFolder(path.parent),
+}
+
+
+@pytest.mark.parametrize("reader", BY_PILLOW)
+@pytest.mark.parametrize("error", [IndexError, KeyError, TypeError, struct.error, EOFError, AssertionError, OSError])
+def test_whatever_pillow_says_of_a_picture_is_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, error: type[Exception]
+) -> None:
+    def broken(_: object) -> None:
+        raise error("deep inside")
+
+    PillowImage.fromarray(np.zeros((9, 14), np.uint8)).save(
+        tmp_path / "a.png", "GIF" if reader == "the size" else "PNG"
+    )
+    monkeypatch.setattr(PillowImage, "open", broken)
+    with pytest.raises((ItemError, NodaError), match=r"a\.(png|gif): cannot be decoded \(.?deep inside"):
+        BY_PILLOW[reader](tmp_path / "a.png")
+
+
+def test_a_jpeg_whose_frame_has_no_room_for_its_channels_has_no_style() -> None:
+    data = encode_jpeg(np.zeros((9, 14, 3), np.uint8))
+    assert jpeg_style(data) is not None
+    assert jpeg_style(data.replace(b"\xff\xc0\0\x11", b"\xff\xc0\0\x08")) is None
 
 
 @pytest.mark.parametrize("data", [b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xc0\0\x11", b"\xff\xd8\xff\xe0\0\0"])

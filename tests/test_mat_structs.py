@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 import tempfile
 import zlib
 from functools import cache
@@ -52,6 +54,16 @@ def test_every_kind_of_value(tmp_path: Path, compressed: bool) -> None:
     assert [item["y"].text() for item in found["list"].structs()] == [None, "b"]
     assert found["row"].structs() == found["nothing"].structs() == found["cell"].structs() == []
     assert read_variable(tmp_path / "a.mat", "T") is None
+
+
+def test_numbers_that_are_no_characters(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"S": "8 bytes."})
+    utf_8, double = struct.pack("<II", 16, 8) + b"8 bytes.", struct.pack("<IId", 9, 8, math.nan)
+    data = (tmp_path / "a.mat").read_bytes()
+    (tmp_path / "a.mat").write_bytes(data.replace(utf_8, double))
+    variable = read_variable(tmp_path / "a.mat", "S")
+    assert variable is not None
+    assert variable.text() == "\ufffd"
 
 
 def test_the_other_byte_order(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from noda_synth.errors import ItemError
 from noda_synth.imaging.compositing import Overlay
 from noda_synth.imaging.images import encode_jpeg, encode_png
 from noda_synth.imaging.jpeg import encode_in_style, jpeg_style
 from noda_synth.imaging.jpeg_blocks import replace_blocks
+from noda_synth.imaging.pillow import opened
 
 SOURCE: Final = "source"
 """A setting of format: each picture in that of its source; and of quality: each JPEG as its source was encoded."""
@@ -99,9 +101,9 @@ def _jpeg(
 def _profile(source: bytes) -> bytes:
     """The ICC profile of an image file, if it is one of RGB colours; those of others do not fit what is written."""
     try:
-        with PillowImage.open(io.BytesIO(source)) as image:
+        with opened(io.BytesIO(source)) as image:
             profile = image.info.get("icc_profile") or b""
-    except Exception:  # the picture was decoded; of the many ways to be damaged none keeps a copy from being written
+    except ItemError:  # the picture was decoded; of the many ways to be damaged none keeps a copy from being written
         return b""
     return bytes(profile) if profile[16:20] == _RGB else b""
 

@@ -11,21 +11,17 @@ import os
 import re
 import stat
 import struct
-import threading
-import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
 
 from noda_synth.data.dataset import stays_inside
 from noda_synth.errors import ItemError, of_item
+from noda_synth.imaging.pillow import opened, quiet_decoders
 
 BGRImage = NDArray[np.uint8]
 """(H, W, 3) uint8, blue-green-red as OpenCV has it."""
@@ -47,9 +43,9 @@ _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
 _SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
 _NOT_A_SEGMENT = frozenset((0xD8, 0xD9, 0xDA))
 _JPEG_START = b"\xff\xd8"
-_PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+_PNG_SIGNATURE, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
+_PNG_START = _PNG_SIGNATURE + b"\0\0\0\rIHDR"
 _ORIENTATION = 0x0112
-_STDERR = 2
 # Orientation -> quarter turns to the left, and whether to mirror then.
 _TURNS = {
     1: (0, False),
@@ -152,9 +148,9 @@ ON_ITS_SIDE = 5
 def exif_orientation(file: Path | BinaryIO) -> int:
     """EXIF's orientation, 1 to 8; 1 where there is none or where it cannot be read."""
     try:
-        with PillowImage.open(file) as image:
+        with opened(file) as image:
             turn = int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # of EXIF's many ways to be damaged none keeps a trainer from decoding the image
+    except ItemError:  # of EXIF's many ways to be damaged none keeps a trainer from decoding the image
         return 1
     return turn if turn in _TURNS else 1
 
@@ -211,38 +207,15 @@ def decode_checked(data: bytes, path: Path, reduction: Literal[1, 2, 4, 8] = 1) 
 
 def decode_image(data: bytes | NDArray[np.uint8], name: str, kind: int = cv2.IMREAD_COLOR) -> BGRImage:
     """Decode the bytes of an image to BGR. Raises ItemError, naming `name`."""
+    _check_chunks(data, name)
     try:
-        with _quiet_decoders():
+        with quiet_decoders():
             image = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
     except (cv2.error, MemoryError) as error:
         raise ItemError(f"{name}: cannot be decoded ({error}); fetch the file again") from error
     if image is None:
         raise ItemError(f"{name}: cannot be decoded, the file is damaged; fetch the file again")
     return np.asarray(image, np.uint8)
-
-
-@contextmanager
-def _quiet_decoders() -> Iterator[None]:
-    """Keep off stderr what libjpeg and libpng say there themselves, without the name of the file they mean.
-
-    The descriptor belongs to the whole process: in other threads than the main one it is left alone.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    try:
-        stderr = os.dup(_STDERR)
-    except OSError:  # there is none
-        yield
-        return
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, _STDERR)
-        os.close(nowhere)
-        yield
-    finally:
-        os.dup2(stderr, _STDERR)
-        os.close(stderr)
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
@@ -269,13 +242,30 @@ def encode_mask(mask: NDArray[np.uint8], *, hard: bool) -> bytes:
 
 def decode_mask(data: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The single channel of a PNG mask, (H, W) uint8. Raises ItemError."""
+    _check_chunks(data, "mask")
     try:
-        mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        with quiet_decoders():
+            mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     except (cv2.error, MemoryError):
         mask = None
     if mask is None:
         raise ItemError("a mask of the pool cannot be decoded: the pool is damaged, build it again")
     return np.asarray(mask, np.uint8)
+
+
+def _check_chunks(data: bytes | NDArray[np.uint8], name: str) -> None:
+    """Raises ItemError for a PNG with a chunk that claims more bytes than all of it has: OpenCV makes room for 4 GB."""
+    offset = len(_PNG_SIGNATURE)
+    if bytes(data[:offset]) != _PNG_SIGNATURE:
+        return
+    kind = b""
+    while kind != _PNG_END and offset + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", bytes(data[offset : offset + 8]))
+        if length > len(data):
+            raise ItemError(
+                f"{name}: a part of it claims {length} bytes, but there are {len(data)}; fetch the file again"
+            )
+        offset += length + 12
 
 
 def _is_whole_jpeg(data: bytes) -> bool:
@@ -325,18 +315,11 @@ def _size_of(data: bytes, stream: BinaryIO, path: Path) -> tuple[int, int]:
 
 
 def _header_size(stream: BinaryIO, path: Path) -> tuple[int, int]:
+    if stream.seek(0, io.SEEK_END) == 0:
+        raise ItemError(f"{path}: the file is empty; fetch the file again")
     stream.seek(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own size warning; the limit below is the one that counts
-            with PillowImage.open(stream) as image:
-                width, height = image.size
-    except PillowImage.DecompressionBombError as error:
-        raise ItemError(f"{path}: its header claims more pixels than --max-pixels allows ({error})") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        empty = stream.seek(0, io.SEEK_END) == 0
-        why = "the file is empty" if empty else "not an image"
-        raise ItemError(f"{path}: {why}; fetch the file again") from error
+    with opened(stream, path) as image:
+        width, height = image.size
     return width, height
 
 

@@ -8,7 +8,6 @@ is the fastest; other tables go through Pillow.
 from __future__ import annotations
 
 import io
-import struct
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import JpegImagePlugin
+
+from noda_synth.errors import ItemError
+from noda_synth.imaging.pillow import opened
 
 Tables = tuple[tuple[int, ...], ...]
 
@@ -50,14 +52,14 @@ def jpeg_style(data: bytes) -> JpegStyle | None:
     if data[:2] != _START:
         return None
     try:
-        with PillowImage.open(io.BytesIO(data)) as image:
+        with opened(io.BytesIO(data)) as image:
             if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode != "RGB":
                 return None
             if image.info.get("adobe_transform") == 0:
                 return None
             tables = tuple(tuple(image.quantization[key]) for key in sorted(image.quantization))
             sampling = JpegImagePlugin.get_sampling(image)
-    except (OSError, SyntaxError, ValueError, KeyError, struct.error):
+    except ItemError:
         return None
     if sampling not in _SAMPLINGS or not 1 <= len(tables) <= 2 or max(map(max, tables)) > _LARGEST_STEP:
         return None

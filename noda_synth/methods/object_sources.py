@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
-from noda_synth.errors import ItemError, NodaError, of_item
+from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats import segmentation_mask
 from noda_synth.formats.files.atomic import read_json
 from noda_synth.formats.files.checks import stated
 from noda_synth.imaging.images import BGRImage, check_file, image_path, image_size, read_checked, read_image
+from noda_synth.imaging.pillow import opened
 from noda_synth.methods.file_hash import hash_of
 from noda_synth.methods.voc_objects import MASKS, PICTURES, VocObjects
 
@@ -86,24 +86,18 @@ class ObjectFolder:
 
 def _decoded(path: Path) -> NDArray[np.uint8]:
     """(h, w, 4) uint8, red first. Raises ItemError, also for what claims to be larger than images may be."""
-    data = read_checked(path)
-    try:
-        with of_item(path), PillowImage.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGBA"))
-    except SyntaxError as error:  # Pillow's for damaged PNGs
-        raise ItemError(f"{path}: cannot be decoded ({error})") from error
+    with opened(io.BytesIO(read_checked(path)), path) as image:
+        return np.asarray(image.convert("RGBA"))
 
 
 def _cut_out_size(path: Path) -> tuple[int, int]:
     """(width, height) by the header. Raises NodaError for a file that is no image, or has no transparency."""
     try:
         size = image_size(path)
-        with PillowImage.open(path) as image:
+        with opened(path, path) as image:
             transparent = "A" in image.getbands() or "transparency" in image.info
     except ItemError as error:
         raise NodaError(f"--objects: {error}") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise NodaError(f"--objects: {path} is damaged ({error}); write it again, or remove it") from error
     if not transparent:
         raise NodaError(f"{path} has no transparency, so it is no cut-out; remove it from --objects")
     return size

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files.atomic import read_bytes
 from noda_synth.imaging.images import BGRImage, check_file, image_path, image_size, read_image
+from noda_synth.imaging.pillow import opened
 from noda_synth.methods.file_hash import hash_of
 
 MASKS, PICTURES, _RECORDS = "SegmentationObject", "JPEGImages", "Annotations"
@@ -71,11 +71,8 @@ class VocObjects:
         image = read_image(image_path(self.folder / PICTURES, f"{picture}.jpg"))
         path = image_path(self.folder / MASKS, f"{picture}.png")
         check_file(path)
-        try:
-            with PillowImage.open(path) as mask:
-                numbers = np.asarray(mask)
-        except (OSError, ValueError) as error:
-            raise ItemError(f"{path}: cannot be decoded ({error})") from error
+        with opened(path, path) as mask:
+            numbers = np.asarray(mask)
         if numbers.shape != image.shape[:2]:
             raise ItemError(f"{path}: not of the size of its picture, or not of one channel")
         window = slice(top, top + height), slice(left, left + width)

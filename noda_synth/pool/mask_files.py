@@ -9,12 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
 
 from noda_synth.errors import ItemError
 from noda_synth.formats.coco.rle import segmentation_mask
 from noda_synth.imaging.images import read_checked
+from noda_synth.imaging.pillow import opened
 
 _GREY = ("1", "L", "P", "I;16", "I")
 
@@ -80,14 +79,10 @@ def _hard(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _picture(path: Path, size: tuple[int, int]) -> tuple[NDArray[Any], str]:
     """Values (H, W) or (H, W, C) and Pillow's mode, which is looked at before anything is decoded."""
-    data = read_checked(path)
-    try:
-        with PillowImage.open(io.BytesIO(data)) as picture:
-            if picture.size != size:
-                raise ItemError(
-                    f"{path}: a mask of {picture.size[0]} x {picture.size[1]} pixels, "
-                    f"but the image has {size[0]} x {size[1]}"
-                )
-            return np.asarray(picture), picture.mode
-    except (UnidentifiedImageError, PillowImage.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise ItemError(f"{path}: a mask that cannot be read ({error})") from error
+    with opened(io.BytesIO(read_checked(path)), path) as picture:
+        if picture.size != size:
+            raise ItemError(
+                f"{path}: a mask of {picture.size[0]} x {picture.size[1]} pixels, "
+                f"but the image has {size[0]} x {size[1]}"
+            )
+        return np.asarray(picture), picture.mode

@@ -9,6 +9,7 @@ The format is public: "MAT-File Format", The MathWorks.
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -163,7 +164,7 @@ class Matrix:
         kind, start, end, _ = self._source.element(self._body)
         if kind == 16:
             return bytes(self._source.data[start:end]).decode("utf-8", errors="replace")
-        return "".join(chr(int(code)) for code in self.numbers())
+        return "".join(chr(int(code)) if 0 <= code <= sys.maxunicode else "\ufffd" for code in self.numbers())
 
 
 def read_variable(path: Path, wanted: str) -> Matrix | None:

@@ -96,7 +96,7 @@ def _read_part(path: Path, entries: Iterable[Struct]) -> Release:
             problems.append(Problem("read", f"{path.name} image {file}", str(error)))
             continue
         video = _number(entry, "vididx")
-        images.setdefault(name, Image(name, video=None if video is None else int(video)))
+        images.setdefault(name, Image(name, video=None if video is None or not np.isfinite(video) else int(video)))
         for index, rect in enumerate(_elements(entry, "annorect")):
             try:
                 person = _person(name, index, rect)
@@ -127,9 +127,8 @@ def _content(path: Path) -> Struct:
 def _flags(release: Struct, name: str, count: int) -> list[bool]:
     """`img_train`: one flag an image; all true where the file does not say."""
     value = release.get(name)
-    if value is None or value.size != count:
-        return [True] * count
-    return [bool(flag) for flag in value.numbers()]
+    flags = [] if value is None else [bool(flag) for flag in value.numbers()]
+    return flags if len(flags) == count else [True] * count
 
 
 def _elements(struct: Struct, name: str) -> list[Struct]:
