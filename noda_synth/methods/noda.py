@@ -16,6 +16,7 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import NodaError
 from noda_synth.imaging.bars import REDUCTION, frame_of_reduced
 from noda_synth.imaging.compositing import COVERING, Overlay, alpha_at, fused_colours, resize_crop
+from noda_synth.imaging.fingerprint import SAME_SCENE, differing_bits, fingerprint
 from noda_synth.imaging.images import BGRImage
 from noda_synth.imaging.tone import tone
 from noda_synth.methods.bodies import BodyMethod
@@ -30,6 +31,7 @@ from noda_synth.methods.placement import (
     overlay_alpha,
 )
 from noda_synth.methods.placement_settings import PlacementSettings
+from noda_synth.pool.layout import NO_VIDEO
 
 _FUSION_RADIUS = 0.08
 """S that the colours of a matte's rim are looked for around it."""
@@ -55,6 +57,14 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
     def frames(self) -> NDArray[np.int32]:
         return self.pool.frames()
 
+    @cached_property
+    def looks(self) -> NDArray[np.uint8]:
+        return self.pool.looks()
+
+    @cached_property
+    def videos(self) -> NDArray[np.int64]:
+        return self.pool.videos()
+
     def counts(self) -> dict[str, int]:
         return {"bodies": len(self.occluders.rows), "pool_bodies": len(self.pool)}
 
@@ -66,16 +76,25 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
         return GroundTarget(person, skeleton, size, self.settings, others)
 
     def look(self, subject: TargetPerson, reduced: Callable[[], BGRImage]) -> None:
-        """Tone and frame of the target's picture: from the pool, or for who is not in it from the reduced file."""
+        """Tone, frame and scene of the target's picture: from the pool, or for who is not in it from the file."""
         if not isinstance(subject, GroundTarget):
             return
         if (row := self._row_of(subject.person)) is not None:
             subject.see(self.tones[row], self.frames[row])
+            subject.same_scene = self._of_scene(self.looks[row].tobytes(), int(self.videos[row]))
             return
         picture, box = reduced(), subject.box
         rows = slice(box.top // REDUCTION, -(-(box.top + box.height) // REDUCTION))
         columns = slice(box.left // REDUCTION, -(-(box.left + box.width) // REDUCTION))
         subject.see(tone(picture[rows, columns]), frame_of_reduced(picture, subject.size))
+        subject.same_scene = self._of_scene(fingerprint(picture), NO_VIDEO)
+
+    def _of_scene(self, look: bytes, video: int) -> frozenset[int]:
+        """The bodies that are frames of the same video, or look so: beside another picture of themselves they show."""
+        same = differing_bits(look, self.looks) <= SAME_SCENE
+        if video != NO_VIDEO:
+            same |= self.videos == video
+        return frozenset(np.flatnonzero(same).tolist())
 
     def draw(self, subject: TargetPerson, rng: np.random.Generator) -> tuple[Placement | None, str]:
         return self.draw_beside(subject, rng, ())
@@ -92,6 +111,7 @@ class Noda(BodyMethod[PlacementSettings, Placement]):
     ) -> tuple[Placement | None, str]:
         if not isinstance(subject, GroundTarget):
             return draw_placement(subject, self.occluders, self.settings, rng, spent)
+        spent = subject.same_scene.union(spent)
         if subject.ground:
             return draw_on_ground(subject, self.occluders, self.bodies, self.settings, rng, spent)
         if self.settings.no_ground == "skip":
