@@ -162,6 +162,9 @@ bench-render: $(VENV)/.core  ## Time per image of render against decode + encode
 bench-realism: $(VENV)/.core  ## How bodies stand beside their targets, against real pairs: DATA=/path/to/mpii POOL=.
 	$(BIN)/python scripts/bench_realism.py --data $(DATA) --pool $(POOL)
 
+bench-outline: $(VENV)/.train  ## How well the outlines of pasted bodies are told from real ones: DATA=, POOL=, WEIGHTS=resnet50.pth.
+	$(BIN)/python -m scripts.bench_outline --data $(DATA) --pool $(POOL) --weights $(WEIGHTS)
+
 bench-methods: $(VENV)/.core  ## Time per image of each method of occlusion: DATA=/path/to/mpii, POOL=, OBJECTS=.
 	$(BIN)/python scripts/bench_methods.py --data $(DATA) $(if $(POOL),--pool $(POOL)) $(if $(OBJECTS),--objects $(OBJECTS)) \
 		$(if $(OBJECTS_IMAGES),--objects-images $(OBJECTS_IMAGES))
@@ -180,7 +183,7 @@ fuzz: $(VENV)/.dev  ## Fuzz the readers for an hour with atheris, which it insta
 import-levels: $(VENV)/.core  ## The rooms of the packages, and which imports which.
 	$(BIN)/python scripts/import_levels.py
 
-.PHONY: bench-cpu-training bench-methods bench-report gpu-report fuzz import-levels
+.PHONY: bench-cpu-training bench-methods bench-outline bench-report gpu-report fuzz import-levels
 
 clean:  ## Remove the demo and everything that was installed.
 	rm -rf $(VENV) $(LOWEST) $(PEERS) $(DEMO) demo build *.egg-info

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from noda_synth.data.dataset import UNKNOWN, Person
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import SKELETONS
-from noda_synth.data.stance import bent_legs, grounded, stance_distance, stance_of
+from noda_synth.data.stance import astride, bent_legs, grounded, stance_distance, stance_of
 from noda_synth.data.stance import standing as stands
+from noda_synth.formats import find_layout, read_dataset
 from noda_synth.imaging.bars import frame_of, frame_of_reduced
 from noda_synth.imaging.compositing import fused_colours
+from noda_synth.imaging.fingerprint import fingerprint
 from noda_synth.imaging.images import read_image, read_reduced
 from noda_synth.imaging.tone import tone, tone_distance
 from noda_synth.masks.completeness import largest_piece, limb_cover
@@ -29,7 +31,10 @@ from noda_synth.methods.noda import Noda
 from noda_synth.methods.placement import Occluders, Placement
 from noda_synth.methods.placement_settings import PRESETS, PlacementSettings
 from noda_synth.methods.real_pairs import measured_drops
+from noda_synth.pool.build import PoolSettings, build_pool
+from noda_synth.pool.layout import NO_VIDEO
 from noda_synth.pool.reader import Pool
+from noda_synth.runs.jobs import Execution
 from tests.command import done
 from tests.conftest import Made
 from tests.drawn_set import write_mpii
@@ -200,6 +205,84 @@ def test_stances_tell_who_stands_and_who_has_no_ground() -> None:
     assert stance_distance(sits, sits[0])[0] == 0
     assert stance_distance(sits * [1, -1, 1, -1, 1, 1, 1, 1], sits[0])[0] == pytest.approx(0)
     assert stance_distance(upright, sits[0])[0] > 0.6
+
+
+def a_rider(**moved: tuple[float, float]) -> Pose:
+    """Somebody who rides towards the camera: knees apart, thighs short, the reins in both hands."""
+    pose = standing(160.0)
+    by = {"knee": (15.0, -9.0), "ankle": (12.0, -12.0), "wrist": (-12.0, 0.0)}
+    for side, sign in (("left", 1), ("right", -1)):
+        for joint, (x, y) in by.items():
+            pose.joints[MPII16.index[f"{side}_{joint}"]] += (sign * x, y)
+    for name, (x, y) in moved.items():
+        pose.joints[MPII16.index[name]] += (x, y)
+    return pose
+
+
+def test_who_rides_towards_the_camera_has_no_ground_and_is_no_standing_body() -> None:
+    rider = a_rider()
+    assert stands(stance_of(rider).as_array()[None])[0]
+    assert not bent_legs(rider)
+    assert astride(rider)
+    assert GroundTarget(person(joints=rider.joints), MPII16, SIZE, GROUND, ()).ground == ""
+    no_wrist = np.array([name != "left_wrist" for name in MPII16.joints])
+    others = (
+        a_rider(left_knee=(0, 14.0)),
+        a_rider(left_wrist=(60.0, 0)),
+        a_rider(left_wrist=(0, -60.0), right_wrist=(0, -60.0)),
+        a_rider(left_knee=(-15.0, 0), right_knee=(15.0, 0)),
+        replace(rider, labelled=no_wrist),
+        standing(160.0),
+    )
+    assert not any(map(astride, others))
+
+
+def test_no_rider_of_the_pool_stands_beside_anybody(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    occluders = Occluders(pool, GROUND)
+    usual = GroundBodies(occluders)
+    row = int(usual.rows[np.flatnonzero(usual.upright)[0]])
+    pose = a_rider()
+    place = (pose.joints - pose.joints.min(axis=0)) / 150 * float(pool.size[row].min())
+    joints = [place if n == row else pool.joints[n] for n in range(len(pool))]
+    monkeypatch.setattr(pool, "joints", joints)
+    now = GroundBodies(occluders)
+    assert set(usual.rows[usual.upright].tolist()) - set(now.rows[now.upright].tolist()) == {row}
+
+
+def test_bodies_of_the_same_scene_are_not_drawn(drawn: Made) -> None:
+    """Known by the video's number, or by how the picture looks, of people in the pool and of others alike."""
+    pool = Pool(drawn.pool)
+    row = int(GroundBodies(Occluders(pool, GROUND)).rows[0])
+    look, video = pool.looks()[row], 7
+    own = Noda(GROUND, Sources(pool=drawn.pool))
+    assert row in own._of_scene(look.tobytes(), NO_VIDEO)
+    nearly = look.copy()
+    nearly[:3] ^= 0xFF
+    assert row in own._of_scene(nearly.tobytes(), NO_VIDEO)
+    assert row not in own._of_scene((~look).tobytes(), NO_VIDEO)
+    own.__dict__["videos"] = np.where(np.arange(len(pool)) == row, video, NO_VIDEO)
+    assert own._of_scene((~look).tobytes(), video) == {row}
+    picture = read_reduced(drawn.data / "images" / pool.images[row], 4)
+    subject = own.subject(person(), MPII16, SIZE)
+    own.look(subject, lambda: picture)
+    assert row in subject.same_scene
+    drawn_rows = {p.body for seed in range(40) if (p := own.draw(subject, np.random.default_rng(seed))[0])}
+    assert drawn_rows
+    assert not drawn_rows & subject.same_scene
+
+
+def test_a_pool_knows_the_scenes_and_videos_of_its_bodies(drawn: Made, tmp_path: Path) -> None:
+    layout = find_layout(drawn.data)
+    dataset = read_dataset(layout)
+    for name in list(dataset.images):
+        dataset.images.add(replace(dataset.images[name], video=3))
+    settings, quiet = PoolSettings(levels=("box",)), Execution(quiet=True)
+    build_pool(dataset, layout.images, tmp_path / "pool.h5", settings, {}, quiet)
+    pool = Pool(tmp_path / "pool.h5")
+    assert (pool.videos() == 3).all()
+    assert (Pool(drawn.pool).videos() == NO_VIDEO).all()
+    for name, look in zip(pool.images, pool.looks(), strict=True):
+        assert look.tobytes() == fingerprint(read_image(layout.images / name))
 
 
 def test_the_ground_of_who_has_no_ankles_is_told_by_the_hips() -> None:

@@ -26,7 +26,7 @@ from noda_synth.pool.reader import Pool
 from noda_synth.render.replay import overlay_of
 from tests.command import ROOT, done, refused, tree
 from tests.conftest import Made
-from tests.rules import JOINTS, read
+from tests.rules import JOINTS, LIMBS, read
 
 every_method = pytest.mark.parametrize("method", METHODS)
 CHANGED = {"cutout": ("--set", "side=0.3", "--set", "fill=noise"), "parts": ("--set", "number=1,3")}
@@ -354,7 +354,9 @@ def test_scenes_lose_what_is_covered_and_only_noda_adds_a_person(drawn_coco: Mad
     ("options", "said"),
     [
         (["--method", "objects"], "--method objects needs --objects"),
+        (["--objects-share", "0.3"], "objects_share needs --objects"),
         (["--method", "objects", "--objects", "nowhere"], "no objects at nowhere"),
+        (["--objects-share", "0.3", "--objects", "nowhere"], "no objects at nowhere"),
         (["--method", "objects", "--objects", "{empty}"], "has no PNG files"),
         (["--method", "objects", "--objects", "{opaque}"], "has no transparency"),
         (["--method", "objects", "--objects", "{cut_short}"], "half.png is damaged"),
@@ -403,6 +405,32 @@ def instances(made: Made, folder: Path, category: str = "person") -> Path:
     content["categories"] = [{**entry, "name": category} for entry in content["categories"]]
     (folder / "instances.json").write_text(json.dumps(content))
     return folder / "instances.json"
+
+
+def test_people_and_objects_share_a_set_and_keep_the_same_rules(drawn: Made, tmp_path: Path) -> None:
+    both = ("--objects-share", 0.5, "--objects", cut_outs(drawn))
+    options = (*both, "--ratio", 1, "--copies", 3, "--reuse", 9, "--coco")
+    out = drawn.render(tmp_path / "set", *options)
+    assert tree(out) == tree(drawn.render(tmp_path / "again", *options, "--jobs", 2))
+    found = lines(out)
+    with_objects = [line for line in found if "pieces" in line["placement"]]
+    assert 0.2 < len(with_objects) / len(found) < 0.8
+    for line in found:
+        assert set(line["covered"]) & set(LIMBS)
+        assert not set(line["covered"]) & {"head_top", "upper_neck"}
+        assert ("objects" in line["occluder"]) == ("pieces" in line["placement"])
+    counts = json.loads((out / "report.json").read_text())["counts"]
+    assert counts["objects"] == 3
+    with_bodies = next(line for line in found if line not in with_objects)
+    again = ("--images", drawn.data / "images", "--pool", drawn.pool, "--overwrite", "--out", tmp_path / "again.jpg")
+    objects = ("--objects", cut_outs(drawn))
+    for line, needed in ((with_objects[0], objects), (with_bodies, ())):
+        done("replay", out / "manifest.jsonl", "--id", line["id"], *again, *needed)
+        assert (tmp_path / "again.jpg").read_bytes() == (out / "images" / line["file"]).read_bytes()
+    assert "needs --objects" in refused("replay", out / "manifest.jsonl", "--id", with_objects[0]["id"], *again)
+    scenes = json.loads((out / "annot" / "coco_train_scene.json").read_text())
+    pasted = [one for one in scenes["annotations"] if one["noda"]["role"] == "occluder"]
+    assert len(pasted) == len(found) - len(with_objects)
 
 
 def test_objects_of_a_coco_file_are_pasted_and_replayed(drawn: Made, drawn_coco: Made, tmp_path: Path) -> None:

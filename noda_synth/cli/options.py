@@ -209,7 +209,8 @@ objects_options = _bundle(
     "objects",
     ObjectsOptions,
     path_option(
-        "--objects", help="For --method objects: a folder of PNG cut-outs or Pascal VOC's, or a COCO instances file."
+        "--objects",
+        help="For --method objects, --objects-share: a folder of PNG cut-outs or Pascal VOC's, or a COCO file.",
     ),
     path_option("--objects-images", help="The images of that COCO file."),
 )

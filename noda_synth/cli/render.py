@@ -125,6 +125,11 @@ def noda_option(name: str, *, default: str = "", help: str, **kwargs: Any) -> Ca
     nargs=2,
     help="Bodies over one target: a number between these is drawn, and each keeps all rules.",
 )
+@noda_option(
+    "--objects-share",
+    type=NumberRange(0, 1),
+    help="Share of the copies that get objects (--objects) in the place of bodies, by the same rules.",
+)
 @noda_option("--mirror", is_flag=True, default="off", help="Every second body, by chance, is pasted mirrored.")
 @noda_option(
     "--radius", type=NumberRange(0), nargs=2, help="Distance of the box centres, in half diagonals of the target's box."

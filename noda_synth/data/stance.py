@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from noda_synth.data.pose import HIPS, SHOULDERS, Pose
 
 ANKLES = ("left_ankle", "right_ankle")
+KNEES = ("left_knee", "right_knee")
+WRISTS = ("left_wrist", "right_wrist")
 
 STANCE_FIELDS = ("size", "trunk_x", "trunk_y", "legs_x", "legs_y", "step", "feet", "lowest")
 """Columns of a stance as an array, see `Stance`."""
@@ -22,6 +24,7 @@ HIPS_ABOVE_GROUND = 1.6
 _SOLE = 0.1
 """S that other joints may lie below the lower ankle of somebody who stands on it."""
 _BENT = 40.0
+_SHORT_THIGH, _KNEES_APART, _HANDS_APART, _HANDS_OFF_HIPS = 0.68, (0.7, 1.5), 1.0, 0.35
 _MAX_TRUNK_TILT, _MAX_LEG_TILT, _MIN_LEGS, _MAX_STEP = 40.0, 30.0, 1.0, 0.6
 
 
@@ -110,6 +113,22 @@ def bent_legs(pose: Pose) -> bool:
         thigh, shin = hip - knee, ankle - knee
         angles.append(_tilt(*(np.array(value) for value in _turned(thigh, shin))))
     return bool(min(angles) > _BENT)
+
+
+def astride(pose: Pose) -> bool:
+    """Short thighs, knees apart, the hands together at the hips: a rider seen more or less from the front.
+
+    A thigh that hangs straight down is about .8 S long; one that points at the camera or aside looks shorter.
+    """
+    if not pose.has(*HIPS, *KNEES, *WRISTS):
+        return False
+    size, low, high = pose.size, *_KNEES_APART
+    hips, knees, wrists = (np.array([pose[name] for name in names]) for names in (HIPS, KNEES, WRISTS))
+    short = float((knees - hips)[:, 1].max()) < _SHORT_THIGH * size
+    apart = low < abs(float(knees[0, 0] - knees[1, 0])) / size < high
+    together = float(np.hypot(*(wrists[0] - wrists[1]))) < _HANDS_APART * size
+    at_hips = abs(float(wrists[:, 1].mean() - hips[:, 1].mean())) < _HANDS_OFF_HIPS * size
+    return short and apart and together and at_hips
 
 
 def stance_distance(stances: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

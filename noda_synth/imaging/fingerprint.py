@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from noda_synth.imaging.images import BGRImage
 
 BYTES = 16
+SAME_SCENE = 24
+"""Pictures whose fingerprints differ in no more of their 128 bits have one background: of mpii-640's 891 pairs that do,
+32 were looked at, all of them frames of one video. Of those with 25 to 28 bits two in eight were not."""
 _SIDE = 9
 # How many bits of every 16-bit number are set.
 _BITS = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1).sum(1, dtype=np.uint8)
@@ -22,7 +25,10 @@ def fingerprint(image: BGRImage) -> bytes:
     return np.packbits(np.stack(rises)).tobytes()
 
 
-def differing_bits(fingerprint: bytes, others: bytes | bytearray) -> NDArray[np.int64]:
+def differing_bits(fingerprint: bytes, others: bytes | bytearray | NDArray[np.uint8]) -> NDArray[np.int64]:
     """(N,) int64: the number of bits, of 128, in which each of N others, one after the other, differs."""
-    table = np.frombuffer(others, np.uint16).reshape(-1, BYTES // 2)
-    return np.asarray(_BITS[table ^ np.frombuffer(fingerprint, np.uint16)].sum(axis=1, dtype=np.int64))
+    table = np.frombuffer(others, np.uint64).reshape(-1, BYTES // 8)
+    differing = table ^ np.frombuffer(fingerprint, np.uint64)
+    if hasattr(np, "bitwise_count"):  # NumPy 2's, several times as fast
+        return np.asarray(np.bitwise_count(differing).sum(axis=1, dtype=np.int64))
+    return np.asarray(_BITS[differing.view(np.uint16)].sum(axis=1, dtype=np.int64))

@@ -177,6 +177,11 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
         return ()
 
     @classmethod
+    def sources_of(cls, record: Mapping[str, Any]) -> frozenset[str]:  # noqa: ARG003
+        """The sources that the placement of a manifest's record takes."""
+        return cls.takes
+
+    @classmethod
     def placement_of(cls, record: Mapping[str, Any]) -> PlacementT:
         """The placement that a manifest's record holds. Raises NodaError for one of another kind."""
         try:

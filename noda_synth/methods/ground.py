@@ -22,7 +22,7 @@ from noda_synth.data.dataset import Person
 from noda_synth.data.geometry import usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
-from noda_synth.data.stance import bent_legs, grounded, stance_distance, stance_of, standing
+from noda_synth.data.stance import astride, bent_legs, grounded, stance_distance, stance_of, standing
 from noda_synth.imaging.compositing import COVERING, alpha_at
 from noda_synth.imaging.tone import GREY_CHROMA, tone_distance
 from noda_synth.methods.placement import (
@@ -72,6 +72,7 @@ class GroundTarget(TargetPerson):
         tone: (6,) float64 of the target's surroundings, or None where it is not known.
         frame: left, top, right, bottom of what of the picture is not black bars.
         nearer: other people with the y of their feet, in pixels.
+        same_scene: rows of the pool whose pictures show the same scene as the target's.
     """
 
     def __init__(
@@ -87,8 +88,9 @@ class GroundTarget(TargetPerson):
         self.stance = stance_of(pose).as_array()
         self.tone: NDArray[np.float64] | None = None
         self.frame: tuple[int, int, int, int] = (0, 0, *size)
+        self.same_scene: frozenset[int] = frozenset()
         upright = bool(standing(self.stance[None])[0])
-        if upright and bent_legs(pose):
+        if upright and _rides(pose):
             self.ground = ""
         else:
             self.ground = "standing" if upright else "matched" if grounded(self.stance[None])[0] else ""
@@ -140,6 +142,10 @@ class GroundBodies:
         self.stances, self.tones = occluders.stances[self.rows], pool.tones()[self.rows]
         # Riders have the legs of somebody who crouches; without what they sit on, they would stand in the air.
         self.upright = standing(self.stances) & (self.stances[:, 4] > _WHOLE_LEGS)
+        for index in np.flatnonzero(self.upright):
+            row = self.rows[index]
+            pose = Pose(pool.skeleton, pool.joints[row], pool.labelled[row], pool.visible[row])
+            self.upright[index] = not _rides(pose)
         self.coloured = self.tones[:, 3] >= GREY_CHROMA
 
     def candidates(self, target: GroundTarget, spent: Collection[int]) -> NDArray[np.bool_]:
@@ -216,6 +222,11 @@ def draw_without_ground(
 
     placement, reason = draw_placement(target, occluders, settings, rng, spent, ceiling)
     return (None if placement is None else target.shown(replace(placement, ground="none"))), reason
+
+
+def _rides(pose: Pose) -> bool:
+    """Whether somebody upright sits on something, crouches or jumps: feet that are no sign of a ground."""
+    return bent_legs(pose) or astride(pose)
 
 
 def _line(stance: NDArray[np.float64]) -> float:

@@ -41,6 +41,7 @@ class PlacementSettings:
         reuse: a body is pasted at most so often in a whole set; None sets no limit.
         mirror: every second body, by chance, is pasted as its mirror image.
         bodies: range of the number of bodies over one target; more than the least only where there is a place.
+        objects_share: share of the copies that get objects in the place of bodies, where some keep the rules.
     """
 
     mask: str = "grabcut"
@@ -61,6 +62,7 @@ class PlacementSettings:
     reuse: int | None = None
     mirror: bool = False
     bodies: tuple[int, int] = (1, 1)
+    objects_share: float = 0.0
 
     def __post_init__(self) -> None:
         one_of("mask", self.mask, MASKS)
@@ -73,6 +75,7 @@ class PlacementSettings:
             raise ValueError(f"drops is {','.join(f'{drop:g}' for drop in drops)}; two numbers or more, rising from 0")
         within("reuse", 1 if self.reuse is None else self.reuse, 1, math.inf)
         within("bodies", self.bodies, 1, _MOST_BODIES)
+        within("objects_share", self.objects_share, 0, 1)
         one_of("protect", self.protect, PROTECTIONS)
         within("radius", self.radius, 0, math.inf)
         within("rescale", self.rescale, _SMALLEST, math.inf)

@@ -10,7 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Dataset, Person
+from noda_synth.data.dataset import OCCLUDED, UNKNOWN, Dataset, Image, Person
 from noda_synth.data.disk_list import DiskList
 from noda_synth.data.geometry import far_outside_note, inside, joint_box
 from noda_synth.data.pose import Pose
@@ -18,6 +18,7 @@ from noda_synth.data.skeleton import Skeleton
 from noda_synth.errors import ItemError, NodaError, Problem, of_item
 from noda_synth.formats.files.missing import not_one_there
 from noda_synth.imaging.bars import frame_of
+from noda_synth.imaging.fingerprint import fingerprint
 from noda_synth.imaging.images import MAX_PIXELS, image_path, image_size, read_image
 from noda_synth.masks import GIVEN, LEVELS, Mask, MaskSettings, View, mask_functions, no_given_mask
 from noda_synth.masks.entanglement import MAX_BORDER_SHARE, MAX_SHARED_JOINTS, shared_joints
@@ -127,7 +128,7 @@ class _Task:
 
     images: Path
     skeleton: Skeleton
-    groups: Sequence[tuple[str, tuple[Person, ...], Found | None]]
+    groups: Sequence[tuple[Image, tuple[Person, ...], Found | None]]
 
 
 def build_pool(
@@ -167,7 +168,7 @@ def build_pool(
         return None
     attributes = pool_attributes(dataset.skeleton, settings.levels, settings_json(all_settings), __version__)
     groups = (
-        (name, people, source.find(dataset.images[name], people) if source else None)
+        (dataset.images[name], people, source.find(dataset.images[name], people) if source else None)
         for name, people in dataset.by_image.items()
         if people
     )
@@ -218,8 +219,8 @@ def _settings_in(out: Path) -> dict[str, Any] | None:
 def _cut_images(task: _Task, path: Path, *, settings: PoolSettings, attributes: Mapping[str, Any]) -> Outcome:
     """Cut the people of a few images out and write them as a part of the pool."""
     cutter = _Cutter(task, settings)
-    for name, people, found in task.groups:
-        cutter.cut_image(name, people, found)
+    for image, people, found in task.groups:
+        cutter.cut_image(image, people, found)
     with cutter.clock.running("write"):
         write_part(path, cutter.bodies, attributes)
     masks = [cutout.masks for _, cutout, _ in cutter.bodies]
@@ -251,18 +252,19 @@ class _Cutter:
         self.left_out: Counter[str] = Counter()
         self.problems: list[Problem] = []
 
-    def cut_image(self, name: str, people: tuple[Person, ...], found: Found | None) -> None:
+    def cut_image(self, image: Image, people: tuple[Person, ...], found: Found | None) -> None:
         """Cut the people of one image out who pass the rules, with what was found of masks for the level `given`."""
         try:
             with of_item():
-                self._cut_image(image_path(self._task.images, name), people, found)
+                self._cut_image(image, people, found)
         except ItemError as error:
-            self.problems.append(Problem("build-pool", name, str(error)))
+            self.problems.append(Problem("build-pool", image.name, str(error)))
             self.left_out[_UNREADABLE] += len(people)
 
-    def _cut_image(self, path: Path, people: tuple[Person, ...], found: Found | None) -> None:
+    def _cut_image(self, source: Image, people: tuple[Person, ...], found: Found | None) -> None:
         """The image is decoded once, and only if somebody passes. Raises ItemError."""
         settings, skeleton = self._settings, self._task.skeleton
+        path = image_path(self._task.images, source.name)
         with self.clock.running("rules"):
             size = image_size(path, settings.max_pixels)
             poses = [pose_of(person, skeleton, size) for person in people]
@@ -282,7 +284,7 @@ class _Cutter:
             return
         with self.clock.running("read"):
             image = read_image(path, settings.max_pixels)
-            frame = frame_of(image)
+            frame, look = frame_of(image), fingerprint(image)
         given: list[MaskFile | None] = [None] * len(people)
         if found is not None:
             with self.clock.running(GIVEN):
@@ -308,7 +310,7 @@ class _Cutter:
             if settings.rules.max_border is not None and cutout.border > settings.rules.max_border:
                 self.left_out["mask along the border"] += 1
                 continue
-            bodies.append((person, replace(cutout, frame=frame), truncated[index]))
+            bodies.append((person, replace(cutout, frame=frame, look=look, video=source.video), truncated[index]))
         self.bodies += bodies
 
     def _given(

@@ -13,6 +13,7 @@ from noda_synth.data.dataset import Person
 from noda_synth.data.geometry import inside, joint_box, usable_joints
 from noda_synth.data.pose import Pose
 from noda_synth.data.skeleton import Skeleton
+from noda_synth.imaging.fingerprint import BYTES
 from noda_synth.imaging.images import BGRImage
 from noda_synth.masks import GivenMask, Mask, View, mask_quality
 from noda_synth.masks.body_parts import body_parts, extent
@@ -41,6 +42,8 @@ class Cutout:
         factor: (2,) float64, pixels of the crop per pixel of the source; at most 1.
         frame: (4,) int32, left, top, right and bottom of the source image without black bars, in its pixels.
         border: length of the best mask along the image's borders in body sizes; 0 if there is only the box.
+        look: the fingerprint of the source image, see `noda_synth.imaging.fingerprint`.
+        video: the number of the video that the source image is a frame of, or None.
     """
 
     image: BGRImage
@@ -54,6 +57,8 @@ class Cutout:
     factor: NDArray[np.float64]
     frame: NDArray[np.int32]
     border: float
+    look: bytes = bytes(BYTES)
+    video: int | None = None
 
 
 def pose_of(person: Person, skeleton: Skeleton, size: tuple[int, int]) -> Pose:

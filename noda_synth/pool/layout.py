@@ -13,12 +13,13 @@ import numpy as np
 from noda_synth.data.skeleton import COCO, MPII, SKELETONS, Skeleton, definition, skeleton_of
 from noda_synth.formats.files.atomic import parsed
 
-FORMAT, FORMAT_VERSION = "noda-synth pool", 2
+FORMAT, FORMAT_VERSION = "noda-synth pool", 3
 STATUS_OK, STATUS_FALLBACK = 0, 1
 """Status of a level: its own mask, or the cardboard level's because it could not run."""
 
+NO_VIDEO = -1
 _GEOMETRY = ("joints", "labelled", "visible", "scale", "box", "size", "origin", "factor")
-COLUMNS = (*_GEOMETRY, "truncated", "image", "person", "stance", "tone", "frame")
+COLUMNS = (*_GEOMETRY, "truncated", "image", "person", "stance", "tone", "frame", "look", "video")
 """Arrays with one row per body, in the order in which they are hashed."""
 _COPY_BYTES = 8 << 20
 

@@ -24,6 +24,7 @@ from noda_synth.errors import ItemError, NodaError
 from noda_synth.formats.files.atomic import parsed
 from noda_synth.formats.files.hdf5 import checked_array
 from noda_synth.imaging.compositing import COVERING
+from noda_synth.imaging.fingerprint import BYTES
 from noda_synth.imaging.images import MAX_PIXELS, BGRImage, check_bytes, decode_image, decode_mask, plain_size
 from noda_synth.imaging.tone import TONE_FIELDS
 from noda_synth.pool.layout import (
@@ -200,6 +201,14 @@ class Pool:
         """(N, 4) int32: left, top, right, bottom of the source images without black bars: `imaging.bars`."""
         return np.asarray(checked_array(self._file, "bodies/frame")[()])
 
+    def looks(self) -> NDArray[np.uint8]:
+        """(N, 16) uint8: the fingerprints of the source images, see `noda_synth.imaging.fingerprint`."""
+        return np.asarray(checked_array(self._file, "bodies/look")[()])
+
+    def videos(self) -> NDArray[np.int64]:
+        """(N,) int64: the number of the video that the source image is a frame of; NO_VIDEO where it is not known."""
+        return np.asarray(checked_array(self._file, "bodies/video")[()])
+
     def seeds(self) -> NDArray[np.uint64]:
         """(N,) uint64: each body's own seed, by which it is drawn whoever else is there: `noda_synth.seeding`.
 
@@ -343,7 +352,7 @@ def _check_columns(columns: Mapping[str, h5py.Dataset], joints: int, counts: set
     """Raises ValueError for columns that do not fit each other."""
     shapes = {"joints": (joints, 2), "labelled": (joints,), "visible": (joints,), "box": (4,)}
     shapes |= dict.fromkeys(("size", "origin", "factor"), (2,))
-    shapes |= {"frame": (4,), "stance": (len(STANCE_FIELDS),), "tone": (len(TONE_FIELDS),)}
+    shapes |= {"frame": (4,), "stance": (len(STANCE_FIELDS),), "tone": (len(TONE_FIELDS),), "look": (BYTES,)}
     for name, values in columns.items():
         if {len(values)} != counts or values.shape[1:] != shapes.get(name, ()):
             raise ValueError(f"bodies/{name} has the shape {values.shape}")

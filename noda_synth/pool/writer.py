@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from noda_synth.data.pose import Pose
 from noda_synth.data.stance import STANCE_FIELDS, stance_of
+from noda_synth.imaging.fingerprint import BYTES
 from noda_synth.imaging.images import encode_jpeg, encode_mask
 from noda_synth.imaging.tone import TONE_FIELDS, tone
 from noda_synth.masks.completeness import largest_piece, limb_cover
-from noda_synth.pool.layout import STATUS_FALLBACK, STATUS_OK, content_hash, dataset_names, skeleton_in, steps
+from noda_synth.pool.layout import NO_VIDEO, STATUS_FALLBACK, STATUS_OK, content_hash, dataset_names, skeleton_in, steps
 
 if TYPE_CHECKING:
     from noda_synth.data.dataset import Person
@@ -43,6 +44,8 @@ def write_part(path: Path, bodies: Sequence[tuple[Person, Cutout, bool]], attrib
         "stance": np.array([stance_of(pose).as_array() for pose in poses]).reshape(-1, len(STANCE_FIELDS)),
         "tone": np.array([tone(c.image) for _, c, _ in bodies]).reshape(-1, len(TONE_FIELDS)),
         "frame": np.array([c.frame for _, c, _ in bodies], np.int32).reshape(-1, 4),
+        "look": np.frombuffer(b"".join(c.look for _, c, _ in bodies), np.uint8).reshape(-1, BYTES),
+        "video": np.array([NO_VIDEO if c.video is None else c.video for _, c, _ in bodies], np.int64),
         "image": _texts(p.image for p, _, _ in bodies),
         "person": _texts(p.person_id for p, _, _ in bodies),
     }

@@ -138,11 +138,11 @@ class _Uses:
         placements: list[Any] = []
         for copy, placement in enumerate(planned.placements):
             spent = self._spent | {body for body in mine if self._counts[body] + mine[body] >= self._most}
-            if any(one.body in spent for one in placement.each):
+            if not spent.isdisjoint(_bodies(placement)):
                 placement, reason = self._again(planned.row, copy, others, spent)
                 if placement is None:
                     return None, f"{reason} (--reuse {self._most})"
-            mine.update(one.body for one in placement.each)
+            mine.update(_bodies(placement))
             placements.append(placement)
         self._counts.update(mine)
         self._spent |= {body for body in mine if self._counts[body] >= self._most}
@@ -160,6 +160,11 @@ class _Uses:
             return None, "image cannot be read"
         rng = item_generator(settings.seed, "placement", f"{person.person_id}/{copy}/again")
         return method.draw_beside(subject, rng, spent)
+
+
+def _bodies(placement: Any) -> list[int]:
+    """The bodies of a placement; objects have none."""
+    return [one.body for one in getattr(placement, "each", ())]
 
 
 @lru_cache(maxsize=1)

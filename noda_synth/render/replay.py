@@ -86,11 +86,15 @@ def _checked_placement(line: Mapping[str, Any]) -> Iterator[None]:
 def method_of(line: Mapping[str, Any], sources: Sources) -> Method[Any, Any]:
     """The method that made the image of a manifest line. Raises NodaError for missing sources, or others."""
     kind = method_class(line["method"])
-    for source in sorted(kind.takes):
+    needed = kind.sources_of(line["placement"])
+    for source in sorted(needed):
         if getattr(sources, source) is None:
             raise NodaError(f"{line['id']} was made by {line['method']}, which needs --{source}; name the same as then")
     with _checked_placement(line):
-        settings = kind.settings_type(smooth=line["smooth"]) if "smooth" in line else kind.settings_type()
+        changes = {"smooth": line["smooth"]} if "smooth" in line else {}
+        if needed > kind.takes:
+            changes["objects_share"] = 1.0
+        settings = kind.settings_type(**changes)
     method = Recipe(line["method"], settings, sources).open()
     for source, content in method.source_hashes().items():
         if content != line.get(source):

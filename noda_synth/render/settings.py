@@ -104,6 +104,8 @@ class RenderRun:
         for later in ("yolo", "train_pasted"):
             if not settings[later]:
                 del settings[later]  # so that sets without it have the settings that they always had
+        if not settings["placement"].get("objects_share", True):
+            del settings["placement"]["objects_share"]
         return {"version": __version__, **settings, **hashes, "inputs": self.inputs}
 
     @cached_property
