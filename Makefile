@@ -98,7 +98,7 @@ pictures: $(VENV)/.core  ## Make the pictures of README and docs anew, from the 
 		$(BIN)/noda-synth render --data $(DEMO) --pool demo/pool.h5 --out demo/$$preset --preset $$preset $(JOBS_OPTION) && \
 		$(PREVIEW) demo/$$preset --out $(PICTURES)/$$preset.png --number 4 --side 190 --columns 1 || exit 1; \
 	done
-	$(PREVIEW) demo/best --out $(PICTURES)/before-after.png --number 2 --side 190 --columns 2
+	$(PREVIEW) demo/best --out $(PICTURES)/before-after.png --side 190 --columns 2 --id 00009_000022 --id 00022_000050
 	$(PREVIEW) demo/pool.h5 --out $(PICTURES)/bodies.png --number 4 --side 150 --columns 2
 	$(BIN)/noda-synth levels demo/pool.h5 --out $(PICTURES)/levels.png --overwrite
 	$(BIN)/noda-synth stats demo/paper --pool demo/pool.h5 --out demo/stats --overwrite
