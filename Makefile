@@ -39,7 +39,7 @@ TABLE_OPTIONS = $(if $(SECTION),--section $(SECTION)) $(if $(DATA),--data $(DATA
 	$(if $(LANES),--lanes $(LANES)) $(if $(THREADS),--threads $(THREADS)) \
 	$(if $(MINUTES),--minutes $(MINUTES)) $(if $(STATUS),--status) $(if $(COLLECT),--collect)
 
-.PHONY: help setup demo train eval table1 table2 overfit test lint types pytest test-lowest test-peers stress bench-masks bench-pool bench-render bench-realism bench-train \
+.PHONY: help setup demo pictures train eval table1 table2 overfit test lint types pytest test-lowest test-peers stress bench-masks bench-pool bench-render bench-realism bench-train \
 	bench-workers rehearsal fit-masks clean
 
 help:  ## List every target.
@@ -86,6 +86,23 @@ demo: $(VENV)/.train  ## Main job on a demo data set; DATA=/path/to/mpii runs it
 	@echo "the occluded data set is in $(DEMO_OUT)/mpii_noda: images/, annot/, manifest.jsonl, report.json;"
 	@echo "open $(DEMO_OUT)/mpii_noda/report.html in a browser to go through it."
 	@echo "The network above is the smallest there is, trained for minutes on at most 400 people at 64 pixels: it shows that all parts work."
+
+# The pictures of the report alone are taken in a browser.
+PICTURES := docs/images
+PREVIEW := $(BIN)/noda-synth preview --overwrite
+pictures: $(VENV)/.core  ## Make the pictures of README and docs anew, from the demo data set: docs/images.
+	$(BIN)/noda-synth demo-data $(DEMO) $(JOBS_OPTION)
+	@mkdir -p demo
+	$(BIN)/noda-synth build-pool --data $(DEMO) --out demo/pool.h5 $(JOBS_OPTION)
+	for preset in paper best; do \
+		$(BIN)/noda-synth render --data $(DEMO) --pool demo/pool.h5 --out demo/$$preset --preset $$preset $(JOBS_OPTION) && \
+		$(PREVIEW) demo/$$preset --out $(PICTURES)/$$preset.png --number 4 --side 190 --columns 1 || exit 1; \
+	done
+	$(PREVIEW) demo/best --out $(PICTURES)/before-after.png --side 190 --columns 2 --id 00009_000022 --id 00022_000050
+	$(PREVIEW) demo/pool.h5 --out $(PICTURES)/bodies.png --number 4 --side 150 --columns 2
+	$(BIN)/noda-synth levels demo/pool.h5 --out $(PICTURES)/levels.png --overwrite
+	$(BIN)/noda-synth stats demo/paper --pool demo/pool.h5 --out demo/stats --overwrite
+	for chart in joints occluded renders; do cp demo/stats/$$chart.png $(PICTURES)/stats-$$chart.png; done
 
 train: $(VENV)/.train  ## Train: MODEL=hrnet|simple|..., DATA=, RUN=, SET="key=value ...".
 	$(BIN)/noda-train fit $(MODEL) $(TRAIN_OPTIONS)

@@ -6,7 +6,8 @@ Plans are drawn, nothing is rendered. Of each pair of target and pasted body wit
 feet more than .1 S above the target's, and how well four numbers tell them from real pairs (height of feet and head,
 size, distance to the side; all in body sizes S of the target). Real pairs are two people of one picture within the
 paper's ring of each other; who stands lower is the nearer one. The figure is the area under the ROC curve of boosted
-trees over five folds by image: .5 is chance, 1 is a placement that gives itself away.
+trees over five folds by image: .5 is chance, 1 is a placement that gives itself away. How well outlines are told
+apart, which takes pixels and a network, is measured by `scripts/bench_outline.py`.
 """
 
 from __future__ import annotations

@@ -428,6 +428,10 @@ def test_people_and_objects_share_a_set_and_keep_the_same_rules(drawn: Made, tmp
         done("replay", out / "manifest.jsonl", "--id", line["id"], *again, *needed)
         assert (tmp_path / "again.jpg").read_bytes() == (out / "images" / line["file"]).read_bytes()
     assert "needs --objects" in refused("replay", out / "manifest.jsonl", "--id", with_objects[0]["id"], *again)
+    page = tmp_path / "page.html"
+    for options, masks in (((), False), (objects, True)):
+        done("report", out, "--pool", drawn.pool, *options, "--page", page, "--overwrite", "-q", "--jobs", 1)
+        assert ("Neither masks nor their quality Q are shown" in page.read_text()) != masks
     scenes = json.loads((out / "annot" / "coco_train_scene.json").read_text())
     pasted = [one for one in scenes["annotations"] if one["noda"]["role"] == "occluder"]
     assert len(pasted) == len(found) - len(with_objects)

@@ -85,7 +85,7 @@ def file_state(path: Path | None) -> FileState:
     return (state.st_ino, state.st_size, state.st_mtime_ns) if state else None
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # a set may have copies with bodies and with objects, in turn
 def _opened(recipe: Recipe, _pool: FileState, _objects: FileState) -> Method[Any, Any]:
     method = method_class(recipe.method)(recipe.settings, recipe.sources)
     if recipe.pool_content is not None and method.source_hashes().get("pool") != recipe.pool_content:

@@ -152,8 +152,9 @@ def _sample(lines: Sequence[dict[str, Any]], number: int, seed: int) -> Sequence
 def _matching_sources(sources: Sources, lines: Sequence[Mapping[str, Any]]) -> tuple[Sources | None, str]:
     """The sources if they are those of the set; else None, and why the page has no masks."""
     try:
-        if lines:
-            method_of(lines[0], sources)
+        # Copies with objects in the place of bodies take more sources than the others of their set.
+        for line in {frozenset(line["placement"] or ()): line for line in lines}.values():
+            method_of(line, sources)
     except NodaError as error:
         return None, f"Neither masks nor their quality Q are shown: {error}."
     except (KeyError, TypeError) as error:
