@@ -162,6 +162,8 @@ def likely_images(data: Path | None, annotations: Path) -> Path:
 
 
 def _find_annotation_file(data: Path) -> Path:
+    if data.suffix in (".yaml", ".yml") and data.is_file():
+        raise NodaError("no kpt_shape, which says how many keypoints people have: no YOLO-pose set.", data)
     if not data.is_dir():
         state = "it is a file, which --annotations takes" if data.exists() else "there is no such folder"
         raise NodaError(f"No data set at {data}: {state}.\n{WAY_OUT}")
