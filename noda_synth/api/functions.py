@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from noda_synth.data.dataset import Dataset
 from noda_synth.errors import NodaError
 from noda_synth.formats.source import AnyPath, DataOptions, check_output, open_dataset
-from noda_synth.masks import LEVELS, MaskSettings
+from noda_synth.masks import GIVEN, LEVELS, MaskSettings
 from noda_synth.methods import Sources
 from noda_synth.pool.build import BodyRules, BuildReport, PoolSettings
 from noda_synth.pool.build import build_pool as run_build
@@ -71,7 +71,7 @@ def build_pool(
     Args:
         data: the folder of the data set; None: data/mpii.
         out: the pool.
-        levels: mask levels.
+        levels: mask levels; "given" takes the outlines of the annotations, or what `masks` names.
         everyone: drop the rules on who gets in.
         options: the command's, with its defaults.
 
@@ -83,21 +83,23 @@ def build_pool(
     """
     start = time.perf_counter()
     _known("build_pool", options, PoolOptions)
-    if not levels or not set(levels) <= set(LEVELS):
-        raise NodaError(f"build_pool: levels is {levels!r}; each has to be one of {', '.join(LEVELS)}")
+    known = (*LEVELS, GIVEN)
+    if not levels or isinstance(levels, str) or not set(levels) <= set(known):
+        raise NodaError(f"build_pool: levels is {levels!r}; a tuple is expected, of {', '.join(known)}")
     given: dict[str, Any] = dict(options)
+    masks = given.pop("masks", None)  # PoolSettings has another field of that name
 
     def of(kind: type[Any]) -> dict[str, Any]:
         return {field.name: given[field.name] for field in fields(kind) if field.name in given}
 
     where = {name: given[name] for name in DataOptions.__annotations__ if name in given}
     layout, dataset, inputs = open_dataset(data, **where)
-    workers, path, masks = given.get("jobs") or default_workers(), Path(out), given.get("masks")
+    workers, path = given.get("jobs") or default_workers(), Path(out)
     check_output(path, layout, dataset, split=given.get("split"), others=[masks])
     inputs.pop("gt_valid", None)  # as in the command: it decides on nobody in the training part
     source, hashed = masks_for(levels, None if masks is None else Path(masks))
     settings = PoolSettings(
-        levels=tuple(level for level in LEVELS if level in levels),
+        levels=tuple(level for level in known if level in levels),
         rules=BodyRules.everyone() if everyone else BodyRules(**of(BodyRules)),
         masks=MaskSettings(**of(MaskSettings)),
         **of(PoolSettings),
