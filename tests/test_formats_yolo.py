@@ -352,6 +352,15 @@ def test_a_bad_row_costs_itself(tmp_path: Path, row: str, said: str) -> None:
     assert said in problem.reason
 
 
+def test_a_set_whose_file_has_another_name_is_found_by_what_it_is(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", FACE + FLIPS, ROW)
+    file = (root / "data.yaml").rename(root / "pose.yml")
+    with pytest.raises(NodaError) as error:
+        find_layout(root)
+    assert f"{file} is the data.yaml of a YOLO-pose set: --annotations {file}" in str(error.value)
+    assert find_layout(None, annotations=file).kind == find_layout(file).kind == "yolo"
+
+
 def test_a_set_without_keypoints_is_named(tmp_path: Path) -> None:
     root = write_set(tmp_path / "set", FACE.replace("kpt_shape: [17, 3]\n", ""), ROW)
     with pytest.raises(NodaError, match="no kpt_shape, which says how many keypoints people have"):

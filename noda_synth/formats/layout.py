@@ -186,9 +186,12 @@ def _find_annotation_file(data: Path) -> Path:
 def _others_in(data: Path) -> str:
     """Annotation files under other names, with the option that names them; an empty string where there are none."""
     folders = [data, *(data / name for name in ANNOTATION_FOLDERS)]
-    files = chain.from_iterable(sorted(folder.glob("*.json")) for folder in folders)
+    files = chain.from_iterable(
+        sorted(folder.glob(name)) for folder in folders for name in ("*.json", "*.yaml", "*.yml")
+    )
     found = ((file, kind_of(file)) for file in islice(files, _MOST_FILES))
-    return "\n".join(f"{file} is {KINDS[kind]}: --annotations {file}" for file, kind in found if kind in _TRAINABLE)
+    kinds = (*_TRAINABLE, "yolo")
+    return "\n".join(f"{file} is {KINDS[kind]}: --annotations {file}" for file, kind in found if kind in kinds)
 
 
 def _other_folder(data: Path) -> str:
