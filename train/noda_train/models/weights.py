@@ -103,7 +103,8 @@ def check_hash(path: Path) -> None:
 def state_of(content: Mapping[str, Any], source: str) -> State:
     """The plain state dict within a file: wrappers unpacked, prefixes removed, floats in float32."""
     for wrapper in WRAPPERS:
-        if _has_weights(inner := content.get(wrapper)):
+        inner = content.get(wrapper)
+        if isinstance(inner, Mapping) and _has_weights(inner):
             return state_of(_of_network(inner) if _LIGHTNING in content else inner, source)
     state: State = {}
     for key, value in content.items():
