@@ -448,7 +448,7 @@ def test_the_functions_have_the_defaults_of_the_commands() -> None:
     command, function = build_command.make_context("build-pool", []).params, defaults(noda_synth.build_pool)
     assert str(function["out"]) == str(command["out"]) and ",".join(function["levels"]) == command["levels"]
     pool, checked = PoolSettings(), 0
-    for name in PoolOptions.__annotations__.keys() & command.keys():
+    for name in PoolOptions.__annotations__.keys() & command.keys() - {"masks"}:  # settings have others of that name
         for part in (pool, pool.rules, pool.masks):
             if hasattr(part, name):
                 assert getattr(part, name) == command[name], name
