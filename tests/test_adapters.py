@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 import noda_synth
 from noda_synth import NodaError, Occluder
@@ -87,6 +89,9 @@ def test_samples_that_stay_as_they_are_fit_into_a_batch_with_the_others(drawn: M
     batch = next(iter(data.DataLoader(OccludedDataset(bare, Occluder(drawn.pool)), 8)))
     assert batch["image"].shape == (8, 300, 360, 3) and batch["visible"].shape == batch["covered"].shape == (8, 16)
     assert 0 < batch["covered"].any(dim=1).sum() < 8
+    pairs = OccludedDataset([(sample["image"], sample["joints"]) for sample in bare], Occluder(drawn.pool))
+    with pytest.raises(NodaError, match='sample 3 is no mapping with "image" and "joints", but tuple'):
+        pairs[3]
 
 
 class Written:
@@ -223,7 +228,8 @@ def test_an_mmpose_pipeline_occludes_and_goes_on_learning_covered_joints(drawn: 
     import noda_synth.adapters.mmpose  # noqa: F401
 
     images = str(drawn.data / "images")
-    step = {"type": "NodaOcclude", "pool": str(drawn.pool), "prob": 1.0, "images": images, "variants": 1}
+    near = os.path.relpath(images)  # one is named from here, the other from the root
+    step = {"type": "NodaOcclude", "pool": str(drawn.pool), "prob": 1.0, "images": near, "variants": 1}
     pipeline, occluder, shown = TRANSFORMS.build(step), Occluder(drawn.pool), 0
     people = People(drawn)
     for number in range(6):
@@ -268,4 +274,6 @@ def test_torchvision_gets_its_own_kinds_back(drawn: Made) -> None:
     drawn_keys = [Occlude(occluder, p=1)({"image": image, "keypoints": points})["image"] for _ in range(2)]
     assert not torch.equal(*drawn_keys)
     skipped = Occlude(occluder, p=0)({"image": image, "keypoints": points})
+    with pytest.raises(NodaError, match=r'"image" is Image; put v2.ToImage\(\) before Occlude'):
+        Occlude(occluder, p=1)({"image": PillowImage.fromarray(sample["image"]), "keypoints": points})
     assert torch.equal(skipped["image"], image) and not skipped["covered"].any() and (skipped["visible"] == -1).all()

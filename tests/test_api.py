@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import multiprocessing
 import pickle
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import noda_synth
 from noda_synth import NodaError, Occluded, Occluder, Person, Pool
@@ -24,9 +26,10 @@ from noda_synth.api.functions import PoolOptions
 from noda_synth.cli.build_pool import command as build_command
 from noda_synth.cli.render import command as render_command
 from noda_synth.methods import METHODS, method_class
+from noda_synth.methods.placement_settings import PlacementSettings
 from noda_synth.pool.build import PoolSettings
 from noda_synth.render.settings import RenderSettings
-from noda_synth.render.with_defaults import render
+from noda_synth.render.with_defaults import RenderOptions, render
 from tests.conftest import Made
 from tests.rules import read
 
@@ -277,12 +280,24 @@ def test_what_cannot_be_is_refused_with_the_way_out(drawn: Made, drawn_coco: Mad
         r"image is float64 \(50, 50, 3\)": ((image / 255, joints), {}),
         r"image is uint8 \(50, 50\)": ((image[..., 0], joints), {}),
         "image is str": (("a.jpg", joints), {}),
+        "image is Image; expected .* np.asarray": ((Image.fromarray(image), joints), {}),
+        "255 \\* image": ((image / 255, joints), {}),
+        "COLOR_GRAY2RGB": ((image[..., :1], joints), {}),
+        r"image\[..., :3\]": ((np.dstack([image, image[..., :1]]), joints), {}),
+        r"image.transpose\(1, 2, 0\)": ((image.transpose(2, 0, 1), joints), {}),
         "image has no pixels": ((image[:0], joints), {}),
         r"joints has the shape \(17, 2\); with the joints of mpii16 it is \(16, 2\)": ((image, np.zeros((17, 2))), {}),
         "joints: expected an array": ((image, "joints"), {}),
         "joints: right_ankle cannot lie there": ((image, np.where(first, np.nan, joints), np.ones(16)), {}),
         "right_ankle cannot lie there; say": ((image, np.where(first, 1e300, joints)), {}),
         "labelled has the shape": ((image, joints, [True]), {}),
+        "labelled: False or 0": ((image, joints, np.where(first[:, 0], np.nan, 1)), {}),
+        "labelled: .* no other values": ((image, joints, [None] * 16), {}),
+        "labelled: expected an array": ((image, joints, ["no"] * 16), {}),
+        "scale: expected a number": ((image, joints), {"scale": "big"}),
+        r"scale has the shape \(2,\)": ((image, joints), {"scale": np.ones(2)}),
+        r"others\[0\] has the shape \(2,\)": ((image, joints), {"others": joints}),
+        r"others\[1\] has the shape \(16, 3\)": ((image, joints), {"others": [joints, np.ones((16, 3))]}),
         "COCO's v": ((image, joints, None, np.full(16, 2)), {}),
         "key is None": ((image, joints), {"key": None}),
         r"key is \(\)": ((image, joints), {"key": ()}),
@@ -307,6 +322,95 @@ def test_what_cannot_be_is_refused_with_the_way_out(drawn: Made, drawn_coco: Mad
     for message, options in makes.items():
         with pytest.raises(NodaError, match=message):
             Occluder(**({"pool": drawn.pool} | options))
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        lambda image: image[:, ::-1].copy()[:, ::-1],
+        lambda image: image[..., ::-1].copy()[..., ::-1],
+        np.asfortranarray,
+        lambda image: image.transpose(2, 0, 1).copy().transpose(1, 2, 0),
+        lambda image: np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape),
+    ],
+)
+def test_an_image_may_lie_in_memory_as_it_likes(drawn: Made, same: Any) -> None:
+    for channels in ("rgb", "bgr"):
+        occluder = Occluder(drawn.pool, channels=channels)
+        person, _ = one(drawn, occluder)
+        image = image_of(drawn, person)
+        wanted = occluder(image.copy(), person.joints, key=1)
+        np.testing.assert_array_equal(occluder(same(image), person.joints, key=1).image, wanted.image)
+
+
+def test_keys_and_flags_are_taken_in_the_kinds_that_loaders_have(drawn: Made) -> None:
+    """Arrays without dimensions, as a batch of ids has them; v and floats for labels; None where there is nothing."""
+    occluder = Occluder(drawn.pool)
+    person, _ = one(drawn, occluder)
+    image = image_of(drawn, person)
+    labelled = np.arange(16) > 2
+    wanted = occluder(image, np.where(labelled[:, None], person.joints, np.nan), key=("7", 1))
+    bare = [point.tolist() if known else [None, None] for point, known in zip(person.joints, labelled, strict=True)]
+    calls: list[tuple[Any, Any, Any]] = [
+        (bare, None, (np.array(7), np.int64(1))),
+        (person.joints, labelled.astype(int) * 2, (np.str_("7"), 1)),
+        (person.joints, labelled.astype(np.float32) / 2, ["7", np.uint8(1)]),
+        (np.where(labelled[:, None], person.joints, -1), labelled.tolist(), "7/1"),
+    ]
+    for joints, flags, key in calls:
+        result = occluder(image, joints, flags, key=key, others=None)
+        np.testing.assert_array_equal(result.image, wanted.image)
+
+
+def test_a_person_of_other_joints_is_named(drawn: Made, drawn_coco: Made) -> None:
+    occluder = Occluder(drawn.pool)
+    person, stranger = (noda_synth.read_dataset(made.data).persons[0] for made in (drawn, drawn_coco))
+    image = image_of(drawn, person)
+    said = f"person {stranger.person_id} has 17 joints; mpii16 has 16"
+    for who, others in ((stranger, []), (person, [stranger])):
+        with pytest.raises(NodaError, match=said):
+            Occluder(drawn.pool).cover(image, who, key=1, others=others)
+    assert occluder.cover(image, person, key=1).image.shape == image.shape
+
+
+def test_the_functions_never_write_to_what_is_read(drawn: Made, tmp_path: Path) -> None:
+    data = shutil.copytree(drawn.data, tmp_path / "data")
+    before = sorted(data.rglob("*"))
+    calls: list[Any] = [
+        lambda: noda_synth.build_pool(data, data / "images" / "pool.h5", levels=("box",), jobs=1),
+        lambda: noda_synth.build_pool(data, data / "annot" / "pool.h5", levels=("box",), jobs=1),
+        lambda: noda_synth.render(data, data / "images" / "set", pool=drawn.pool, jobs=1),
+        lambda: noda_synth.render(data, tmp_path, pool=drawn.pool, jobs=1),
+    ]
+    for call in calls:
+        with pytest.raises(NodaError, match=r"never written to|exists and was not made"):
+            call()
+    assert sorted(data.rglob("*")) == before
+
+
+def test_the_functions_have_all_that_decides_what_is_written(drawn_coco: Made, tmp_path: Path) -> None:
+    """But for noda's own settings, which are `changes`."""
+    runs = {"backend", "scheduler", "part", "verbose", "dry_run"}
+    noda = {field.name for field in fields(PlacementSettings)} | {"changes", "suffix"}
+    for command, function, options in (
+        (build_command, noda_synth.build_pool, PoolOptions), (render_command, render, RenderOptions),
+    ):  # fmt: skip
+        there = options.__annotations__.keys() | signature(function).parameters.keys()
+        assert {option.name for option in command.params} - there - runs - noda == set()
+    (tmp_path / "masks").mkdir()
+    cv2.imwrite(str(tmp_path / "masks" / "1000.png"), np.full((300, 360), 255, np.uint8))
+    masks = tmp_path / "masks"
+    report = noda_synth.build_pool(
+        drawn_coco.data, tmp_path / "pool.h5", levels=("given",), masks=masks, everyone=True, jobs=1, quiet=True
+    )
+    assert report is not None and report.fallbacks["given"] == report.bodies - 1
+    with pytest.raises(NodaError, match="is for the level given"):
+        noda_synth.build_pool(drawn_coco.data, tmp_path / "p.h5", levels=("box",), masks=masks, jobs=1, quiet=True)
+    noda_synth.render(
+        drawn_coco.data, tmp_path / "set", pool=tmp_path / "pool.h5", changes={"mask": "given"}, yolo=True, limit=1,
+        jobs=1, quiet=True,
+    )  # fmt: skip
+    assert (tmp_path / "set" / "data.yaml").is_file()
 
 
 def test_the_functions_write_what_the_commands_write(drawn: Made, tmp_path: Path) -> None:
@@ -344,7 +448,7 @@ def test_the_functions_have_the_defaults_of_the_commands() -> None:
     command, function = build_command.make_context("build-pool", []).params, defaults(noda_synth.build_pool)
     assert str(function["out"]) == str(command["out"]) and ",".join(function["levels"]) == command["levels"]
     pool, checked = PoolSettings(), 0
-    for name in PoolOptions.__annotations__.keys() & command.keys():
+    for name in PoolOptions.__annotations__.keys() & command.keys() - {"masks"}:  # settings have others of that name
         for part in (pool, pool.rules, pool.masks):
             if hasattr(part, name):
                 assert getattr(part, name) == command[name], name

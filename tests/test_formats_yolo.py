@@ -197,7 +197,7 @@ def test_others_files_are_read(tmp_path: Path) -> None:
         "# a set\npath: ../somewhere/else  # not here\ntrain: ../images/train\nval: 'images/val'\n\nnc: 2\nnames:\n"
         "  0: dog\n  1: person\nkpt_shape: [17, 3] # x, y, v\nflip_idx:\n"
         + "".join(f"  - {joint}\n" for joint in COCO.flip_order)
-        + "download: |\n  from pathlib import Path\n  print('hello: [')\n"
+        + "download: |\n  from pathlib import Path\n  print('hello: [')\n  names: [\n"
     )
     root = write_set(tmp_path / "set", text, f"{ROW}\n1{ROW[1:]}\n")
     dataset = read_dataset(find_layout(root))
@@ -231,7 +231,9 @@ def test_lists_of_pictures_are_read(tmp_path: Path) -> None:
         (FACE.replace("images/train", "images/tarin"), "train: images/tarin is not in the folder of this file"),
         (FACE.replace("images/train", "/etc"), "train: /etc is not in the folder of this file"),
         (FACE.replace("['person']", "[cat, dog]"), "names: no class is called person, but cat, dog"),
-        (FACE.replace("['person']", "{0: person}"), "line 2: '{0: person}' is YAML that is not read here"),
+        (FACE.replace("['person']", "&a [person]"), "line 2: '&a [person]' is YAML that is not read here"),
+        (FACE.replace("['person']", "{1: person}"), "names: classes 1; they count from 0"),
+        (FACE.replace("[17, 3]", "[17,"), "line 1: a list that does not end"),
         (FACE + "flip_idx: [0, 1]\n", "flip_idx: each of 0 to 16 once is expected"),
         (FACE, "its 17 keypoints, without names (kpt_names), are not those of"),
         (FACE + "train: images/val\n", "line 5: train stands there twice"),
@@ -245,9 +247,98 @@ def test_what_is_not_understood_is_named(tmp_path: Path, text: str, said: str) -
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "names: {0: dog, 1: 'a: b, c', 2: person}\ntrain: images/train\n",
+        "names: [dog, bird, Person]\ntrain: [images/train]\n",
+        "names:\n- dog\n- bird\n- person\ntrain:\n- images/train\n",
+        "names: [dog,\n  bird,  # not people\n  person]\ntrain: ./images/train/\npath: .\n",
+    ],
+)
+def test_classes_and_lists_are_written_in_many_ways(tmp_path: Path, text: str) -> None:
+    keypoints = "kpt_shape: [17, 3]\n" + FLIPS.replace("7, ", "7,\n  ")
+    root = write_set(tmp_path / "set", keypoints + text, f"{ROW}\n2{ROW[1:]}\n")
+    dataset = read_dataset(find_layout(root))
+    assert [person.person_id for person in dataset.persons] == ["train1.png#1"]
+
+
+def test_who_has_one_class_need_not_name_it(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", FACE.replace("names: ['person']", "nc: 1") + FLIPS, ROW)
+    assert len(read_dataset(find_layout(root)).persons) == 1
+
+
+@pytest.mark.parametrize("marks", ["-1 -1", "-0.5 0.2", "0 0"])
+def test_without_v_what_lies_nowhere_is_not_labelled(tmp_path: Path, marks: str) -> None:
+    row = " ".join(["0 0.5 0.5 0.2 0.4", *["0.25 0.5"] * 16, marks])
+    root = write_set(tmp_path / "set", FACE.replace("17, 3", "17, 2") + FLIPS, row)
+    (person,) = read_dataset(find_layout(root)).persons
+    assert person.labelled.tolist() == [True] * 16 + [False]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "images/train/train1.png",
+        "\ufeff./images/train/train1.png\r",
+        ".\\images\\train\\train1.png",
+        "{set}/images/train/train1.png",
+    ],
+)
+@pytest.mark.parametrize("below", ["", "mine"])
+def test_a_list_names_pictures_in_many_ways(tmp_path: Path, line: str, below: str) -> None:
+    """With `path` the list, pictures and labels lie in a folder below that of data.yaml."""
+    text = FACE.replace("images/train", "train.txt") + FLIPS + (f"path: ./{below}\n" if below else "")
+    root = write_set(tmp_path / "set" / below, text, ROW)
+    again = line.removeprefix("\ufeff")
+    (root / "train.txt").write_text(f"{line}\n{again}\n".replace("{set}", str(root)), encoding="utf-8")
+    if below:
+        (root / "data.yaml").rename(tmp_path / "set" / "data.yaml")
+    dataset = read_dataset(find_layout(tmp_path / "set"))
+    assert [person.image for person in dataset.persons] == ["train/train1.png"] and len(dataset.valid) == 1
+    assert "1 pictures are listed again: taken once" in [problem.reason for problem in dataset.problems]
+
+
+def test_parts_may_have_pictures_and_labels_of_their_own(tmp_path: Path) -> None:
+    """train/images beside train/labels; training takes both parts."""
+    root = write_set(
+        tmp_path / "set", FACE.replace("images/train", "[a/images, b/images]").replace("val:", "test:") + FLIPS, ROW
+    )
+    for new, old in (("a", "train"), ("b", "val")):
+        (root / new).mkdir()
+        for kind in ("images", "labels"):
+            (root / kind / old).rename(root / new / kind)
+    for kind in ("images", "labels"):
+        (root / kind).rmdir()
+    assert [person.image for person in read_dataset(find_layout(root)).persons] == [
+        "a/images/train1.png", "b/images/val1.png",
+    ]  # fmt: skip
+
+
+def test_pictures_without_label_files_are_counted(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", FACE + FLIPS, "\ufeff" + ROW)
+    (root / "labels" / "val" / "val1.txt").unlink()
+    dataset = read_dataset(find_layout(root))
+    assert len(dataset.persons) == 1 and not dataset.valid
+    assert [problem.reason for problem in dataset.problems] == [
+        "1 pictures have no label file (labels/ for images/): taken for pictures of nobody"
+    ]
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", FACE.replace("images/train", "train.txt") + FLIPS, ROW)
+    (root / "train.txt").write_bytes(b"./images/tr\xe4in.png\n")
+    with pytest.raises(NodaError, match=r"train\.txt: no text in UTF-8"):
+        read_dataset(find_layout(root))
+
+
+@pytest.mark.parametrize(
     ("row", "said"),
     [
-        (ROW[:-2], "56 finite numbers are expected"),
+        (ROW[:-2], "56 finite numbers are expected, not 55: class, box and 17 keypoints of 3"),
+        (ROW + " 0.98", "56 finite numbers are expected, not 57"),
+        (ROW.replace("0.25 0.5", "50 50"), "50 is no share of the picture's width or height, which are 0 to 1"),
+        (ROW.replace("0.2 0.4", "40 40"), "40 is no share"),
+        (ROW.replace("0.25 0.5", "-1 -1"), "-1 is no share"),
         (ROW.replace("0.25", "nan", 1), "56 finite numbers are expected"),
         (ROW.replace("0.25", "x", 1), "not numbers"),
         (ROW.replace("0.5 2", "0.5 3", 1), "other flags than v = 0, 1 and 2"),
@@ -259,6 +350,21 @@ def test_a_bad_row_costs_itself(tmp_path: Path, row: str, said: str) -> None:
     (problem, _) = dataset.problems
     assert "train1.txt row 1" in problem.item
     assert said in problem.reason
+
+
+def test_a_set_whose_file_has_another_name_is_found_by_what_it_is(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", FACE + FLIPS, ROW)
+    file = (root / "data.yaml").rename(root / "pose.yml")
+    with pytest.raises(NodaError) as error:
+        find_layout(root)
+    assert f"{file} is the data.yaml of a YOLO-pose set: --annotations {file}" in str(error.value)
+    assert find_layout(None, annotations=file).kind == find_layout(file).kind == "yolo"
+
+
+def test_a_set_without_keypoints_is_named(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", FACE.replace("kpt_shape: [17, 3]\n", ""), ROW)
+    with pytest.raises(NodaError, match="no kpt_shape, which says how many keypoints people have"):
+        find_layout(root / "data.yaml")
 
 
 def test_own_words_are_understood(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from noda_synth.formats import find_layout, read_dataset, rle_encode, segmentation_mask
 from noda_synth.pool.reader import Pool
@@ -186,6 +187,95 @@ def test_results_with_a_file_name_are_of_that_image(data: Path, tmp_path: Path) 
     assert min(ious(pool, truth).values()) > 0.99
 
 
+Result = dict[str, Any]
+
+
+def results_of(data: Path) -> list[Result]:
+    """What a network would write that found everybody exactly, and the image's name beside."""
+    truth, file = outlines(data), content(data)
+    names = {image["id"]: image["file_name"] for image in file["images"]}
+    return [
+        {
+            "image_id": one["image_id"], "category_id": 1, "score": 0.9, "name": names[one["image_id"]],
+            "segmentation": rle_encode(truth[str(one["id"])]),
+        }
+        for one in file["annotations"] if not one["iscrowd"]
+    ]  # fmt: skip
+
+
+def printed(result: Result) -> Result:
+    counts = result["segmentation"]["counts"]
+    return {**result, "segmentation": {**result["segmentation"], "counts": str(counts.encode())}}
+
+
+def everywhere(result: Result) -> Result:
+    return {**result, "category_id": 1, "segmentation": rle_encode(np.ones(SIZE[::-1], np.bool_))}
+
+
+WAYS: dict[str, Callable[[list[Result]], Any]] = {
+    "bytes that were printed": lambda found: [printed(one) for one in found],
+    "stems": lambda found: [{**one, "image_id": Path(one["name"]).stem} for one in found],
+    "paths": lambda found: [{**one, "file_name": f"/data/images/{one['name']}"} for one in found],
+    "paths of Windows": lambda found: [{**one, "image_id": f"C:\\images\\{one['name']}"} for one in found],
+    "categories as text": lambda found: [{**one, "category_id": "1"} for one in found],
+    # Where people are 0, 1 is something else.
+    "categories from 0": lambda found: [
+        *({**one, "category_id": 0} for one in found),
+        *(everywhere(one) for one in found),
+    ],
+    "a COCO file": lambda found: {
+        "images": [{"id": f"i{number}", "file_name": one["name"]} for number, one in enumerate(found)],
+        "annotations": [
+            *({**one, "image_id": f"i{number}"} for number, one in enumerate(found)),
+            {"image_id": "i0", "iscrowd": 1},
+        ],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_results_are_written_in_many_ways(data: Path, tmp_path: Path, way: str) -> None:
+    truth, results = outlines(data), WAYS[way](results_of(data))
+    without_outlines(data)
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    pool, _ = build(data, tmp_path / "pool.h5", "--levels", "given", "--masks", tmp_path / "results.json")
+    found = ious(pool, truth)
+    assert set(found) == set(truth) and min(found.values()) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"bbox": [1, 2, 3, 4]}, "no mask in it; COCO results are expected: image_id, segmentation; the first of 1"),
+        ({"category_id": 18, "segmentation": [[0, 0, 9, 0, 9, 9]]}, "its masks are of the categories 18; people are 1"),
+    ],
+)
+def test_results_that_are_no_masks_of_people_are_refused(data: Path, tmp_path: Path, entry: Result, said: str) -> None:
+    (tmp_path / "r.json").write_text(json.dumps([{"image_id": 100, "category_id": 1, "score": 1} | entry]))
+    words = ("--levels", "given", "--masks", tmp_path / "r.json")
+    assert said in refused("build-pool", "--data", data, "--out", tmp_path / "p.h5", *words)
+
+
+@pytest.mark.parametrize("way", ["pictures", "run lengths"])
+def test_what_sams_script_writes_of_an_image_is_taken(data: Path, tmp_path: Path, way: str) -> None:
+    truth, found = outlines(data), results_of(data)
+    without_outlines(data)
+    for name in {one["name"] for one in found}:
+        of_image = [one for one in found if one["name"] == name]
+        place = tmp_path / "masks" / Path(name).stem
+        place.mkdir(parents=True)
+        if way == "pictures":
+            for number, one in enumerate(of_image):
+                mask = segmentation_mask(one["segmentation"], SIZE)
+                cv2.imwrite(str(place / f"{number}.png"), mask.astype(np.uint8) * 255)
+        else:
+            entries = [{"segmentation": one["segmentation"], "predicted_iou": 0.9} for one in of_image]
+            place.with_suffix(".json").write_text(json.dumps(entries))
+    pool, _ = build(data, tmp_path / "pool.h5", "--levels", "given", "--masks", tmp_path / "masks")
+    masks = ious(pool, truth)
+    assert set(masks) == set(truth) and min(masks.values()) > 0.99
+
+
 def test_results_for_mpii_are_found_by_the_names_of_images(drawn: Made, tmp_path: Path) -> None:
     """`000.jpg` is 0 for whoever takes names for numbers; masks around the joints do for a person."""
     people = read_dataset(find_layout(drawn.data)).persons
@@ -219,7 +309,13 @@ def test_pngs_by_person_keep_their_alpha_as_matte(data: Path, tmp_path: Path) ->
             hard // 255,
             np.dstack([hard, hard, hard, np.full_like(hard, 255)]),
         )[number % 4]
-        cv2.imwrite(str(folder / f"{person}.png"), picture)
+        path = folder / f"{person}.png"
+        cv2.imwrite(str(path), picture)
+        if number == 2:  # a palette whose second colour is transparent
+            clear = Image.fromarray(np.where(outline, 0, 1).astype(np.uint8))
+            clear.putpalette([200, 0, 0, 0, 0, 0])
+            clear.save(path, transparency=1)
+        path.rename(folder / f"{person}{('.png', '.PNG')[number % 2]}")
     pool, said = build(data, tmp_path / "pool.h5", "--levels", "given", "--masks", folder)
     assert "posecut mask" not in said
     for number, person in enumerate(truth):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ class Occlude:
         return results
 
     def _source(self, results: dict[str, Any]) -> str | None:
-        path = Path(results.get("img_path", ""))
-        inside = self.images is not None and path.is_relative_to(self.images)
-        return path.relative_to(self.images or "").as_posix() if inside else None
+        if self.images is None:
+            return None
+        # Not resolved: images may be links.
+        path, folder = (Path(os.path.abspath(place)) for place in (results.get("img_path", ""), self.images))  # noqa: PTH100
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None

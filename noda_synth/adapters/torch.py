@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from noda_synth.api.occluder import Occluder
 from noda_synth.api.person import key_text
 from noda_synth.data.dataset import UNKNOWN
+from noda_synth.errors import NodaError
 from noda_synth.seeding import item_generator
 
 _ARGUMENTS = ("labelled", "visible", "scale", "others", "source")
@@ -45,6 +46,8 @@ class OccludedDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The sample with "image" and "visible" after, and "covered" (J,) bool, all False where it is as it was."""
         sample: Mapping[str, Any] = self.dataset[index]
+        if not isinstance(sample, Mapping) or not {"image", "joints"} <= sample.keys():
+            raise NodaError(f'sample {index} is no mapping with "image" and "joints", but {type(sample).__name__}')
         key = (sample.get("id", index), int(self._epoch))
         # All samples have the same keys, as it takes to put them into a batch.
         count = len(sample["joints"])

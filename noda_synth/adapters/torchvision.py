@@ -11,6 +11,7 @@ from torchvision.transforms import v2
 
 from noda_synth.api.occluder import Occluder
 from noda_synth.data.dataset import UNKNOWN
+from noda_synth.errors import NodaError
 
 
 class Occlude(v2.Transform):  # type: ignore[misc]
@@ -37,6 +38,9 @@ class Occlude(v2.Transform):  # type: ignore[misc]
             return {"visible": unknown, **sample, "covered": torch.zeros(count, dtype=torch.bool)}
         key = sample["key"] if "key" in sample else int(torch.randint(1 << 62, ()))
         given = {name: sample[name] for name in ("labelled", "visible", "scale", "others", "source") if name in sample}
+        if not isinstance(sample["image"], torch.Tensor):
+            kind = type(sample["image"]).__name__
+            raise NodaError(f'"image" is {kind}; put v2.ToImage() before Occlude, which makes a tensor (3, H, W)')
         image = sample["image"].permute(1, 2, 0).contiguous().numpy()
         result = self.occluder(image, sample["keypoints"].double().numpy(), key=key, **given)
         picture = torch.from_numpy(result.image).permute(2, 0, 1).contiguous()

@@ -10,11 +10,12 @@ from typing import Any, Unpack
 
 from noda_synth.data.dataset import Dataset
 from noda_synth.errors import NodaError
-from noda_synth.formats.source import AnyPath, DataOptions, open_dataset
-from noda_synth.masks import LEVELS, MaskSettings
+from noda_synth.formats.source import AnyPath, DataOptions, check_output, open_dataset
+from noda_synth.masks import GIVEN, LEVELS, MaskSettings
 from noda_synth.methods import Sources
 from noda_synth.pool.build import BodyRules, BuildReport, PoolSettings
 from noda_synth.pool.build import build_pool as run_build
+from noda_synth.pool.given_masks import masks_for
 from noda_synth.pool.notes import write_notes
 from noda_synth.render.replay import find_line
 from noda_synth.render.replay import replay as replay_line
@@ -25,6 +26,7 @@ from noda_synth.settings import suggest
 class PoolOptions(DataOptions, total=False):
     """What else build-pool may be told, by the names of the command's options."""
 
+    masks: AnyPath | None
     min_joints: int | None
     min_height: float
     truncated: bool
@@ -69,7 +71,7 @@ def build_pool(
     Args:
         data: the folder of the data set; None: data/mpii.
         out: the pool.
-        levels: mask levels.
+        levels: mask levels; "given" takes the outlines of the annotations, or what `masks` names.
         everyone: drop the rules on who gets in.
         options: the command's, with its defaults.
 
@@ -81,26 +83,30 @@ def build_pool(
     """
     start = time.perf_counter()
     _known("build_pool", options, PoolOptions)
-    if not levels or not set(levels) <= set(LEVELS):
-        raise NodaError(f"build_pool: levels is {levels!r}; each has to be one of {', '.join(LEVELS)}")
+    known = (*LEVELS, GIVEN)
+    if not levels or isinstance(levels, str) or not set(levels) <= set(known):
+        raise NodaError(f"build_pool: levels is {levels!r}; a tuple is expected, of {', '.join(known)}")
     given: dict[str, Any] = dict(options)
+    masks = given.pop("masks", None)  # PoolSettings has another field of that name
 
     def of(kind: type[Any]) -> dict[str, Any]:
         return {field.name: given[field.name] for field in fields(kind) if field.name in given}
 
     where = {name: given[name] for name in DataOptions.__annotations__ if name in given}
     layout, dataset, inputs = open_dataset(data, **where)
+    workers, path = given.get("jobs") or default_workers(), Path(out)
+    check_output(path, layout, dataset, split=given.get("split"), others=[masks])
     inputs.pop("gt_valid", None)  # as in the command: it decides on nobody in the training part
+    source, hashed = masks_for(levels, None if masks is None else Path(masks))
     settings = PoolSettings(
-        levels=tuple(level for level in LEVELS if level in levels),
+        levels=tuple(level for level in known if level in levels),
         rules=BodyRules.everyone() if everyone else BodyRules(**of(BodyRules)),
         masks=MaskSettings(**of(MaskSettings)),
         **of(PoolSettings),
     )
-    workers, path = given.get("jobs") or default_workers(), Path(out)
     execution = Execution(workers, overwrite=given.get("overwrite", False), quiet=given.get("quiet", False))
     path.parent.mkdir(parents=True, exist_ok=True)
-    report = run_build(dataset, layout.images, path, settings, inputs, execution)
+    report = run_build(dataset, layout.images, path, settings, inputs | hashed, execution, source)
     if report is not None:
         write_notes(path, report, workers=workers, elapsed=time.perf_counter() - start)
     return report

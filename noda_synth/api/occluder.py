@@ -24,6 +24,8 @@ from noda_synth.methods.choices import check_joints, method_settings
 from noda_synth.render.occluded_copies import compose
 from noda_synth.seeding import item_generator
 
+Others = Sequence[Person | ArrayLike] | NDArray[Any] | None
+
 
 @dataclass(frozen=True, eq=False)
 class Pasted:
@@ -124,7 +126,7 @@ class Occluder:
         *,
         key: Key,
         scale: float | None = None,
-        others: Sequence[Person | ArrayLike] = (),
+        others: Others = (),
         source: str | None = None,
     ) -> Occluded:
         """Occlude a person.
@@ -132,7 +134,7 @@ class Occluder:
         Args:
             image: (H, W, 3) uint8; it is not written to.
             joints: (J, 2) float, 0-based pixels: the centre of the top-left pixel is (0, 0).
-            labelled: (J,) bool, who has coordinates; None takes the finite ones.
+            labelled: (J,) bool, or numbers above 0, for those that have coordinates; None takes the finite ones.
             visible: (J,) of 1 visible, 0 occluded, -1 unknown; None: all unknown.
             key: text, a number or a tuple of these, for instance (image id, epoch). The same key gives the same draw
                 in any process; (person id, copy) gives that of `render`.
@@ -146,11 +148,10 @@ class Occluder:
         person = person_of(joints, labelled, visible, self.skeleton, scale=scale, source=source)
         return self.cover(image, person, key=key, others=others)
 
-    def cover(
-        self, image: NDArray[np.uint8], person: Person, *, key: Key, others: Sequence[Person | ArrayLike] = ()
-    ) -> Occluded:
+    def cover(self, image: NDArray[np.uint8], person: Person, *, key: Key, others: Others = ()) -> Occluded:
         """Occlude a person of `read_dataset`, with all that the annotations say; else as a call."""
         _check_image(image)
+        self._check_joints(person)
         rng = item_generator(self.seed, "placement", key_text(key))
         method, size = self._open(), (image.shape[1], image.shape[0])
         seen = self._people(others, person.image) if method.sees_others else ()
@@ -191,21 +192,47 @@ class Occluder:
             self._opened = (os.getpid(), method_class(self.method)(self.settings, self._sources))
         return self._opened[1]
 
-    def _people(self, others: Sequence[Person | ArrayLike], source: str) -> list[Person]:
-        return [
-            other
-            if isinstance(other, Person)
-            else person_of(other, None, None, self.skeleton, source=source, person_id=f"other {number}")
-            for number, other in enumerate(others)
-        ]
+    def _check_joints(self, person: Person) -> None:
+        if len(person.joints) != len(self.skeleton):
+            count = f"{len(person.joints)} joints; {self.skeleton.name} has {len(self.skeleton)}"
+            raise NodaError(f"person {person.person_id} has {count}")
+
+    def _people(self, others: Others, source: str) -> list[Person]:
+        people = []
+        for number, other in enumerate(() if others is None else others):
+            if isinstance(other, Person):
+                self._check_joints(other)
+                people.append(other)
+                continue
+            name = f"others[{number}]"
+            people.append(person_of(other, None, None, self.skeleton, source=source, person_id=name, name=name))
+        return people
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise NodaError(f"image is {what}; expected a uint8 array (H, W, 3)")
+    if not isinstance(image, np.ndarray):
+        kind = type(image).__name__
+        raise NodaError(
+            f"image is {kind}; expected a uint8 array (H, W, 3), as np.asarray makes of pictures and tensors"
+        )
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        shares = "; of floats 0 to 1 it is (255 * image).round().astype(np.uint8)" if image.dtype.kind == "f" else ""
+        raise NodaError(
+            f"image is {image.dtype} {image.shape}; expected a uint8 array (H, W, 3){_ways(image.shape)}{shares}"
+        )
     if not image.size:
         raise NodaError(f"image has no pixels: {image.shape}")
+
+
+def _ways(shape: tuple[int, ...]) -> str:
+    """How an image of another shape becomes one."""
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] == 1):
+        return "; a grey one is cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)"
+    if len(shape) == 3 and shape[2] == 4:
+        return "; without its alpha it is image[..., :3]"
+    if len(shape) == 3 and shape[0] == 3 and shape[2] != 3:
+        return "; with the colours first it is image.transpose(1, 2, 0)"
+    return ""
 
 
 def _draw_alpha(alpha: NDArray[np.uint8], overlay: Overlay) -> None:

@@ -132,13 +132,12 @@ def command(
     """
     from noda_synth.masks import MaskSettings
     from noda_synth.pool.build import BodyRules, PoolSettings, build_pool
-    from noda_synth.pool.given_masks import open_masks
+    from noda_synth.pool.given_masks import masks_for
     from noda_synth.pool.notes import write_notes
-    from noda_synth.runs.ownership import whole_hash
 
     start = time.perf_counter()
     layout, dataset, inputs = data.open()
-    data.check_apart(out, layout, dataset)
+    data.check_apart(out, layout, dataset, masks)
     inputs.pop("gt_valid", None)  # it decides on nobody in the training part, and should not make it another pool
     rules = (
         BodyRules.everyone()
@@ -156,14 +155,10 @@ def command(
         max_pixels=run.max_pixels,
         seed=seed,
     )
-    given = open_masks(masks) if "given" in chosen else None
-    if masks is not None:
-        if given is None:
-            raise NodaError(f"--masks {masks} is for the level given: add it to --levels")
-        inputs = {**inputs, "masks": whole_hash(masks)[:16]}
+    given, hashed = masks_for(chosen, masks)
     with resumable(out), run.execution() as execution:
         out.parent.mkdir(parents=True, exist_ok=True)
-        report = build_pool(dataset, layout.images, out, settings, inputs, execution, given)
+        report = build_pool(dataset, layout.images, out, settings, inputs | hashed, execution, given)
         if report is None:
             echo_unchanged(out, run.quiet)
             return

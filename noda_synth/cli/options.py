@@ -153,19 +153,9 @@ class DataOptions:
 
     def check_apart(self, out: Path, layout: Layout, dataset: Dataset, *others: Path | None) -> None:
         """Raises NodaError if `out` is, holds, or lies inside what is read: the data set's files, or the others'."""
-        from noda_synth.formats.mpii.split import is_test_part
-        from noda_synth.runs.ownership import check_apart, links_into
+        from noda_synth.formats.source import check_output
 
-        images = [layout.images, layout.valid_images or layout.images]
-        split = None if is_test_part(self.split) else self.split
-        files = [layout.annotations, layout.mat, layout.valid, layout.gt_valid, layout.skeleton, split]
-        annot = layout.annotations.parent
-        folders = [*images, *([annot] if annot.name in ("annot", "annotations") else [])]
-        check_apart(out, [path for path in (*folders, *files, *others) if path is not None])
-        names = (dataset.images, (person.image for person in dataset.valid))
-        for folder, listed in zip(images, names, strict=True):
-            if linked := next(links_into(out, folder, listed), None):
-                raise NodaError(f"{folder / linked} is a link into {out}, so this is read; choose another output")
+        check_output(out, layout, dataset, split=self.split, others=others)
 
     @property
     def folder(self) -> Path | None:

@@ -168,6 +168,8 @@ def likely_images(data: Path | None, annotations: Path) -> Path:
 
 
 def _find_annotation_file(data: Path) -> Path:
+    if data.suffix in (".yaml", ".yml") and data.is_file():
+        raise NodaError("no kpt_shape, which says how many keypoints people have: no YOLO-pose set.", data)
     if not data.is_dir():
         state = "it is a file, which --annotations takes" if data.exists() else "there is no such folder"
         raise NodaError(f"No data set at {data}: {state}.\n{WAY_OUT}")
@@ -190,9 +192,12 @@ def _find_annotation_file(data: Path) -> Path:
 def _others_in(data: Path) -> str:
     """Annotation files under other names, with the option that names them; an empty string where there are none."""
     folders = [data, *(data / name for name in ANNOTATION_FOLDERS)]
-    files = chain.from_iterable(sorted(folder.glob("*.json")) for folder in folders)
+    files = chain.from_iterable(
+        sorted(folder.glob(name)) for folder in folders for name in ("*.json", "*.yaml", "*.yml")
+    )
     found = ((file, kind_of(file)) for file in islice(files, _MOST_FILES))
-    return "\n".join(f"{file} is {KINDS[kind]}: --annotations {file}" for file, kind in found if kind in _TRAINABLE)
+    kinds = (*_TRAINABLE, "yolo")
+    return "\n".join(f"{file} is {KINDS[kind]}: --annotations {file}" for file, kind in found if kind in kinds)
 
 
 def _other_folder(data: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -17,7 +18,7 @@ from noda_synth.formats.read import read_dataset
 from noda_synth.formats.scales import with_measured_scales
 from noda_synth.formats.yolo.data_file import labels_hash
 from noda_synth.imaging.images import links_out
-from noda_synth.runs.ownership import file_hash
+from noda_synth.runs.ownership import check_apart, file_hash, links_into
 
 AnyPath = str | Path
 _DEFAULT_DATA = Path("data/mpii")
@@ -57,10 +58,9 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     """
     images, annotations, split = (_path(options.get(key)) for key in ("images", "annotations", "split"))
     skeleton, all_train = options.get("skeleton"), options.get("all_train", False)
-    # With a file named and no folder, the default folder does not decide where its neighbours are.
-    folder = _DEFAULT_DATA if data is None and annotations is None else _path(data)
     insist = options.get("v1_occluded", False)
-    layout = replace(find_layout(folder, images, annotations), insist_occluded=insist)
+    # With a file named and no folder, the default folder does not decide where its neighbours are.
+    layout = replace(find_layout(data_folder(data, annotations), images, annotations), insist_occluded=insist)
     if skeleton is not None:
         layout = replace(layout, skeleton=skeleton_file(str(skeleton)))
     split_file = None if is_test_part(split) else split
@@ -91,6 +91,27 @@ def open_dataset(data: AnyPath | None, **options: Unpack[DataOptions]) -> tuple[
     if split is not None and split_file is None:
         chosen["split"] = str(split)
     return layout, dataset, {**inputs, "all_train": str(all_train), **chosen}
+
+
+def check_output(
+    out: Path, layout: Layout, dataset: Dataset, *, split: AnyPath | None = None, others: Iterable[AnyPath | None] = ()
+) -> None:
+    """Raises NodaError if an output is, holds, or lies inside what is read: the data set's files, or the others'."""
+    images = [layout.images, layout.valid_images or layout.images]
+    files = [layout.annotations, layout.mat, layout.valid, layout.gt_valid, layout.skeleton]
+    annot = layout.annotations.parent
+    folders = [*images, *([annot] if annot.name in ("annot", "annotations") else [])]
+    named = [Path(path) for path in (None if is_test_part(_path(split)) else split, *others) if path is not None]
+    check_apart(out, [path for path in (*folders, *files, *named) if path is not None])
+    names = (dataset.images, (person.image for person in dataset.valid))
+    for folder, listed in zip(images, names, strict=True):
+        if linked := next(links_into(out, folder, listed), None):
+            raise NodaError(f"{folder / linked} is a link into {out}, so this is read; choose another output")
+
+
+def data_folder(data: AnyPath | None, annotations: AnyPath | None) -> Path | None:
+    """The folder of a data set, if one is named or meant."""
+    return _DEFAULT_DATA if data is None and annotations is None else _path(data)
 
 
 def _from_joints(scale: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class Segmentation:
     value: Any
 
     def read(self, size: tuple[int, int]) -> tuple[NDArray[np.uint8], bool]:
-        return _hard(segmentation_mask(self.value, size)), False
+        return _hard(segmentation_mask(_as_text(self.value), size)), False
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,17 @@ def label_values(path: Path, size: tuple[int, int]) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
+def _as_text(segmentation: Any) -> Any:
+    """A segmentation whose counts are bytes that were printed, "b'...'", as text; any other as it is."""
+    counts = segmentation.get("counts") if isinstance(segmentation, dict) else None
+    if not isinstance(counts, str) or not counts.startswith(("b'", 'b"')):
+        return segmentation
+    try:
+        return {**segmentation, "counts": ast.literal_eval(counts).decode("ascii")}
+    except (ValueError, SyntaxError):
+        raise ItemError("segmentation: run lengths that cannot be read") from None
+
+
 def _hard(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.where(inside, np.uint8(255), np.uint8(0))
 
@@ -85,4 +97,6 @@ def _picture(path: Path, size: tuple[int, int]) -> tuple[NDArray[Any], str]:
                 f"{path}: a mask of {picture.size[0]} x {picture.size[1]} pixels, "
                 f"but the image has {size[0]} x {size[1]}"
             )
-        return np.asarray(picture), picture.mode
+        # A palette with transparency is a picture of somebody; one without has the values of labels.
+        seen = picture.convert("RGBA") if picture.mode == "P" and "transparency" in picture.info else picture
+        return np.asarray(seen), seen.mode

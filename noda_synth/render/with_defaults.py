@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.links import ORIGINALS
-from noda_synth.formats.source import AnyPath, DataOptions, open_dataset
+from noda_synth.formats.source import AnyPath, DataOptions, check_output, data_folder, open_dataset
 from noda_synth.methods import Sources
 from noda_synth.methods.choices import check_joints, method_settings
 from noda_synth.methods.real_pairs import with_measured_drops
@@ -34,6 +34,7 @@ class RenderOptions(DataOptions, total=False):
     quality: int | str
     originals: str
     coco: bool
+    yolo: bool
     train_pasted: bool
     limit: int | None
     max_pixels: int
@@ -78,7 +79,7 @@ def render(
     check_joints(chosen, dataset.skeleton, "render: protect_joints")
     own = {field.name: given[field.name] for field in fields(RenderSettings) if field.name in given}
     settings = _checked(RenderSettings(**own, placement=with_measured_drops(chosen, dataset)))
-    objects = (given.get(name) for name in ("objects", "objects_images"))
+    objects = [given.get(name) for name in ("objects", "objects_images")]
     sources = Sources(Path(pool), *(None if path is None else Path(path) for path in objects))
     execution = Execution(
         given.get("jobs") or default_workers(),
@@ -86,6 +87,8 @@ def render(
         quiet=given.get("quiet", False),
     )
     folder = Path(out)
+    read = [data_folder(data, given.get("annotations")), *objects]
+    check_output(folder, layout, dataset, split=given.get("split"), others=read)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return render_run(RenderRun(dataset, layout, sources, folder, settings, inputs, execution))
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tests.command import done
 from tests.conftest import Made, with_pool
 from tests.drawn_set import write_coco, write_mpii
+from tests.peers.mmpose_training import Trained, train
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # none of the programs is to ask the network for anything
 os.environ["YOLO_OFFLINE"] = "1"
@@ -92,6 +93,16 @@ def rendered(mpii: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rendered set of `mpii`, in all forms."""
     out = tmp_path_factory.mktemp("rendered") / "set"
     return mpii.render(out, "--preset", "best", "--coco", "--yolo", "--format", "png")
+
+
+@pytest.fixture(scope="session")
+def mmpose_training(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Of eight occluded copies of `rendered`."""
+    pytest.importorskip("mmpose")
+    records = json.loads((rendered / "annot" / "train.json").read_text())
+    copies = {json.loads(line)["file"] for line in (rendered / "manifest.jsonl").read_text().splitlines()}
+    rows = [row for row, record in enumerate(records) if record["image"] in copies]
+    return train(rendered, rows[:8], tmp_path_factory.mktemp("mmpose"))
 
 
 @pytest.fixture(scope="session")

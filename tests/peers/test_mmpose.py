@@ -13,6 +13,7 @@ import pytest
 from noda_synth import Occluder
 from tests.conftest import Made
 from tests.peers.conftest import SceneFile
+from tests.peers.mmpose_training import Trained
 
 pytest.importorskip("mmpose")
 from mmengine.dataset import Compose
@@ -145,3 +146,11 @@ def test_the_adapter_stands_in_a_whole_pipeline(mpii: Made) -> None:
         assert packed["inputs"].shape == (3, 64, 64)
         weights = packed["data_samples"].gt_instance_labels.keypoint_weights
         assert weights.sum() > 8  # covered joints are learned
+
+
+def test_its_own_training_runs_on_copies_and_validates(mmpose_training: Trained, rendered: Path) -> None:
+    copies = {json.loads(line)["file"] for line in (rendered / "manifest.jsonl").read_text().splitlines()}
+    first, second = map(set, mmpose_training.pictures)
+    assert len(first | second) == 8 and first | second <= copies
+    assert np.isfinite(mmpose_training.losses).all() and len(mmpose_training.losses) == 2
+    assert 0 <= mmpose_training.scores["PCK"] <= 100

@@ -20,10 +20,11 @@ from tests.drawn_set import SIZE
 
 pytest.importorskip("ultralytics")
 torch = pytest.importorskip("torch")
+from ultralytics import YOLO
 from ultralytics.cfg import get_cfg
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import check_det_dataset
-from ultralytics.models.yolo.pose import PoseValidator
+from ultralytics.models.yolo.pose import PoseTrainer, PoseValidator
 from ultralytics.models.yolo.segment import SegmentationValidator
 
 PERSON = SimpleNamespace(names={0: "person"})
@@ -112,6 +113,62 @@ def test_the_truth_has_the_highest_score(data_file: Path, tmp_path: Path) -> Non
     scores = validator.get_stats()
     assert scores["metrics/mAP50-95(P)"] == pytest.approx(0.995, abs=1e-6)
     assert scores["metrics/mAP50-95(B)"] == pytest.approx(0.995, abs=1e-6)
+
+
+class SeeingTrainer(PoseTrainer):  # type: ignore[misc]
+    """Keeps the joints that it is given: picture -> (N, J, 3), shares of the padded square and v."""
+
+    seen: dict[str, Any]
+
+    def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        for number, path in enumerate(batch["im_file"]):
+            self.seen[path] = batch["keypoints"][batch["batch_idx"] == number].numpy()
+        prepared: dict[str, Any] = super().preprocess_batch(batch)
+        return prepared
+
+
+AS_IT_IS = dict.fromkeys(("mosaic", "translate", "scale", "fliplr", "hsv_h", "hsv_s", "hsv_v"), 0.0)
+"""No augmentation: each picture comes alone, with its rows in their places."""
+
+
+def test_a_training_sees_everyone_and_validates_apart(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One epoch of the smallest network, fresh, and the validation of what it saved."""
+    train, val = (
+        [str(rendered / name) for name in (rendered / f"{part}.txt").read_text().split()] for part in ("train", "val")
+    )
+    copies = [json.loads(line)["file"] for line in (rendered / "manifest.jsonl").read_text().splitlines()]
+    assert copies and {str(rendered / "images" / name) for name in copies} <= set(train)
+    monkeypatch.setattr(SeeingTrainer, "seen", {}, raising=False)
+    monkeypatch.chdir(tmp_path)
+    given = {"data": str(rendered / "data.yaml"), "imgsz": 96, "batch": 8, "workers": 0, "device": "cpu",
+             "project": str(tmp_path), "plots": False, "verbose": False}  # fmt: skip
+    model = YOLO("yolo11n-pose.yaml", task="pose")
+    model.train(trainer=SeeingTrainer, epochs=1, optimizer="AdamW", **given, **AS_IT_IS)
+    assert_seen(train)
+    validated = model.trainer.validator.dataloader.dataset.im_files
+    assert sorted(validated) == sorted(val) and not set(validated) & set(train)
+    (weights,) = tmp_path.rglob("best.pt")
+    scores = YOLO(weights).val(**given).results_dict
+    assert "metrics/mAP50-95(P)" in scores and np.isfinite(list(scores.values())).all()
+
+
+def assert_seen(paths: list[str]) -> None:
+    """Every picture of the list, each with the joints of its label file."""
+    assert sorted(SeeingTrainer.seen) == sorted(paths)
+    for path, joints in SeeingTrainer.seen.items():
+        file = Path(path.replace("/images/", "/labels/")).with_suffix(".txt")
+        rows = np.array([line.split()[5:] for line in file.read_text().splitlines()], np.float64)
+        rows = rows.reshape(len(joints), -1, 3)
+        assert np.array_equal(joints[..., 2], rows[..., 2])
+        picture = cv2.imread(path)
+        assert picture is not None
+        height, width = picture.shape[:2]
+        side = max(height, width)
+        square = (rows[..., :2] * (width, height) + (np.array([side - width, side - height]) / 2)) / side
+        shown = rows[..., 2] > 0
+        assert np.abs(joints[..., :2] - square)[shown].max(initial=0) < 0.01
 
 
 def test_its_masks_make_a_pool(coco: Made, tmp_path: Path) -> None:

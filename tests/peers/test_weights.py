@@ -13,7 +13,7 @@ import pytest
 
 from noda_synth.data.skeleton import MPII
 from noda_synth.errors import NodaError
-from tests.conftest import Made
+from tests.peers.mmpose_training import Trained
 
 torch = pytest.importorskip("torch")
 from noda_train.models import build
@@ -30,44 +30,6 @@ def loaded(path: Path) -> Any:
     return network.eval()
 
 
-@pytest.fixture(scope="module")
-def trained(mpii: Made, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """What MMPose saves after a training of two steps, and its model."""
-    pytest.importorskip("mmpose")
-    import mmpose.models  # noqa: F401
-    from mmengine.config import Config
-    from mmengine.runner import Runner
-
-    codec = {"type": "MSRAHeatmap", "input_size": (64, 64), "heatmap_size": (16, 16), "sigma": 2}
-    pipeline = [
-        {"type": "LoadImage"}, {"type": "GetBBoxCenterScale"}, {"type": "TopdownAffine", "input_size": (64, 64)},
-        {"type": "GenerateTarget", "encoder": codec}, {"type": "PackPoseInputs"},
-    ]  # fmt: skip
-    data = {
-        "type": "MpiiDataset", "data_root": str(mpii.data), "ann_file": "annot/train.json", "indices": 8,
-        "data_prefix": {"img": "images/"}, "pipeline": pipeline,
-    }  # fmt: skip
-    mean, std = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
-    loss = {"type": "KeypointMSELoss", "use_target_weight": True}
-    head = {"type": "HeatmapHead", "in_channels": 512, "out_channels": 16, "loss": loss, "decoder": codec}
-    model = {
-        "type": "TopdownPoseEstimator", "backbone": {"type": "ResNet", "depth": 18}, "head": head,
-        "data_preprocessor": {"type": "PoseDataPreprocessor", "mean": mean, "std": std, "bgr_to_rgb": True},
-    }  # fmt: skip
-    out = tmp_path_factory.mktemp("mmpose_run")
-    runner = Runner.from_cfg(Config({
-        "default_scope": "mmpose", "work_dir": str(out), "model": model, "log_level": "WARNING",
-        "train_dataloader": {"batch_size": 4, "num_workers": 0, "dataset": data,
-                             "sampler": {"type": "DefaultSampler", "shuffle": True}},
-        "train_cfg": {"by_epoch": True, "max_epochs": 1},
-        "optim_wrapper": {"optimizer": {"type": "Adam", "lr": 1e-3}},
-        "param_scheduler": [{"type": "LinearLR", "begin": 0, "end": 2, "start_factor": 0.1, "by_epoch": False}],
-        "default_hooks": {"logger": {"type": "LoggerHook", "interval": 1}},
-    }))  # fmt: skip
-    runner.train()
-    return out / "epoch_1.pth", runner.model.eval()
-
-
 def published(path: Path) -> Path:
     """The form that MMPose's own script gives a file that goes to others."""
     import mmpose
@@ -80,8 +42,8 @@ def published(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", ["epoch_1.pth", "published"])
-def test_a_training_of_mmpose(trained: tuple[Path, Any], form: str) -> None:
-    path, theirs = trained
+def test_a_training_of_mmpose(mmpose_training: Trained, form: str) -> None:
+    path, theirs = mmpose_training.checkpoint, mmpose_training.model
     with pytest.raises(Exception, match=r"[Ww]eights.only"):  # it holds more than plain weights
         torch.load(path, weights_only=True)
     file = published(path) if form == "published" else path

@@ -59,6 +59,12 @@ LAYOUTS: dict[str, Callable[[State], dict[str, object]]] = {
     "MMPose 0.x": lambda s: {"state_dict": prefixed(s, "keypoint_head.")},
     "MMPose 1.x": lambda s: {"state_dict": prefixed(s, "head."), "message_hub": {}},
     "Lightning": lambda s: {"state_dict": {f"model.{k}": v for k, v in s.items()}, "epoch": 3, "loops": {}},
+    "Lightning with a loss beside its network": lambda s: {
+        "state_dict": {**{f"net.{k}": v for k, v in s.items()}, "loss.weight": torch.ones(3)},
+        "pytorch-lightning_version": "2.6.6",
+    },
+    "torch's AveragedModel": lambda s: {"n_averaged": torch.tensor(7), **{f"module.{k}": v for k, v in s.items()}},
+    "net": lambda s: {"net": s, "acc": 0.7, "epoch": 3},
     "moving average": lambda s: {
         "model": {k: v.float() * 0 for k, v in s.items()},
         "ema": {"module": {f"module.{k}": v for k, v in s.items()}, "updates": 7},

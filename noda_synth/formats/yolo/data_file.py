@@ -1,12 +1,10 @@
 """data.yaml of a YOLO-pose set: the few keys that say where pictures are and what their keypoints mean.
 
-A small part of YAML is read, as these files have it: numbers, texts and lists on one line, and lists or numbered names
-below a key. Keys that are not needed are skipped with all that stands below them.
+Its YAML is read by `yaml_part`. What a set is made of lies in the folder of this file.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -17,10 +15,9 @@ from typing import Any
 from noda_synth.data.skeleton import SKELETONS, Skeleton
 from noda_synth.errors import NodaError
 from noda_synth.formats.files.atomic import read_bytes
+from noda_synth.formats.yolo.yaml_part import read_keys
 
-_KEYS = ("path", "train", "val", "kpt_shape", "flip_idx", "names", "kpt_names")
-_TOP = re.compile(r"([A-Za-z_][\w-]*)\s*:(?:\s+(.*))?$")
-_BELOW = re.compile(r"\s+(?:-\s+|(\d+)\s*:\s*)(.*)$|\s*-\s+(.*)$")
+_KEYS = ("path", "train", "val", "kpt_shape", "flip_idx", "names", "nc", "kpt_names")
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,7 @@ class YoloData:
     """What data.yaml says.
 
     Attributes:
+        root: the folder that train and val count from.
         train, val: folders of pictures, or lists of their names; val may be empty.
         joints, columns: `kpt_shape`; 2 columns are x and y, the third is v.
         flips: `flip_idx`, or empty.
@@ -35,6 +33,7 @@ class YoloData:
         joint_names: names of the joints, or empty.
     """
 
+    root: Path
     train: tuple[Path, ...]
     val: tuple[Path, ...]
     joints: int
@@ -86,7 +85,9 @@ def read_data_file(path: Path) -> YoloData:
         text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise NodaError("no text in UTF-8.", path) from None
-    values = _values(text.splitlines(), path)
+    values = read_keys(text.splitlines(), _KEYS, path)
+    if values.get("nc") == 1:
+        values.setdefault("names", ["person"])  # who has one class need not name it
     if missing := [key for key in ("train", "kpt_shape", "names") if key not in values]:
         raise NodaError(f"lacks {', '.join(missing)}; a YOLO-pose set has them.", path)
     shape = values["kpt_shape"]
@@ -95,10 +96,11 @@ def read_data_file(path: Path) -> YoloData:
     flips = values.get("flip_idx", [])
     if not _whole(flips) or (flips and sorted(flips) != list(range(shape[0]))):
         raise NodaError(f"flip_idx: each of 0 to {shape[0] - 1} once is expected.", path)
-    names = _listed(values["names"])
+    names = [str(name).lower() for name in _named(values["names"], path)]
     if len(names) > 1 and "person" not in names:
-        raise NodaError(f"names: no class is called person, but {', '.join(map(str, names))}.", path)
-    joint_names = tuple(map(str, _listed(values.get("kpt_names", []))))
+        raise NodaError(f"names: no class is called person, but {', '.join(names)}.", path)
+    stated = values.get("kpt_names", [])
+    joint_names = tuple(map(str, _listed(next(iter(stated.values()), []) if isinstance(stated, dict) else stated)))
     if joint_names and len(joint_names) != shape[0]:
         raise NodaError(f"kpt_names: {len(joint_names)} names for {shape[0]} keypoints.", path)
     root = _root(path, values.get("path"))
@@ -108,13 +110,13 @@ def read_data_file(path: Path) -> YoloData:
     if val == train:
         val = ()  # who has no validation part has to name the training part there
     person = names.index("person") if len(names) > 1 else 0
-    return YoloData(train, val, shape[0], shape[1], tuple(flips), person, joint_names)
+    return YoloData(root, train, val, shape[0], shape[1], tuple(flips), person, joint_names)
 
 
 def image_folders(path: Path) -> tuple[Path, Path | None]:
     """The folders that the names of training and of validation pictures count from; None for no validation part."""
     data = read_data_file(path)
-    return image_folder(data.train, path), image_folder(data.val, path) if data.val else None
+    return image_folder(data, data.train, path), image_folder(data, data.val, path) if data.val else None
 
 
 def labels_hash(path: Path) -> str:
@@ -126,72 +128,20 @@ def labels_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def image_folder(places: Sequence[Path], path: Path) -> Path:
-    """What the names of a part count from: its folder, or that of images/ above what is listed."""
+def image_folder(data: YoloData, places: Sequence[Path], path: Path) -> Path:
+    """What the names of a part count from: its folder; of lists and several folders images/ of the set, or the set."""
     if len(places) == 1 and places[0].is_dir():
         return places[0]
-    folder = path.parent / "images"
-    if not folder.is_dir():
-        raise NodaError("several folders or lists of pictures need an images folder beside this file.", path)
-    return folder
+    return next((root / "images" for root in (path.parent, data.root) if (root / "images").is_dir()), path.parent)
 
 
-def labels_of(folder: Path) -> Path:
-    """Where the labels of a folder of pictures are: the last `images` in its path is `labels` there."""
-    parts = list(folder.parts)
+def labels_of(images: Path) -> Path:
+    """Where the labels of a picture or of a folder of pictures are: the last `images` in its path is `labels` there."""
+    parts = list(images.parts)
     if "images" not in parts:
-        return folder
+        return images
     parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
     return Path(*parts)
-
-
-def _values(lines: Sequence[str], path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    key = ""
-    for number, line in enumerate(lines, start=1):
-        text = re.sub(r"(^|\s)#.*$", "", line).rstrip()
-        if not text or text in ("---", "..."):
-            continue
-        if top := _TOP.match(text):
-            key = top[1] if top[1] in _KEYS else ""
-            if key in values:
-                raise NodaError(f"line {number}: {key} stands there twice.", path)
-            if key:
-                values[key] = _scalar(top[2], number, path) if top[2] else []
-            continue
-        if not key:
-            continue  # below a key that is not needed
-        below = _BELOW.match(text)
-        if not below or not isinstance(values[key], list):
-            raise NodaError(f"line {number}, {key}: {text.strip()!r} is not understood; write it on one line.", path)
-        value = below[2] if below[2] is not None else below[3]
-        if below[1] and key == "kpt_names":
-            if int(below[1]):
-                key = ""  # the keypoints of another class
-            elif value:
-                values[key] = _scalar(value, number, path)
-            continue
-        if below[1] and int(below[1]) != len(values[key]):
-            raise NodaError(f"line {number}, {key}: {below[1]} is out of order; they count from 0.", path)
-        values[key].append(_scalar(value, number, path))
-    return values
-
-
-def _scalar(text: str, number: int, path: Path) -> Any:
-    """A number, a text, or a list of them."""
-    text = text.strip()
-    if text.startswith("["):
-        if not text.endswith("]"):
-            raise NodaError(f"line {number}: a list that does not end on its line.", path)
-        return [_scalar(part, number, path) for part in text[1:-1].split(",") if part.strip()]
-    if text[:1] in ("{", "&", "*", "!", "|", ">"):
-        raise NodaError(f"line {number}: {text!r} is YAML that is not read here; write numbers, texts and lists.", path)
-    if text[:1] in ("'", '"'):
-        try:
-            return str(ast.literal_eval(text))
-        except (ValueError, SyntaxError):
-            raise NodaError(f"line {number}: {text} is no text in quotes.", path) from None
-    return int(text) if re.fullmatch(r"-?\d{1,9}", text) else text
 
 
 def _root(path: Path, stated: Any) -> Path:
@@ -211,6 +161,15 @@ def _inside(root: Path, name: Any, path: Path, key: str) -> Path:
             f"{key}: {name} is not in the folder of this file; put the set and its data.yaml together.", path
         )
     return found
+
+
+def _named(value: Any, path: Path) -> list[Any]:
+    """The names of classes in the order of their numbers."""
+    if not isinstance(value, dict):
+        return _listed(value)
+    if sorted(value, key=str) != sorted(range(len(value)), key=str):
+        raise NodaError(f"names: classes {', '.join(map(str, value))}; they count from 0.", path)
+    return [value[number] for number in range(len(value))]
 
 
 def _listed(value: Any) -> list[Any]:

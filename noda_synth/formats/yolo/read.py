@@ -22,6 +22,8 @@ from noda_synth.formats.yolo.data_file import YoloData, image_folder, labels_of,
 from noda_synth.formats.yolo.write import EXTRAS
 
 _ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_LEAST, _MOST = -0.5, 1.5
+"""A joint may lie somewhat outside of its picture; beyond these a number is no share of it, but pixels for one."""
 _DECIMALS = 3
 """Pixels are rounded to so many: what was written from numbers of no more is read as it was."""
 
@@ -40,8 +42,8 @@ def read_yolo(path: Path, own: Skeleton | None) -> Dataset:
     reader = _Reader(data, data.skeleton(own, path), path)
     images, persons = reader.part(data.train)
     _, valid = reader.part(data.val)
-    for what, count in reader.left_out.items():
-        reader.problems.append(Problem("read", path.name, f"{count} {what} left out", failed=False))
+    for what, count in reader.notes.items():
+        reader.problems.append(Problem("read", path.name, f"{count} {what}", failed=False))
     reader.problems.extend(reader.registry.problems)
     return Dataset(reader.skeleton, images, persons, valid, reader.problems, "coco")
 
@@ -49,7 +51,7 @@ def read_yolo(path: Path, own: Skeleton | None) -> Dataset:
 class _Reader:
     def __init__(self, data: YoloData, skeleton: Skeleton, path: Path) -> None:
         self.skeleton, self.problems, self.registry = skeleton, DiskList[Problem](), PersonRegistry(path.name)
-        self.left_out = Counter[str]()
+        self.notes = Counter[str]()
         self._data, self._path = data, path
         self._image_id = self._person_id = 0
         self._extras = _Extras(path.parent / EXTRAS)
@@ -61,8 +63,11 @@ class _Reader:
         def persons() -> Iterator[Person]:
             from noda_synth.imaging.images import image_path, image_size
 
-            folder = image_folder(places, self._path) if places else Path()
+            folder = image_folder(self._data, places, self._path) if places else Path()
             for name in _names(places, folder):
+                if name in images:
+                    self.notes["pictures are listed again: taken once"] += 1
+                    continue
                 try:
                     size = image_size(image_path(folder, name))
                 except ItemError as error:
@@ -71,16 +76,17 @@ class _Reader:
                 self._image_id += 1
                 entry = {"id": self._image_id, "file_name": name, "width": size[0], "height": size[1]}
                 images.add(Image(name, size, record=entry))
-                yield from self._people(labels_of(folder) / PurePosixPath(name).with_suffix(".txt"), name, size)
+                yield from self._people(labels_of(folder / name).with_suffix(".txt"), name, size)
 
         return images, self.registry.add_all(persons())
 
     def _people(self, labels: Path, name: str, size: tuple[int, int]) -> Iterator[Person]:
         try:
             check_regular(labels)
-            rows = [line.split() for line in labels.read_text("utf-8").splitlines() if line.strip()]
+            rows = [line.split() for line in labels.read_text("utf-8-sig").splitlines() if line.strip()]
         except FileNotFoundError:
-            return  # a picture of nobody
+            self.notes["pictures have no label file (labels/ for images/): taken for pictures of nobody"] += 1
+            return
         except (NodaError, OSError, UnicodeDecodeError) as error:
             self.problems.append(Problem("read", str(labels), f"cannot be read ({error})"))
             return
@@ -104,14 +110,19 @@ class _Reader:
         except ValueError:
             raise ItemError("not numbers") from None
         if len(values) != 5 + count * data.columns or not np.isfinite(values).all():
-            raise ItemError(f"{5 + count * data.columns} finite numbers are expected: class, box, keypoints")
+            expected = f"class, box and {count} keypoints of {data.columns}"
+            raise ItemError(f"{5 + count * data.columns} finite numbers are expected, not {len(values)}: {expected}")
         if values[0] != data.person:
-            self.left_out["labels of other classes"] += 1
+            self.notes["labels of other classes left out"] += 1
             return None
         table = values[5:].reshape(count, data.columns)
-        flags = table[:, 2] if data.columns == 3 else np.where(table.any(axis=1), 2, 0)
+        # Without v, 0 0 and what is negative stand for a joint that is not labelled.
+        flags = table[:, 2] if data.columns == 3 else np.where((table >= 0).all(axis=1) & table.any(axis=1), 2, 0)
         if not np.isin(flags, (0, 1, 2)).all():
             raise ItemError("other flags than v = 0, 1 and 2")
+        shares = np.concatenate([values[1:5], table[flags > 0, :2].ravel()])
+        if astray := [share for share in shares if not _LEAST <= share <= _MOST]:
+            raise ItemError(f"{astray[0]:g} is no share of the picture's width or height, which are 0 to 1")
         joints = np.round(table[:, :2] * size, _DECIMALS)
         visible = np.choose(flags.astype(int), [UNKNOWN, OCCLUDED, VISIBLE if data.columns == 3 else UNKNOWN])
         labelled = flags > 0
@@ -168,9 +179,18 @@ def _names(places: Sequence[Path], folder: Path) -> Iterator[str]:
         if place.is_dir():
             files = sorted(file for file in place.rglob("*") if file.suffix.lower() in _ENDINGS)
         else:
-            lines = (line.strip() for line in place.read_text("utf-8").splitlines())
+            lines = (line.strip() for line in _listed_in(place))
             files = [place.parent / line.removeprefix("./") for line in lines if line]
         yield from (PurePosixPath(os.path.relpath(file, folder)).as_posix() for file in files)
+
+
+def _listed_in(path: Path) -> list[str]:
+    """The lines of a list of pictures; where it has only backslashes, it is from Windows."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise NodaError("no text in UTF-8; a list of pictures is.", path) from None
+    return (text if "/" in text else text.replace("\\", "/")).splitlines()
 
 
 class _Extras:

@@ -1,9 +1,10 @@
 """Loading weight files of all usual layouts, and never in part without saying so.
 
-Accepted: a plain state dict; {"state_dict": ..} and its like, a moving average first; prefixes `module.`, `_orig_mod.`
-and Lightning's `model.`; MMPose's `backbone.*` with `keypoint_head.*` or `head.*`; ImageNet classifiers of torchvision,
-HRNet and timm; files without `num_batches_tracked`; float16 files; .safetensors; this project's checkpoints and slim
-files. Files are read without running anything in them, always (`files.py`).
+Accepted: a plain state dict; {"state_dict": ..} and its like, a moving average first, torch's too; prefixes `module.`,
+`_orig_mod.` and Lightning's `model.`, without the losses beside its network; MMPose's `backbone.*` with
+`keypoint_head.*` or `head.*`; ImageNet classifiers of torchvision, HRNet and timm; files without `num_batches_tracked`;
+float16 files; .safetensors; this project's checkpoints and slim files. Files are read without running anything in them,
+always (`files.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ State = dict[str, Tensor]
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "keypoint_head.", "head.")
 AVERAGES = ("state_dict_ema", "model_ema", "ema", "average")
 """The keys of moving averages, ours last: where there is one it is what its program evaluates."""
-WRAPPERS = (*AVERAGES, "state_dict", "model_state_dict", "model", "module", "network")
+WRAPPERS = (*AVERAGES, "state_dict", "model_state_dict", "model_state", "model", "module", "network", "net", "params")
+_LIGHTNING = "pytorch-lightning_version"
 LEFTOVERS = re.compile(
     r"(fc|classifier|incre_modules|downsamp_modules|data_preprocessor)\."  # classifiers and MMPose's normalisation
     r"|stage4\.2\.fuse_layers\.[123]\."  # HRNet classifiers use all branches to the end
@@ -101,11 +103,12 @@ def check_hash(path: Path) -> None:
 def state_of(content: Mapping[str, Any], source: str) -> State:
     """The plain state dict within a file: wrappers unpacked, prefixes removed, floats in float32."""
     for wrapper in WRAPPERS:
-        if _has_weights(content.get(wrapper)):
-            return state_of(content[wrapper], source)
+        inner = content.get(wrapper)
+        if isinstance(inner, Mapping) and _has_weights(inner):
+            return state_of(_of_network(inner) if _LIGHTNING in content else inner, source)
     state: State = {}
     for key, value in content.items():
-        if not isinstance(value, Tensor):
+        if not isinstance(value, Tensor) or key == "n_averaged":  # torch's AveragedModel counts there
             continue
         plain = _plain(key)
         if plain in state:
@@ -123,6 +126,11 @@ def _has_weights(content: object) -> bool:
     return any(isinstance(value, Tensor) for value in content.values()) or any(
         _has_weights(content.get(wrapper)) for wrapper in WRAPPERS
     )
+
+
+def _of_network(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a Lightning module keeps of its network, which has a prefix, without the losses and metrics beside it."""
+    return {key: value for key, value in state.items() if key.startswith(PREFIXES)} or state
 
 
 def _plain(key: str) -> str:
