@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from noda_synth.errors import NodaError
 from noda_synth.runs.ownership import check_apart
 from noda_synth.runs.staging import Staging
 from tests.command import done, refused, tree
+from tests.faults import mounted
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +208,27 @@ def test_files_are_told_by_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(NodaError, match="holds"):
         check_apart(tmp_path, [tmp_path / "images"])
     check_apart(tmp_path / "images_new", [tmp_path / "images"])
+
+
+def test_what_is_mounted_elsewhere_too_is_told_by_what_it_is(tmp_path: Path) -> None:
+    images, out = tmp_path / "set" / "images", tmp_path / "out put"
+    for folder in (images, out / "old"):
+        folder.mkdir(parents=True)
+    with mounted(out / "mount", ["--bind", str(tmp_path / "set")], kind=None):
+        with pytest.raises(NodaError, match="holds"):
+            check_apart(out, [images])
+        with pytest.raises(NodaError, match="lies inside"):
+            check_apart(out / "mount" / "images" / "new", [images])
+    check_apart(out, [images])
+
+
+def test_a_large_folder_is_not_walked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("images", "large"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(os, "walk", None)
+    check_apart(tmp_path / "large", [tmp_path / "images"])
+    with pytest.raises(NodaError, match="holds"):
+        check_apart(Path("/"), [tmp_path / "images"])
 
 
 def test_a_report_in_an_output_is_its_own(data: Path, tmp_path: Path) -> None:

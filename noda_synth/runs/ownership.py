@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,8 @@ from noda_synth.formats.files.atomic import parsed, write_json_lines
 FILES = "files.jsonl"
 _EXEMPT = (FILES, "run_log.json")
 _SHOWN = 5
+# One mount a line, its place the fifth word, in which blanks stand as \040.
+_MOUNTS, _OCTAL = Path("/proc/self/mountinfo"), re.compile(rb"\\([0-7]{3})")
 
 
 def write_file_list(folder: Path, hashes: Mapping[str, str] | None = None) -> None:
@@ -137,7 +140,7 @@ def check_apart(out: Path, read: Iterable[Path]) -> None:
     """
     around_out = {state for path in _upwards(out) if (state := identity(path))}
     own = identity(out)
-    inside_out = {state for path in _folders_in(out) if (state := identity(path))}
+    held = {own, *map(identity, _mounts_in(out))} - {None}
     for path in read:
         state = identity(path)
         if state is None:
@@ -146,7 +149,7 @@ def check_apart(out: Path, read: Iterable[Path]) -> None:
             raise NodaError(f"{out} is {path}, which is read and never written to; choose another output")
         if state in around_out and path.is_dir():
             raise NodaError(f"{out} lies inside {path}, which is read and never written to; choose another output")
-        if state in inside_out or (own and own in map(identity, _upwards(path))):
+        if not held.isdisjoint(map(identity, _upwards(path))):
             raise NodaError(f"{out} holds {path}, which is read and never written to; choose another output")
 
 
@@ -204,10 +207,18 @@ def _upwards(path: Path) -> list[Path]:
     return [whole, *whole.parents]
 
 
-def _folders_in(folder: Path) -> Iterator[Path]:
-    """The folders in a folder, at any depth, which may be mounts of others."""
-    for root, folders, _ in os.walk(folder):
-        yield from (Path(root) / name for name in folders if not (Path(root) / name).is_symlink())
+def _mounts_in(folder: Path) -> Iterator[Path]:
+    """What is mounted below a folder, which may be known by another name elsewhere. To look at all folders would take
+    minutes of a large one; other systems than Linux, which have no such list, mount nothing twice."""
+    home = os.path.realpath(folder)
+    try:
+        lines = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        place = _OCTAL.sub(lambda code: bytes([int(code[1], 8)]), line.split()[4])
+        if (path := Path(os.fsdecode(place))).is_relative_to(home):
+            yield path
 
 
 def whole_hash(path: Path) -> str:
