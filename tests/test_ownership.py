@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from noda_synth.errors import NodaError
-from noda_synth.runs.ownership import check_apart
+from noda_synth.runs.ownership import check_apart, check_removable, list_also
 from noda_synth.runs.staging import Staging
 from tests.command import done, refused, tree
 from tests.faults import mounted
@@ -197,6 +197,21 @@ def test_convert_does_not_write_to_another_name_of_its_input(data: Path, tmp_pat
     said = refused("convert", data, tmp_path / "other", "--overwrite")
     assert "is part of the input" in said
     assert "lies inside" in refused("convert", data, data / "images" / "coco", "--to", "coco")
+
+
+def test_a_damaged_list_takes_in_no_report_and_costs_none(tmp_path: Path) -> None:
+    (tmp_path / "files.jsonl").write_text('{"name": "a", "by')
+    (tmp_path / "report.html").write_text("a page")
+    list_also(tmp_path, tmp_path / "report.html")
+    assert (tmp_path / "files.jsonl").read_text() == '{"name": "a", "by'
+    with pytest.raises(NodaError, match="is damaged, so"):
+        check_removable(tmp_path)
+
+
+def test_a_fifo_in_the_place_of_the_list_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "files.jsonl")
+    with pytest.raises(NodaError, match="is damaged, so"):
+        check_removable(tmp_path)
 
 
 def test_files_are_told_by_what_they_are(tmp_path: Path) -> None:
