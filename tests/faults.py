@@ -101,12 +101,13 @@ def kill_at(moment: float, words: Words, victim: str, chance: random.Random) -> 
 
 
 @contextmanager
-def mounted(folder: Path, options: Sequence[str]) -> Iterator[Path]:
-    """A small file system in memory; skips where the test may not mount one."""
+def mounted(folder: Path, options: Sequence[str], kind: str | None = "tmpfs") -> Iterator[Path]:
+    """A small file system in memory, or what the options say; skips where the test may not mount one."""
     import subprocess
 
     folder.mkdir(exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)], capture_output=True).returncode:
+    what = ["-t", kind, *options, kind] if kind else options
+    if subprocess.run(["mount", *what, str(folder)], capture_output=True).returncode:
         pytest.skip("may not mount a file system here")
     try:
         yield folder

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from noda_synth.errors import NodaError
-from noda_synth.runs.ownership import check_apart
+from noda_synth.runs.ownership import check_apart, check_removable, list_also
 from noda_synth.runs.staging import Staging
 from tests.command import done, refused, tree
+from tests.faults import mounted
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +199,21 @@ def test_convert_does_not_write_to_another_name_of_its_input(data: Path, tmp_pat
     assert "lies inside" in refused("convert", data, data / "images" / "coco", "--to", "coco")
 
 
+def test_a_damaged_list_takes_in_no_report_and_costs_none(tmp_path: Path) -> None:
+    (tmp_path / "files.jsonl").write_text('{"name": "a", "by')
+    (tmp_path / "report.html").write_text("a page")
+    list_also(tmp_path, tmp_path / "report.html")
+    assert (tmp_path / "files.jsonl").read_text() == '{"name": "a", "by'
+    with pytest.raises(NodaError, match="is damaged, so"):
+        check_removable(tmp_path)
+
+
+def test_a_fifo_in_the_place_of_the_list_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "files.jsonl")
+    with pytest.raises(NodaError, match="is damaged, so"):
+        check_removable(tmp_path)
+
+
 def test_files_are_told_by_what_they_are(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.jpg").write_text("a")
@@ -206,6 +223,27 @@ def test_files_are_told_by_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(NodaError, match="holds"):
         check_apart(tmp_path, [tmp_path / "images"])
     check_apart(tmp_path / "images_new", [tmp_path / "images"])
+
+
+def test_what_is_mounted_elsewhere_too_is_told_by_what_it_is(tmp_path: Path) -> None:
+    images, out = tmp_path / "set" / "images", tmp_path / "out put"
+    for folder in (images, out / "old"):
+        folder.mkdir(parents=True)
+    with mounted(out / "mount", ["--bind", str(tmp_path / "set")], kind=None):
+        with pytest.raises(NodaError, match="holds"):
+            check_apart(out, [images])
+        with pytest.raises(NodaError, match="lies inside"):
+            check_apart(out / "mount" / "images" / "new", [images])
+    check_apart(out, [images])
+
+
+def test_a_large_folder_is_not_walked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("images", "large"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(os, "walk", None)
+    check_apart(tmp_path / "large", [tmp_path / "images"])
+    with pytest.raises(NodaError, match="holds"):
+        check_apart(Path("/"), [tmp_path / "images"])
 
 
 def test_a_report_in_an_output_is_its_own(data: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from noda_synth.pool.reader import DamagedPool, Pool
 from tests.command import done, noda, refused
 from tests.conftest import Made
 from tests.drawn_set import records
@@ -120,6 +121,32 @@ def test_a_pool_that_is_not_as_build_pool_wrote_it_is_refused(own: Made, tmp_pat
     assert "damaged" in said
 
 
+@pytest.mark.parametrize("values", [b"\xea\xff", 7.5], ids=["no text", "numbers"])
+@pytest.mark.parametrize("column", ["image", "person"])
+def test_names_in_a_pool_that_cannot_be_read_are_damage(own: Made, column: str, values: object) -> None:
+    with h5py.File(own.pool, "r+") as file:
+        count = len(file[f"bodies/{column}"])
+        replaced(file, f"bodies/{column}", np.full(count, values))
+    pool = Pool(own.pool)
+    if column == "image":
+        with pytest.raises(DamagedPool, match="bodies/image"):
+            pool.seeds()
+    with pytest.raises(DamagedPool, match=f"damaged ./bodies/{column} of body 0"):
+        _ = (pool.images if column == "image" else pool.persons)[0]
+
+
+def test_a_column_that_lacks_is_damage(own: Made) -> None:
+    reads = {"matte": "has_matte", **{name: name for name in ("status", "quality", "limbs", "piece", "foreground")}}
+    with h5py.File(own.pool, "r+") as file:
+        level = next(iter(file["masks"]))
+        for name in reads:
+            del file[f"masks/{level}/{name}"]
+    pool = Pool(own.pool)
+    for name, method in reads.items():
+        with pytest.raises(DamagedPool, match=f"masks/{level}/{name}"):
+            getattr(pool, method)(level)
+
+
 def test_a_pool_whose_attributes_cannot_be_read_is_refused(own: Made, tmp_path: Path) -> None:
     """Texts lie in HDF5's global heap, whose blocks begin with GCOL."""
     own.pool.write_bytes(own.pool.read_bytes().replace(b"GCOL", b"GCOM"))
@@ -127,8 +154,6 @@ def test_a_pool_whose_attributes_cannot_be_read_is_refused(own: Made, tmp_path: 
 
 
 def test_a_crop_whose_header_claims_another_size_is_not_decoded(own: Made) -> None:
-    from noda_synth.pool.reader import DamagedPool, Pool
-
     with h5py.File(own.pool, "r+") as pool:
         crop = pool["crops/bytes"]
         frame = bytes(crop[:2000]).index(b"\xff\xc0")

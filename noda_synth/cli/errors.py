@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import functools
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -22,7 +25,8 @@ R = TypeVar("R")
 
 
 def exits(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn a NodaError, and what the system refuses, into "Error: ..." and exit code 2, and Ctrl-C into 130.
+    """Turn a NodaError, and what the system or the memory refuses, into "Error: ..." and exit code 2, and Ctrl-C or
+    SIGTERM into 130.
 
     Put it right above the function.
     """
@@ -30,7 +34,8 @@ def exits(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            with _terminations_as_interrupts():
+                return function(*args, **kwargs)
         except NodaError as error:
             click.echo("\n".join(map(_printable, f"Error: {error}".split("\n"))), err=True)
             sys.exit(UNUSABLE)
@@ -40,11 +45,35 @@ def exits(function: Callable[P, R]) -> Callable[P, R]:
             where = "" if error.filename is None else f"{error.filename}: "
             click.echo(_printable(f"Error: {where}{error.strerror or error}"), err=True)
             sys.exit(UNUSABLE)
+        except MemoryError as error:
+            what = f" ({error})" if str(error) else ""
+            click.echo(
+                f"Error: the memory does not suffice{what}; lower --jobs, or raise the limit (ulimit -v)", err=True
+            )
+            sys.exit(UNUSABLE)
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             sys.exit(INTERRUPTED)
 
     return guarded
+
+
+@contextmanager
+def _terminations_as_interrupts() -> Iterator[None]:
+    """Answer the first SIGTERM as Ctrl-C: else what a command was writing would stay behind under a passing name."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)
 
 
 def exit_with(problems: Sequence[Problem]) -> None:

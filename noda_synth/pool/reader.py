@@ -175,31 +175,31 @@ class Pool:
 
     def status(self, level: str) -> NDArray[np.uint8]:
         """(N,) uint8: STATUS_OK or STATUS_FALLBACK."""
-        return np.asarray(checked_array(self._file, f"masks/{level}/status")[()])
+        return self._values(f"masks/{level}/status")
 
     def quality(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: score of the mask, see `noda_synth.masks.quality`."""
-        return np.asarray(checked_array(self._file, f"masks/{level}/quality")[()])
+        return self._values(f"masks/{level}/quality")
 
     def limbs(self, level: str) -> NDArray[np.float64]:
         """(N, 2) float64: the least and the mean share of a limb under the mask."""
-        return np.asarray(checked_array(self._file, f"masks/{level}/limbs")[()])
+        return self._values(f"masks/{level}/limbs")
 
     def piece(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: the share of the mask that its largest piece makes up."""
-        return np.asarray(checked_array(self._file, f"masks/{level}/piece")[()])
+        return self._values(f"masks/{level}/piece")
 
     def stances(self) -> NDArray[np.float64]:
         """(N, 8) float64: how the bodies stand, see `noda_synth.data.stance`; y in pixels of the crop."""
-        return np.asarray(checked_array(self._file, "bodies/stance")[()])
+        return self._values("bodies/stance")
 
     def tones(self) -> NDArray[np.float64]:
         """(N, 6) float64: the tones of the crops, see `noda_synth.imaging.tone`."""
-        return np.asarray(checked_array(self._file, "bodies/tone")[()])
+        return self._values("bodies/tone")
 
     def frames(self) -> NDArray[np.int32]:
         """(N, 4) int32: left, top, right, bottom of the source images without black bars: `imaging.bars`."""
-        return np.asarray(checked_array(self._file, "bodies/frame")[()])
+        return self._values("bodies/frame")
 
     def looks(self) -> NDArray[np.uint8]:
         """(N, 16) uint8: the fingerprints of the source images, see `noda_synth.imaging.fingerprint`."""
@@ -223,18 +223,27 @@ class Pool:
                 corners = (self.box[rows].reshape(-1, 2, 2) + 0.5) / self.factor[rows, None] + origin[rows][:, None]
                 pixels = np.clip(np.nan_to_num(np.floor(corners - 0.5 + 1 / 3)), -1e9, 1e9).astype(np.int64)
             boxes = pixels.reshape(-1, 4).tolist()
-            found[rows] = [
-                item_seed(0, "body", f"{_text(image)} {box}") for image, box in zip(images[rows], boxes, strict=True)
-            ]
+            try:
+                names = list(map(_text, images[rows]))
+            except _DAMAGE as error:
+                raise DamagedPool(f"{self.path} is damaged (bodies/image: {error}); {_REMOVE}") from error
+            found[rows] = [item_seed(0, "body", f"{image} {box}") for image, box in zip(names, boxes, strict=True)]
         return found
 
     def has_matte(self, level: str) -> bool:
         """All masks of the level have a soft edge of their own."""
-        return bool(np.all(checked_array(self._file, f"masks/{level}/matte")[()]))
+        return bool(np.all(self._values(f"masks/{level}/matte")))
 
     def foreground(self, level: str) -> NDArray[np.float64]:
         """(N,) float64: the mask's share of the crop."""
-        return np.asarray(checked_array(self._file, f"masks/{level}/foreground")[()])
+        return self._values(f"masks/{level}/foreground")
+
+    def _values(self, name: str) -> NDArray[Any]:
+        """A whole array. Raises DamagedPool."""
+        try:
+            return np.asarray(checked_array(self._file, name)[()])
+        except _DAMAGE as error:
+            raise DamagedPool(f"{self.path} is damaged ({name}: {error}); {_REMOVE}") from error
 
     def _picture(self, group: str, row: int) -> bytes:
         """An encoded picture whose header claims the size that the body has, so that to decode it is safe."""
@@ -327,7 +336,11 @@ class _Column(Sequence[Any]):
             raise IndexError(row)
         data = self._pool.read(self._start + row * self._length, self._length, f"{self._name} of body {row}")
         values = np.frombuffer(data, self._dtype).reshape(self._shape)
-        return values if self._convert is None else self._convert(values)
+        try:
+            return values if self._convert is None else self._convert(values)
+        except _DAMAGE as error:
+            path, what = self._pool.path, f"{self._name} of body {row}: {error}"
+            raise DamagedPool(f"{path} is damaged ({what}); {_REMOVE}") from error
 
 
 def _text(value: NDArray[np.bytes_]) -> str:

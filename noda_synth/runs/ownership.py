@@ -9,17 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from noda_synth.errors import NodaError
-from noda_synth.formats.files.atomic import parsed, write_json_lines
+from noda_synth.formats.files.atomic import check_regular, parsed, write_json_lines
 
 FILES = "files.jsonl"
 _EXEMPT = (FILES, "run_log.json")
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, NodaError)
 _SHOWN = 5
+# One mount a line, its place the fifth word, in which blanks stand as \040.
+_MOUNTS, _OCTAL = Path("/proc/self/mountinfo"), re.compile(rb"\\([0-7]{3})")
 
 
 def write_file_list(folder: Path, hashes: Mapping[str, str] | None = None) -> None:
@@ -35,13 +39,24 @@ def write_file_list(folder: Path, hashes: Mapping[str, str] | None = None) -> No
 
 
 def list_also(folder: Path, file: Path) -> None:
-    """Enter a file that was written into a finished output later, such as its report; nothing for any other file."""
+    """Enter a file that was written into a finished output later, such as its report; nothing for any other file, nor
+    into a list that is damaged: by it nothing is removed any more, anyway."""
     if not (folder / FILES).is_file() or not file.resolve().is_relative_to(folder.resolve()):
         return
     name = file.resolve().relative_to(folder.resolve()).as_posix()
-    entries = [json.loads(line) for line in (folder / FILES).read_text(encoding="utf-8").splitlines()]
-    others = [entry for entry in entries if entry["name"] != name]
+    try:
+        listed = _listed(folder)
+    except _DAMAGE:
+        return
+    others = [entry for other, entry in listed.items() if other != name]
     write_json_lines(folder / FILES, [*others, _entry(folder, name, {})])
+
+
+def _listed(folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries of an output's list by their names. Raises one of _DAMAGE."""
+    check_regular(folder / FILES)
+    with (folder / FILES).open(encoding="utf-8") as lines:
+        return {entry["name"]: entry for entry in map(parsed, lines)}
 
 
 def _entry(folder: Path, name: str, known: Mapping[str, str]) -> dict[str, Any]:
@@ -68,14 +83,13 @@ def check_removable(folder: Path, name: Path | None = None) -> None:
         return
     name = name or folder
     try:
-        with (folder / FILES).open(encoding="utf-8") as lines:
-            listed = {entry["name"]: entry for entry in map(parsed, lines)}
+        listed = _listed(folder)
     except FileNotFoundError:
         raise NodaError(
             f"{name} has no list of the files that noda-synth wrote there ({FILES}), as older versions left it; "
             "it is not replaced: remove it yourself, or choose another output"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         raise NodaError(f"{name / FILES} is damaged, so {name} is not replaced; remove it yourself") from error
     strangers = (file for file in _files_in(folder) if file != FILES and not _is_own(folder / file, listed.get(file)))
     if shown := list(islice(strangers, _SHOWN)):
@@ -137,7 +151,7 @@ def check_apart(out: Path, read: Iterable[Path]) -> None:
     """
     around_out = {state for path in _upwards(out) if (state := identity(path))}
     own = identity(out)
-    inside_out = {state for path in _folders_in(out) if (state := identity(path))}
+    held = {own, *map(identity, _mounts_in(out))} - {None}
     for path in read:
         state = identity(path)
         if state is None:
@@ -146,7 +160,7 @@ def check_apart(out: Path, read: Iterable[Path]) -> None:
             raise NodaError(f"{out} is {path}, which is read and never written to; choose another output")
         if state in around_out and path.is_dir():
             raise NodaError(f"{out} lies inside {path}, which is read and never written to; choose another output")
-        if state in inside_out or (own and own in map(identity, _upwards(path))):
+        if not held.isdisjoint(map(identity, _upwards(path))):
             raise NodaError(f"{out} holds {path}, which is read and never written to; choose another output")
 
 
@@ -204,10 +218,18 @@ def _upwards(path: Path) -> list[Path]:
     return [whole, *whole.parents]
 
 
-def _folders_in(folder: Path) -> Iterator[Path]:
-    """The folders in a folder, at any depth, which may be mounts of others."""
-    for root, folders, _ in os.walk(folder):
-        yield from (Path(root) / name for name in folders if not (Path(root) / name).is_symlink())
+def _mounts_in(folder: Path) -> Iterator[Path]:
+    """What is mounted below a folder, which may be known by another name elsewhere. To look at all folders would take
+    minutes of a large one; other systems than Linux, which have no such list, mount nothing twice."""
+    home = os.path.realpath(folder)
+    try:
+        lines = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        place = _OCTAL.sub(lambda code: bytes([int(code[1], 8)]), line.split()[4])
+        if (path := Path(os.fsdecode(place))).is_relative_to(home):
+            yield path
 
 
 def whole_hash(path: Path) -> str:
