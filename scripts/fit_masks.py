@@ -107,9 +107,7 @@ def _overlap(number: int, constants: Constants) -> float:
     inside = body_field(evidence, guide_of(evidence)) > 0.5
     x1, y1, x2, y2 = evidence.window
     height, width = inside.shape
-    truth = cv2.resize(
-        person.truth[y1:y2, x1:x2].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA
-    )  # fmt: skip
+    truth = cv2.resize(person.truth[y1:y2, x1:x2].astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     # What of the outline lies outside the window counts as well.
     area = person.area * truth.sum() / max(1, person.truth[y1:y2, x1:x2].sum())
     common = float(truth[inside].sum())

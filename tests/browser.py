@@ -53,8 +53,11 @@ class Browser:
         ]  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, str(orders), str(answers), *words],
-            pass_fds=(orders, answers), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            pass_fds=(orders, answers),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(orders)
         os.close(answers)
         self._unread, self._number = b"", 0

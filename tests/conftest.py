@@ -57,6 +57,12 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 @pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine images with thirteen drawn figures, in MPII's layout."""
+    return write_mpii(tmp_path_factory.mktemp("small"), images=9, seed=8)
+
+
+@pytest.fixture(scope="session")
 def drawn_coco(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Drawn figures as COCO keypoints."""
     with _in_turn(tmp_path_factory) as folder:
@@ -85,6 +91,15 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     made: Made = request.getfixturevalue(request.param)
     with _in_turn(tmp_path_factory) as folder:
         return made, made.render(folder / f"{request.param}_written", "--format", "png", "--jobs", 2)
+
+
+@contextmanager
+def without_charts() -> Iterator[None]:
+    """Within it `stats` and `report` draw no charts, which take nearly all of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("draw_all", "draw_joints_of"):
+            patch.setattr(f"noda_synth.stats.charts.{name}", lambda *_: {})
+        yield
 
 
 _QUICK = ("--levels", "cardboard,grabcut", "--grabcut-size", 64, "--jobs", 2)

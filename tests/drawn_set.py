@@ -74,10 +74,13 @@ def _draw_figure(
     for side, sign in (("right", -1), ("left", 1)):
         bend = rng.uniform(0.02, 0.16, 4)
         joints |= {
-            f"{side}_shoulder": at(sign * 0.11, 0.21), f"{side}_hip": at(sign * 0.07, 0.52),
-            f"{side}_elbow": at(sign * (0.13 + bend[0] * 0.6), 0.36), f"{side}_wrist": at(sign * (0.13 + bend[1]), 0.5),
-            f"{side}_knee": at(sign * (0.06 + bend[2] * 0.5), 0.74), f"{side}_ankle": at(sign * (0.06 + bend[3]), 0.94),
-        }  # fmt: skip
+            f"{side}_shoulder": at(sign * 0.11, 0.21),
+            f"{side}_hip": at(sign * 0.07, 0.52),
+            f"{side}_elbow": at(sign * (0.13 + bend[0] * 0.6), 0.36),
+            f"{side}_wrist": at(sign * (0.13 + bend[1]), 0.5),
+            f"{side}_knee": at(sign * (0.06 + bend[2] * 0.5), 0.74),
+            f"{side}_ankle": at(sign * (0.06 + bend[3]), 0.94),
+        }
     ink = np.zeros(picture.shape, np.uint8)
     shirt, trousers, skin = ([int(value) for value in rng.integers(low, low + 90, 3)] for low in (0, 20, 160))
 
@@ -131,12 +134,15 @@ def write_mpii(root: Path, images: int = 26, valid_images: int = 4, seed: int = 
     write_json(root / "annot" / "train.json", train)
     write_json(root / "annot" / "valid.json", valid)
     write_release(root / "mpii_human_pose_v1_u12_1.mat", release)
-    savemat(root / "annot" / "gt_valid.mat", {
-        "dataset_joints": np.array([[name] for name in JOINTS], object),
-        "jnt_missing": np.zeros((16, len(valid)), np.uint8),
-        "pos_gt_src": np.stack([np.array(entry["joints"]) for entry in valid], axis=2),
-        "headboxes_src": np.stack(boxes, axis=2),
-    })  # fmt: skip
+    savemat(
+        root / "annot" / "gt_valid.mat",
+        {
+            "dataset_joints": np.array([[name] for name in JOINTS], object),
+            "jnt_missing": np.zeros((16, len(valid)), np.uint8),
+            "pos_gt_src": np.stack([np.array(entry["joints"]) for entry in valid], axis=2),
+            "headboxes_src": np.stack(boxes, axis=2),
+        },
+    )
     return root
 
 
@@ -184,9 +190,12 @@ def write_coco(root: Path, images: int = 14, seed: int = 5) -> Path:
     crowd = {**annotations[0], "id": 999, "iscrowd": 1}
     category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(COCO_JOINTS), "skeleton": []}
     content = {
-        "info": {"description": "drawn"}, "licenses": [{"id": 1, "name": "none"}], "images": entries,
-        "annotations": [*annotations, crowd], "categories": [category],
-    }  # fmt: skip
+        "info": {"description": "drawn"},
+        "licenses": [{"id": 1, "name": "none"}],
+        "images": entries,
+        "annotations": [*annotations, crowd],
+        "categories": [category],
+    }
     write_json(root / "person_keypoints.json", content)
     return root
 

@@ -286,9 +286,10 @@ def _check_pasted(
 def _check_place(written: Written, line: Mapping[str, Any], table: NDArray[np.float64], covering: Mask) -> None:
     """Bring the source picture over by the joints that source and copy share; the body has to match right there."""
     (source,) = [
-        a for a in written.role(line["occluder"]["source"], "person")
+        a
+        for a in written.role(line["occluder"]["source"], "person")
         if a["noda"]["person_id"] == line["occluder"]["person"]
-    ]  # fmt: skip
+    ]
     own = np.array(source["keypoints"], float).reshape(-1, 3)
     shown = (table[:, 2] > 0) & (own[:, 2] > 0)
     assert shown[table[:, 2] > 0].all(), line["id"]
@@ -388,9 +389,12 @@ def _check_bodies(written: Written) -> None:
         for line in written.lines:
             copy = _copy(written, pool, line)
             check(
-                copy, radius=settings["radius"], rescale=settings["rescale"], max_enlarge=settings["max_enlarge"],
+                copy,
+                radius=settings["radius"],
+                rescale=settings["rescale"],
+                max_enlarge=settings["max_enlarge"],
                 segment=settings["protect"] == "segment",
-            )  # fmt: skip
+            )
             row, level = line["placement"]["body"], line["placement"]["level"]
             written.seen["bodies"] += 1
             if settings["mask"] != "mixed":

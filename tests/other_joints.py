@@ -110,8 +110,9 @@ def _cast(person: Person, dataset: Dataset, joints: Mapping[str, Mapping[str, fl
         labelled.append(whole)
         points.append(
             sum((person.joints[index[n]] * (share if n in face else w) for n, w in known.items()), np.zeros(2))
-            if whole else np.full(2, np.nan)
-        )  # fmt: skip
+            if whole
+            else np.full(2, np.nan)
+        )
         seen = [int(person.visible[index[name]]) for name in known]
         visible.append(min(seen) if whole and seen else UNKNOWN)
     return replace(

@@ -141,8 +141,11 @@ def all_bodies_on(
     colours, solid = np.zeros(shape, np.uint8), np.zeros(shape[:2], bool)
     for placement in placements:
         alpha, own = body_on(pool, line, placement, shape)
-        through *= 1 - alpha / 255
-        colours[alpha > 0], solid[alpha > 0] = own[alpha > 0], alpha[alpha > 0] == 255
+        x, y, width, height = cv2.boundingRect(alpha)
+        box = slice(y, y + height), slice(x, x + width)
+        alpha, own = alpha[box], own[box]
+        through[box] *= 1 - alpha / 255
+        colours[box][alpha > 0], solid[box][alpha > 0] = own[alpha > 0], alpha[alpha > 0] == 255
     return np.rint(255 * (1 - through)).astype(np.uint8), colours, solid
 
 

@@ -18,15 +18,10 @@ import pytest
 
 from tests.command import Process, done, noda, refused, tree
 from tests.conftest import Made
-from tests.drawn_set import JOINTS, records, write_mpii
+from tests.drawn_set import JOINTS, records
 from tests.rules import check, copies
 
 NAN, INFINITE = float("nan"), float("inf")
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_mpii(tmp_path_factory.mktemp("small"), images=9, seed=8)
 
 
 @pytest.fixture

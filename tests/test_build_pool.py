@@ -18,13 +18,7 @@ from noda_synth.data.skeleton import SKELETONS
 from noda_synth.masks.entanglement import shared_joints
 from tests.command import done, noda, refused
 from tests.conftest import Made
-from tests.drawn_set import JOINTS, SIZE, records, write_mpii
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nine images with thirteen people."""
-    return write_mpii(tmp_path_factory.mktemp("small"), images=9, seed=8)
+from tests.drawn_set import JOINTS, SIZE, records
 
 
 @pytest.fixture

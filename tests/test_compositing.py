@@ -88,10 +88,12 @@ def filled(shape: tuple[int, ...], elements: st.SearchStrategy[Any] | None = Non
 
 @seeded
 @given(
-    image=filled((12, 15, 3)), colours=filled((7, 9, 3)),
+    image=filled((12, 15, 3)),
+    colours=filled((7, 9, 3)),
     alpha=filled((7, 9), st.sampled_from([0, 1, 64, 127, 128, 192, 254, 255])),
-    left=st.integers(-12, 18), top=st.integers(-10, 15),
-)  # fmt: skip
+    left=st.integers(-12, 18),
+    top=st.integers(-10, 15),
+)
 def test_pasting_mixes_in_proportion_and_touches_nothing_else(
     image: NDArray[np.uint8], colours: NDArray[np.uint8], alpha: NDArray[np.uint8], left: int, top: int
 ) -> None:
@@ -113,9 +115,11 @@ def test_pasting_mixes_in_proportion_and_touches_nothing_else(
 
 @seeded
 @given(
-    alpha=filled((7, 9)), left=st.integers(-12, 12), top=st.integers(-12, 12),
+    alpha=filled((7, 9)),
+    left=st.integers(-12, 12),
+    top=st.integers(-12, 12),
     points=arrays(np.float64, (5, 2), elements=st.one_of(st.floats(-20, 20), st.just(float("nan"))), fill=st.nothing()),
-)  # fmt: skip
+)
 def test_opacity_at_a_point_is_that_of_its_pixel(
     alpha: NDArray[np.uint8], points: NDArray[np.float64], left: int, top: int
 ) -> None:

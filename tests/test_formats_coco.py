@@ -39,9 +39,12 @@ def annotation(number: int = 1, flags: int | list[int] = 2, **changes: Any) -> d
 
 def read(folder: Path, *annotations: Any, images: list[Any] | None = None, **top: Any) -> Dataset:
     content = {
-        "info": {"year": 2017}, "images": images or [IMAGE], "annotations": list(annotations),
-        "categories": [coco_category(COCO)], **top,
-    }  # fmt: skip
+        "info": {"year": 2017},
+        "images": images or [IMAGE],
+        "annotations": list(annotations),
+        "categories": [coco_category(COCO)],
+        **top,
+    }
     return read_dataset(Layout(folder, write_json(folder / "coco.json", content), "coco"))
 
 

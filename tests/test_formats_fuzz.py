@@ -28,8 +28,11 @@ ANYTHING = st.recursive(
 )
 FUZZ = settings(deadline=None, derandomize=True, max_examples=200, suppress_health_check=list(HealthCheck))
 NODA = {
-    "visibility": "mixed", "joints_visible": [1] * 17, "head_box": [1, 2, 3, 4], "mpii": {"center": [1, 2], "scale": 1},
-}  # fmt: skip
+    "visibility": "mixed",
+    "joints_visible": [1] * 17,
+    "head_box": [1, 2, 3, 4],
+    "mpii": {"center": [1, 2], "scale": 1},
+}
 ANNOTATION = {
     "id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "keypoints": [5, 6, 2] * 17, "bbox": [1, 2, 3, 4],
     "segmentation": [], "area": 12, "noda": NODA,

@@ -32,8 +32,12 @@ def test_numbers_are_0_based_inside_and_1_based_in_the_record(tmp_path: Path) ->
     np.testing.assert_array_equal(person.center, [99.0, 89.0])
     np.testing.assert_array_equal(person.head_box, [49.0, 39.0, 79.0, 79.0])
     assert dict(person.record) == {
-        "joints": JOINTS, "joints_vis": [1] * 16, "scale": 2.5, "center": [100.0, 90.0], "image": "a.jpg",
-    }  # fmt: skip
+        "joints": JOINTS,
+        "joints_vis": [1] * 16,
+        "scale": 2.5,
+        "center": [100.0, 90.0],
+        "image": "a.jpg",
+    }
     assert not release.problems
 
 

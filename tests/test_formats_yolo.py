@@ -43,9 +43,10 @@ def same(before: Person, after: Person) -> None:
 def test_mpii_there_and_back(drawn: Made, yolo: Path, tmp_path: Path) -> None:
     """Visibility is kept, of which the set has all three states; and center, scale and keys of the records."""
     done("convert", yolo / "data.yaml", tmp_path / "back", "-q")
-    first, second = (read_dataset(find_layout(None, drawn.data / "images", file)) for file in (
-        drawn.data / "annot" / "train.json", tmp_path / "back" / "train.json"
-    ))  # fmt: skip
+    first, second = (
+        read_dataset(find_layout(None, drawn.data / "images", file))
+        for file in (drawn.data / "annot" / "train.json", tmp_path / "back" / "train.json")
+    )
     known = read_dataset(find_layout(drawn.data))
     assert {int(value) for person in known.persons for value in person.visible} == {-1, 0, 1}
     back = {person.person_id: person for person in second.persons}
@@ -113,15 +114,20 @@ def test_pictures_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "1 pictures of the validation part are left out of the training part, 1.jpg for one" in result.stderr
     written = {str(file.relative_to(tmp_path / "yolo")) for file in (tmp_path / "yolo").rglob("*.???")}
-    both = {f"{kind}/{part}.{end}" for part in ("train/0", "val/0", "val/1")
-            for kind, end in (("images", "jpg"), ("labels", "txt"))}  # fmt: skip
+    both = {
+        f"{kind}/{part}.{end}"
+        for part in ("train/0", "val/0", "val/1")
+        for kind, end in (("images", "jpg"), ("labels", "txt"))
+    }
     assert written == both
     for part in ("train", "val"):
         assert (tmp_path / "yolo" / "images" / part / "0.jpg").samefile(data / "images" / part / "0.jpg")
     before, after = read_dataset(find_layout(data)), read_dataset(find_layout(tmp_path / "yolo"))
     assert [person.image for person in after.persons] == ["0.jpg"]
-    same_joints = [np.abs(a.joints - b.joints)[a.labelled].max() < 1e-3 for a, b in
-                   zip([before.persons[0], *before.valid], [*after.persons, *after.valid], strict=True)]  # fmt: skip
+    same_joints = [
+        np.abs(a.joints - b.joints)[a.labelled].max() < 1e-3
+        for a, b in zip([before.persons[0], *before.valid], [*after.persons, *after.valid], strict=True)
+    ]
     assert all(same_joints)
 
 

@@ -82,8 +82,9 @@ def test_the_masks_of_a_coco_file_are_its_outlines(data: Path, tmp_path: Path) -
     flat = segmentation_mask(run_lengths["segmentation"], SIZE).T.ravel().astype(int)
     edges = np.flatnonzero(np.diff(np.r_[0, flat]))
     run_lengths["segmentation"] = {
-        "size": [SIZE[1], SIZE[0]], "counts": np.diff(np.r_[0, edges, flat.size]).tolist(),
-    }  # fmt: skip
+        "size": [SIZE[1], SIZE[0]],
+        "counts": np.diff(np.r_[0, edges, flat.size]).tolist(),
+    }
     (data / "person_keypoints.json").write_text(json.dumps(file))
     truth = outlines(data)
     pool, said = build(data, tmp_path / "pool.h5")
@@ -145,13 +146,15 @@ def test_results_go_to_people_by_id_or_by_their_joints(data: Path, tmp_path: Pat
     without_outlines(data)
     results: list[Any] = [
         {
-            "image_id": annotation["image_id"], "category_id": 1, "score": 0.9,
+            "image_id": annotation["image_id"],
+            "category_id": 1,
+            "score": 0.9,
             "segmentation": rle_encode(truth[str(annotation["id"])]),
             **({"annotation_id": annotation["id"]} if by_id else {}),
         }
         for annotation in reversed(file["annotations"])
         if not annotation["iscrowd"]
-    ]  # fmt: skip
+    ]
     # What holds everybody at once is nobody's while there is a better one; a dog is no person.
     everything = rle_encode(np.ones(SIZE[::-1], np.bool_))
     results += [
@@ -177,11 +180,15 @@ def test_results_with_a_file_name_are_of_that_image(data: Path, tmp_path: Path) 
     names = {image["id"]: image["file_name"] for image in file["images"]}
     results = [
         {
-            "image_id": int(Path(names[annotation["image_id"]]).stem), "file_name": names[annotation["image_id"]],
-            "segmentation": rle_encode(truth[str(annotation["id"])]), "category_id": 1, "score": 1.0,
+            "image_id": int(Path(names[annotation["image_id"]]).stem),
+            "file_name": names[annotation["image_id"]],
+            "segmentation": rle_encode(truth[str(annotation["id"])]),
+            "category_id": 1,
+            "score": 1.0,
         }
-        for annotation in file["annotations"] if not annotation["iscrowd"]
-    ]  # fmt: skip
+        for annotation in file["annotations"]
+        if not annotation["iscrowd"]
+    ]
     (tmp_path / "results.json").write_text(json.dumps(results))
     pool, _ = build(data, tmp_path / "pool.h5", "--levels", "given", "--masks", tmp_path / "results.json")
     assert min(ious(pool, truth).values()) > 0.99

@@ -112,8 +112,12 @@ def test_persons_come_back_from_disk_as_they_went(tmp_path: Path) -> None:
     persons = read_dataset(Layout(tmp_path, train, "mpii_json")).persons
     for before, after in zip(persons, People(persons, max_in_memory=0), strict=True):
         assert (before.image, before.person_id, before.scale, before.record, before.duplicate) == (
-            after.image, after.person_id, after.scale, after.record, after.duplicate,
-        )  # fmt: skip
+            after.image,
+            after.person_id,
+            after.scale,
+            after.record,
+            after.duplicate,
+        )
         for name in ("joints", "labelled", "visible", "center"):
             np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
 

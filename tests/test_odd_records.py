@@ -85,8 +85,9 @@ def test_coco_files_leak_as_well_unless_they_have_folders_of_their_own(drawn_coc
     content = json.loads(layout.annotations.read_text())
     first = content["images"][0]
     content["images"], content["annotations"] = (
-        [first], [one for one in content["annotations"] if one["image_id"] == first["id"]],
-    )  # fmt: skip
+        [first],
+        [one for one in content["annotations"] if one["image_id"] == first["id"]],
+    )
     valid = tmp_path / "valid.json"
     valid.write_text(json.dumps(content))
     dataset = read_dataset(replace(layout, valid=valid))
@@ -124,9 +125,9 @@ def test_a_list_of_both_parts_leaks_beside_its_validation_file(drawn_coco: Made,
 def test_two_spellings_of_a_name_are_one_image(drawn: Made, tmp_path: Path) -> None:
     data = shutil.copytree(drawn.data, tmp_path / "data")
     before = read_dataset(find_layout(data))
-    change(data / "annot" / "train.json", lambda records: [
-        one.update(image=f".//{one['image']}") for one in records[::2]
-    ])  # fmt: skip
+    change(
+        data / "annot" / "train.json", lambda records: [one.update(image=f".//{one['image']}") for one in records[::2]]
+    )
     dataset = read_dataset(find_layout(data))
     assert list(dataset.images) == list(before.images)
     assert [person.person_id for person in dataset.persons] == [person.person_id for person in before.persons]

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from noda_synth.report.tables import joints_table
 from noda_synth.report.write import side_for
 from tests.command import done, noda, refused
-from tests.conftest import Made
+from tests.conftest import Made, without_charts
 from tests.rules import read
 from tests.test_methods import cut_outs, words
 
@@ -62,8 +63,9 @@ class Page(HTMLParser):
         return [row[0] for row in self.data["index"]["renders"]]
 
 
-def report(made: Made, out: Path, page: Path, *options: object) -> Page:
-    done("report", out, "--page", page, "--pool", made.pool, "--jobs", 1, "-q", "--overwrite", *options)
+def report(made: Made, out: Path, page: Path, *options: object, charts: bool = False) -> Page:
+    with nullcontext() if charts else without_charts():
+        done("report", out, "--page", page, "--pool", made.pool, "--jobs", 1, "-q", "--overwrite", *options)
     return Page(page)
 
 
@@ -113,7 +115,7 @@ def test_pictures_show_before_and_after_and_the_mask_is_where_they_differ(
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(drawn: Made, rendered: Path, tmp_path: Path) -> None:
-    page = report(drawn, rendered, tmp_path / "page.html")
+    page = report(drawn, rendered, tmp_path / "page.html", charts=True)
     addresses = [
         value for _, attributes in page.elements for name, value in attributes.items() if name in ("src", "href")
     ]
@@ -148,13 +150,14 @@ def test_figures_settings_and_who_was_passed_over_are_told(drawn: Made, rendered
 
 
 def test_it_opens_with_pictures_charts_and_the_settings(drawn: Made, rendered: Path, tmp_path: Path) -> None:
-    page = report(drawn, rendered, tmp_path / "page.html")
+    page = report(drawn, rendered, tmp_path / "page.html", charts=True)
     pictures = [attributes for tag, attributes in page.elements if tag == "img"]
     kinds = [(str(attributes["src"])[:16], attributes.get("alt")) for attributes in pictures]
     assert kinds[:6] == [("data:image/webp;", "A person before and after")] * 6
     assert kinds[6:] == [
-        ("data:image/svg+x", "Labelled joints by kind"), ("data:image/svg+x", "Share of the joints that is occluded"),
-    ]  # fmt: skip
+        ("data:image/svg+x", "Labelled joints by kind"),
+        ("data:image/svg+x", "Share of the joints that is occluded"),
+    ]
     content = json.loads((rendered / "report.json").read_text())
     head = page.text[: page.text.index("Figures")]
     for said in ("method noda", "mask posecut", "place ground", "seed 0", content["settings_hash"]):
@@ -174,7 +177,7 @@ def test_pictures_are_as_sharp_as_a_page_can_carry(renders: int, side: int) -> N
 
 
 def test_names_from_the_data_stay_text(drawn: Made, rendered: Path, tmp_path: Path) -> None:
-    plain = report(drawn, rendered, tmp_path / "plain.html")
+    plain = report(drawn, rendered, tmp_path / "plain.html", charts=True)
     out = shutil.copytree(rendered, tmp_path / "set", symlinks=True)
     lines = lines_of(out)
     rewrite(out, [{**line, "id": f"{HOSTILE}{number}"} for number, line in enumerate(lines)])
@@ -183,7 +186,7 @@ def test_names_from_the_data_stay_text(drawn: Made, rendered: Path, tmp_path: Pa
     content["settings"][HOSTILE] = HOSTILE
     (out / "report.json").write_text(json.dumps(content))
     (out / "errors.jsonl").write_text(json.dumps({"item": HOSTILE, "reason": HOSTILE}) + "\n")
-    page = report(drawn, out, tmp_path / "page.html")
+    page = report(drawn, out, tmp_path / "page.html", charts=True)
     tags = {tag for tag, _ in page.elements}
     assert tags == {tag for tag, _ in plain.elements} | {"thead"}
     assert page.ids == [f"{HOSTILE}{number}" for number in range(len(lines))]

@@ -235,7 +235,7 @@ def test_it_fits_narrow_and_wide_windows_with_enough_contrast(
         text, ground = (
             page.js(f"getComputedStyle(document.querySelector('{selector}')).{what}")
             for selector, what in ((element, "color"), (ground_of.get(element, "body"), "backgroundColor"))
-        )  # fmt: skip
+        )
         assert contrast(text, ground) >= 4.5, (element, text, ground)
     page.js("document.querySelector('#gallery button').click()")
     page.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ WRONG: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def real(noda_data: Path) -> tuple[Person, ...]:
     """People of MPII whose sizes are as different as they are in pictures."""
     return tuple(open_dataset(noda_data / "mpii-mini", follow_links=True)[1].persons)
@@ -41,8 +42,7 @@ def real(noda_data: Path) -> tuple[Person, ...]:
 def changed(people: tuple[Person, ...], change: Change) -> list[Person]:
     rng = np.random.default_rng(5)
     scales = change(np.array([person.scale for person in people]), rng)
-    return [Person(p.image, p.person_id, p.joints, p.labelled, p.visible, p.center, float(s))
-            for p, s in zip(people, scales, strict=True)]  # fmt: skip
+    return [replace(person, scale=float(scale)) for person, scale in zip(people, scales, strict=True)]
 
 
 @pytest.mark.parametrize("wrong", WRONG)

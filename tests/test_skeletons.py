@@ -66,8 +66,11 @@ def test_a_shipped_skeleton_is_complete(skeleton: Skeleton) -> None:
 
 def test_sizes_orders_and_sigmas_of_the_shipped_ones() -> None:
     assert {name: len(skeleton) for name, skeleton in SKELETONS.items()} == {
-        "mpii16": 16, "coco17": 17, "crowdpose14": 14, "lsp14": 14,
-    }  # fmt: skip
+        "mpii16": 16,
+        "coco17": 17,
+        "crowdpose14": 14,
+        "lsp14": 14,
+    }
     assert (MPII.joints[0], MPII.joints[9], MPII.joints[15]) == ("right_ankle", "head_top", "left_wrist")
     assert SKELETONS["lsp14"].joints[12:] == ("neck", "head_top")
     assert [name for name, skeleton in SKELETONS.items() if skeleton.sigmas is None] == ["mpii16", "lsp14"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from PIL import Image
 from noda_synth.data.joint_counts import MPII_VALIDATION, States, total
 from noda_synth.data.skeleton import MPII
 from tests.command import done, refused
-from tests.conftest import Made
+from tests.conftest import Made, without_charts
 from tests.drawn_set import records
 from tests.other_joints import NINE, NINE_TOML, recast
 
 
-def stats(data: Path, out: Path, *options: object) -> dict[str, Any]:
-    done("stats", data, "--out", out, "--overwrite", *options)
+def stats(data: Path, out: Path, *options: object, figures: bool = True) -> dict[str, Any]:
+    with nullcontext() if figures else without_charts():
+        done("stats", data, "--out", out, "--overwrite", *options)
     content: dict[str, Any] = json.loads((out / "stats.json").read_text())
     return content
 
@@ -53,10 +55,14 @@ def scores(path: Path, *, split: bool = True, metric: str = "PCKh", threshold: s
     content = {
         "persons": 8,
         "metric": metric,
-        "thresholds": {threshold: {
-            "all": table, "visible": table if split else none, "occluded": occluded if split else none,
-        }},
-    }  # fmt: skip
+        "thresholds": {
+            threshold: {
+                "all": table,
+                "visible": table if split else none,
+                "occluded": occluded if split else none,
+            }
+        },
+    }
     path.write_text(json.dumps(content))
     return path
 
@@ -93,7 +99,7 @@ def test_states_of_a_plain_set_are_those_of_its_records(drawn: Made, tmp_path: P
 
 
 def test_a_rendered_set_knows_what_it_was_before(drawn: Made, rendered: Path, tmp_path: Path) -> None:
-    before = joints_of(stats(drawn.data, tmp_path / "before"))["training part"]
+    before = joints_of(stats(drawn.data, tmp_path / "before", figures=False))["training part"]
     content = joints_of(stats(rendered, tmp_path / "after"))
     assert content["before rendering"]["by_joint"] == before["by_joint"]
     after = content["after rendering"]
@@ -106,7 +112,7 @@ def test_a_rendered_set_knows_what_it_was_before(drawn: Made, rendered: Path, tm
 
 
 def test_what_the_renders_cover_is_counted_from_the_manifest(drawn: Made, rendered: Path, tmp_path: Path) -> None:
-    renders = stats(rendered, tmp_path, "--pool", drawn.pool)["renders"]
+    renders = stats(rendered, tmp_path, "--pool", drawn.pool, figures=False)["renders"]
     lines = lines_of(rendered)
     assert renders["count"] == renders["placed"] == len(lines)
     numbers = Counter(len(line["covered"]) for line in lines)
@@ -143,7 +149,7 @@ def test_coco_sets_plain_and_rendered(drawn_coco: Made, tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [("--copies", 2), ("--append",), ("--originals", "none")])
 def test_every_kind_of_rendered_set_is_measured(drawn: Made, tmp_path: Path, options: tuple[object, ...]) -> None:
     out = drawn.render(tmp_path / "set", *options)
-    assert stats(out, tmp_path / "stats")["renders"]["placed"] == len(lines_of(out))
+    assert stats(out, tmp_path / "stats", figures=False)["renders"]["placed"] == len(lines_of(out))
 
 
 def test_other_methods_are_counted_and_left_out_where_they_do_not_say_where(rendered: Path, tmp_path: Path) -> None:
@@ -275,25 +281,27 @@ def test_what_cannot_be_counted_is_refused(drawn: Made, drawn_coco: Made, render
 
 
 def test_real_sets(noda_data: Path, tmp_path: Path) -> None:
-    content = joints_of(stats(noda_data / "mpii-mini", tmp_path / "mpii"))
+    content = joints_of(stats(noda_data / "mpii-mini", tmp_path / "mpii", figures=False))
     assert content["training part"]["all"]["visible"] == 0
     assert 0.1 < content["validation part"]["all"]["occluded_share"] < 0.3
     assert content["validation part"]["by_kind"]["head_top"]["occluded"] == 0
     everyone = done("stats", noda_data / "mpii-mini" / "mpii_human_pose_v1_u12_1.mat")
     assert "people in" in everyone
-    assert joints_of(stats(noda_data / "coco-masks", tmp_path / "coco"))["training part"]["all"]["unknown"] == 0
+    content = joints_of(stats(noda_data / "coco-masks", tmp_path / "coco", figures=False))
+    assert content["training part"]["all"]["unknown"] == 0
 
 
 @pytest.mark.parametrize("method", ["keypoint-masking", "parts", "gridmask"])
 def test_what_a_method_covers_is_placed_by_its_stamp(drawn: Made, tmp_path: Path, method: str) -> None:
     out = drawn.render(tmp_path / "set", "--method", method, "--limit", 6)
     takes_pool = "pool" in lines_of(out)[0]
-    renders = stats(out, tmp_path / "stats", *(("--pool", drawn.pool) if takes_pool else ()))["renders"]
+    pool = ("--pool", drawn.pool) if takes_pool else ()
+    renders = stats(out, tmp_path / "stats", *pool, figures=False)["renders"]
     assert renders["methods"] == {method: 6}
     assert renders["placed"] == 6
     assert renders["size"]["of"] == "rectangles"
     if takes_pool:
-        assert stats(out, tmp_path / "without")["renders"]["placed"] == 0
+        assert stats(out, tmp_path / "without", figures=False)["renders"]["placed"] == 0
     else:
         assert "was not rendered from" in refused("stats", out, "--pool", drawn.pool)
 
@@ -304,7 +312,7 @@ def test_each_of_several_bodies_counts(drawn: Made, tmp_path: Path) -> None:
     lines = lines_of(out)
     used = Counter(one["body"] for line in lines for one in (line["placement"], *line["placement"]["more"]))
     assert max(used.values()) <= 3
-    content = stats(out, tmp_path / "stats", "--pool", drawn.pool)["renders"]
+    content = stats(out, tmp_path / "stats", "--pool", drawn.pool, figures=False)["renders"]
     assert sum(content["size"]["histogram"]) == 2 * len(lines) == used.total()
     done("report", out, "--pool", drawn.pool, "--images", drawn.data / "images", "--jobs", 1, "-q")
     assert lines[0]["occluder"]["more"][0]["person"] in (out / "report.html").read_text()

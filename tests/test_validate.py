@@ -63,9 +63,14 @@ def coco(drawn_coco: Made, tmp_path: Path) -> Path:
     return shutil.copytree(drawn_coco.data, tmp_path / "data")
 
 
+@pytest.fixture(scope="module")
+def six(drawn: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn.render(tmp_path_factory.mktemp("six") / "set", "--limit", 6, "--originals", "copy")
+
+
 @pytest.fixture
-def rendered(drawn: Made, tmp_path: Path) -> Path:
-    return drawn.render(tmp_path / "set", "--limit", 6)
+def rendered(six: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(six, tmp_path / "set")
 
 
 def change(path: Path, alter: Callable[[Any], None]) -> None:
@@ -97,11 +102,14 @@ def test_whole_sets_pass(drawn: Made, drawn_coco: Made, rendered: Path, tmp_path
 
 def test_a_picture_of_which_only_the_scenes_know_is_no_stray(coco: Path, tmp_path: Path) -> None:
     """People without keypoints are no samples, but stay in their scenes."""
-    change(coco / "person_keypoints.json", lambda content: [
-        annotation.update(keypoints=[0] * len(annotation["keypoints"]), num_keypoints=0)
-        for annotation in content["annotations"]
-        if annotation["image_id"] == content["images"][0]["id"]
-    ])  # fmt: skip
+    change(
+        coco / "person_keypoints.json",
+        lambda content: [
+            annotation.update(keypoints=[0] * len(annotation["keypoints"]), num_keypoints=0)
+            for annotation in content["annotations"]
+            if annotation["image_id"] == content["images"][0]["id"]
+        ],
+    )
     done("render", "--data", coco, "--method", "cutout", "--out", tmp_path / "set", "--jobs", 1, "-q")
     assert findings(tmp_path / "set") == {}
     scenes = tmp_path / "set" / "annot" / "coco_train_scene.json"

@@ -102,9 +102,11 @@ def _parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) ->
         shoulder, elbow, wrist = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
         hip, knee, ankle = f"{side}_hip", f"{side}_knee", f"{side}_ankle"
         for start, end, radii in (
-            (shoulder, elbow, widths.upper_arm), (elbow, wrist, widths.forearm),
-            (hip, knee, widths.thigh), (knee, ankle, widths.shin),
-        ):  # fmt: skip
+            (shoulder, elbow, widths.upper_arm),
+            (elbow, wrist, widths.forearm),
+            (hip, knee, widths.thigh),
+            (knee, ankle, widths.shin),
+        ):
             if pose.has(start, end) and not (pose.hidden(start) and pose.hidden(end)):
                 yield capsule(_shown_end(pose, start, end), _shown_end(pose, end, start), radii)
         if pose.shown(wrist):
@@ -115,9 +117,7 @@ def _parts(pose: Pose, size: float, frame: tuple[float, float, float, float]) ->
             yield capsule(pose[ankle], pose[ankle] + along * widths.foot_length * size, widths.foot)
     for start, end, width in stated_limbs(pose.skeleton):
         if pose.has(start, end) and not (pose.hidden(start) and pose.hidden(end)):
-            yield capsule(
-                _shown_end(pose, start, end), _shown_end(pose, end, start), (width[0] / 2, width[1] / 2)
-            )  # fmt: skip
+            yield capsule(_shown_end(pose, start, end), _shown_end(pose, end, start), (width[0] / 2, width[1] / 2))
     for stub in _stubs(pose, size, frame, widths):
         yield capsule(*stub)
     torso = _torso(pose, size, widths)

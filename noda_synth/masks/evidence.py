@@ -127,9 +127,7 @@ def evidence_of(view: View) -> Evidence:
     x1, y1, x2, y2 = window
     shrink = min(1.0, weights.side / max(x2 - x1, y2 - y1))
     width, height = max(4, round((x2 - x1) * shrink)), max(4, round((y2 - y1) * shrink))
-    image = np.asarray(
-        cv2.resize(view.image[y1:y2, x1:x2], (width, height), interpolation=cv2.INTER_AREA), np.uint8
-    )  # fmt: skip
+    image = np.asarray(cv2.resize(view.image[y1:y2, x1:x2], (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     lab = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2LAB), np.uint8)
     # Distances vary slowly: they are computed for every other pixel and enlarged.
     across, down = -(-width // 2), -(-height // 2)

@@ -19,11 +19,15 @@ from noda_synth.demo.primitives.noise import noise
 Floats: TypeAlias = NDArray[np.float64]
 
 # Rows of y, half width, depth to the front and to the back, shift in x and in z; fractions of body height.
-_HOOD = np.array([
-    [0.862, 0.035, 0.00, 0.020, 0, -0.045], [0.852, 0.062, 0.03, 0.034, 0, -0.035],
-    [0.832, 0.072, 0.03, 0.042, 0, -0.034], [0.808, 0.055, 0.02, 0.034, 0, -0.042],
-    [0.795, 0.020, 0.01, 0.015, 0, -0.050],
-])  # fmt: skip
+_HOOD = np.array(
+    [
+        [0.862, 0.035, 0.00, 0.020, 0, -0.045],
+        [0.852, 0.062, 0.03, 0.034, 0, -0.035],
+        [0.832, 0.072, 0.03, 0.042, 0, -0.034],
+        [0.808, 0.055, 0.02, 0.034, 0, -0.042],
+        [0.795, 0.020, 0.01, 0.015, 0, -0.050],
+    ]
+)
 
 
 def folds(random: Random, depth: float) -> Floats:
