@@ -13,7 +13,7 @@ import torch
 
 from noda_synth.errors import NodaError
 from noda_train import cache, geometry
-from noda_train.cache import CropReader, crops_of, reach, read_maps
+from noda_train.cache import CropReader, crops_of, read_maps
 from noda_train.data import load
 from noda_train.distributed import World
 from noda_train.pipeline import Batch, Pipeline
@@ -39,8 +39,8 @@ def test_no_augmented_crop_leaves_the_stored_one(drawn: Path, quick: Quick) -> N
 
 
 def test_reach_is_the_diagonal_from_45_degrees_on(quick: Quick) -> None:
-    assert reach(quick("scale_jitter=0.25", "rotation=30")) == pytest.approx(1.25 * np.sqrt(2))
-    assert reach(quick("augment=none")) == pytest.approx(1)
+    assert geometry.reach(quick("scale_jitter=0.25", "rotation=30")) == pytest.approx(1.25 * np.sqrt(2))
+    assert geometry.reach(quick("augment=none")) == pytest.approx(1)
 
 
 def test_built_once_for_the_same_inputs(drawn: Path, quick: Quick, monkeypatch: pytest.MonkeyPatch) -> None:

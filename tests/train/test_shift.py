@@ -12,7 +12,7 @@ from scipy.stats import truncnorm
 
 from noda_train import geometry
 from noda_train import settings as config
-from noda_train.cache import CropReader, crops_of, reach, read_maps
+from noda_train.cache import CropReader, crops_of, read_maps
 from noda_train.data import load
 from noda_train.distributed import World
 from noda_train.pipeline import Pipeline
@@ -71,7 +71,7 @@ def test_the_crops_middle_lies_off_the_person_by_the_shift(flip: bool) -> None:
 
 def test_no_shifted_crop_leaves_the_stored_one(drawn: Path, quick: Quick) -> None:
     settings = quick("scale_jitter=0.35", "rotation=45", "rotation_probability=1", "shift=0.3")
-    assert reach(settings) == pytest.approx(1.35 * np.sqrt(2) + 0.6)
+    assert geometry.reach(settings) == pytest.approx(1.35 * np.sqrt(2) + 0.6)
     samples = load(drawn).train
     path = crops_of(samples, settings)
     sizes, maps = CropReader(path)[np.arange(len(samples))][1], read_maps(path)

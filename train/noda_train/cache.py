@@ -29,22 +29,12 @@ from noda_synth.formats.files.atomic import atomic_path
 from noda_synth.imaging.images import MAX_PIXELS, UprightPath, plain_size
 from noda_train.arrays import Floats
 from noda_train.data import Samples, read_image, unusable
+from noda_train.geometry import reach
 from noda_train.settings import Settings
 
 VERSION = 1
 IMAGES_IN_WORK = 256
 """Images that are cut at the same time; it bounds the memory of finished crops."""
-
-
-def reach(settings: Settings) -> float:
-    """Side of the square, in person boxes, that no augmented crop leaves."""
-    return turned_side(settings) + 2 * settings.shift
-
-
-def turned_side(settings: Settings) -> float:
-    """Side of the square, in the crop's own boxes, that a crop does not leave, however it is scaled and turned."""
-    turn = min(2 * settings.rotation, 45.0) if settings.rotation_probability > 0 else 0.0
-    return (1 + settings.scale_jitter) * float(np.cos(np.radians(turn)) + np.sin(np.radians(turn)))
 
 
 def stored_side(settings: Settings) -> float:

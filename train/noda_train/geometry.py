@@ -61,6 +61,17 @@ def no_augmentation(count: int) -> Augmentation:
     return Augmentation(np.ones(count), np.zeros(count), np.zeros(count, bool))
 
 
+def reach(settings: Settings) -> float:
+    """Side of the square, in person boxes, that no augmented crop leaves."""
+    return turned_side(settings) + 2 * settings.shift
+
+
+def turned_side(settings: Settings) -> float:
+    """Side of the square, in the crop's own boxes, that a crop does not leave, however it is scaled and turned."""
+    turn = min(2 * settings.rotation, 45.0) if settings.rotation_probability > 0 else 0.0
+    return (1 + settings.scale_jitter) * float(np.cos(np.radians(turn)) + np.sin(np.radians(turn)))
+
+
 def crop_to_image(center: Floats, box: Floats, size: int, augmentation: Augmentation | None = None) -> Floats:
     """(N, 2, 3) maps from crops of size x size to images, for centres (N, 2) and sides (N,).
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from noda_synth.data.skeleton import Skeleton
 from noda_train.arrays import Bools
-from noda_train.cache import reach, turned_side
 from noda_train.data import Samples
-from noda_train.geometry import Augmentation
+from noda_train.geometry import Augmentation, reach, turned_side
 from noda_train.settings import Settings
 
 LOWER = ("hip", "pelvis", "knee", "ankle", "heel", "toe", "foot")
