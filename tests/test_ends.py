@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from noda_synth.cli.errors import exits
-from noda_synth.formats.files.atomic import atomic_path
+from noda_synth.formats.files.atomic import atomic_path, write_atomically, write_item
 
 
 def test_a_memory_that_does_not_suffice_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,3 +44,24 @@ def test_a_command_that_is_told_to_end_leaves_nothing_half_written(
     assert (ended.value.code, capsys.readouterr().err) == (130, "Interrupted.\n")
     assert not list(tmp_path.iterdir())
     assert signal.getsignal(signal.SIGTERM) == usual
+
+
+@pytest.mark.parametrize("write", [write_item, write_atomically])
+def test_a_full_disk_is_told_with_the_file(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[Path, bytes], None],
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as the system has it: without a name
+
+    @exits
+    def command() -> None:
+        write(tmp_path / "a.jpg", b"data")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SystemExit):
+        command()
+    assert capsys.readouterr().err == f"Error: {tmp_path / 'a.jpg'}: No space left on device\n"

@@ -29,7 +29,7 @@ from noda_synth.formats import (
     write_gt_valid,
     write_mpii_json,
 )
-from noda_synth.formats.files.atomic import parsed
+from noda_synth.formats.files.atomic import parsed, write_item
 from noda_synth.runs.jobs import run_ordered
 from noda_synth.runs.ownership import FILES, check_removable, write_file_list
 from noda_synth.runs.staging import check_output, remove
@@ -117,7 +117,7 @@ def write_demo(
     images: list[DrawnImage] = []
     draw = partial(draw_image, settings)
     for image in run_ordered(draw, range(settings.images + settings.valid_images), workers=workers):
-        (part / "images" / image.name).write_bytes(image.jpeg)
+        write_item(part / "images" / image.name, image.jpeg)
         images.append(replace(image, jpeg=b""))
         on_image(1)
     train, valid = _people(images[: settings.images]), _people(images[settings.images :])

@@ -123,6 +123,7 @@ def write_item(path: Path, data: bytes) -> None:
         path.write_bytes(data)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
+            error.filename = error.filename or str(path)  # what a full disk says names no file
             raise
         raise ItemError(f"{path.name}: {error.strerror}; give the image a shorter name") from error
 
@@ -171,6 +172,9 @@ def _part_of(path: Path) -> Iterator[Path]:
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())  # else the file could be empty after a power cut, under its final name
         part.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # what a full disk says names no file
+        raise
     finally:
         with suppress(OSError):  # a parent that is no folder, for example: the write has said what is wrong
             part.unlink(missing_ok=True)
