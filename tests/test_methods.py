@@ -359,7 +359,7 @@ def test_scenes_lose_what_is_covered_and_only_noda_adds_a_person(drawn_coco: Mad
         (["--objects-share", "0.3", "--objects", "nowhere"], "no objects at nowhere"),
         (["--method", "objects", "--objects", "{empty}"], "has no PNG files"),
         (["--method", "objects", "--objects", "{opaque}"], "has no transparency"),
-        (["--method", "objects", "--objects", "{cut_short}"], "half.png is damaged"),
+        (["--method", "objects", "--objects", "{cut_short}"], "half.png: cannot be decoded"),
         (["--method", "objects", "--objects", "{coco}"], "--objects-images"),
         (["--method", "objects", "--objects", "{coco}", "--objects-images", "{images}"], "--set people=true"),
         (
@@ -496,11 +496,11 @@ def test_the_options_of_noda_are_sugar_over_its_parameters(drawn: Made, tmp_path
     by_set = drawn.render(tmp_path / "set", "--preset", "best", *changes, "--mask", "box", "--limit", 4)
     assert tree(by_option) == tree(by_set)
     settings = json.loads((by_set / "report.json").read_text())["settings"]["placement"]
-    assert settings == json.loads(
-        json.dumps(
-            asdict(replace(PRESETS["best"], mask="box", smooth="ring", radius=(0.5, 0.9), protect_joints=("head_top",)))
-        )
-    )
+    changed = replace(PRESETS["best"], mask="box", smooth="ring", radius=(0.5, 0.9), protect_joints=("head_top",))
+    expected = {
+        key: value for key, value in asdict(changed).items() if key != "objects_share"
+    }  # left out while it is 0
+    assert settings == json.loads(json.dumps(expected))
 
 
 @pytest.mark.parametrize(
