@@ -121,13 +121,15 @@ def fused_colours(colours: NDArray[np.uint8], alpha: NDArray[np.uint8], radius: 
     window = (2 * max(1, radius // reduction) + 1,) * 2
     share, front, both = (np.asarray(cv2.blur(values, window)) for values in (weight, small * weight, small))
     behind = (both - front) / (1 - share + 1e-5)
-    rim = soft[box]
-    ahead, behind = (np.asarray(cv2.resize(a, (width, height)))[rim] for a in (front / (share + 1e-5), behind))
-    near = alpha[box][rim][:, None].astype(np.float32) / _OPAQUE
-    seen = colours[box][rim].astype(np.float32)
+    layers = (np.asarray(cv2.resize(values, (width, height))) for values in (front / (share + 1e-5), behind))
+    # By flat indices, and with three equal columns of alpha: a mask for every array takes twice as long in all.
+    rim, inside = np.flatnonzero(soft), np.flatnonzero(soft[box])
+    ahead, behind = (values.reshape(-1, 3).take(inside, axis=0) for values in layers)
+    near = np.repeat(alpha.ravel().take(rim).astype(np.float32) / _OPAQUE, 3).reshape(-1, 3)
+    seen = colours.reshape(-1, 3).take(rim, axis=0).astype(np.float32)
     mended = colours.copy()
     found = ahead + near * (seen - near * ahead - (1 - near) * behind)
-    mended[box][rim] = np.clip(found + 0.5, 0, 255).astype(np.uint8)
+    mended.reshape(-1, 3)[rim] = np.clip(found + 0.5, 0, 255).astype(np.uint8)
     return mended
 
 
