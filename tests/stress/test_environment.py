@@ -89,4 +89,4 @@ def test_names_are_printed_in_any_encoding(demo: Path, tmp_path: Path, command: 
     data.symlink_to(demo / "data")
     code, said = run((command, data), {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, nothing)
     assert code == 0, said
-    assert r"\xe4" in said or "\ufffd" in said or "d\u00e4t\u00e0" in said
+    assert any(form in said for form in (r"d\xe4t\xe0", "d\ufffd", "d\u00e4t\u00e0", "d??t??")), said
