@@ -169,7 +169,7 @@ class Occluder:
         except ItemError as error:
             raise NodaError(f"{key_text(key)}: {error}") from error
         covered = subject.under(overlay)
-        pasted = [_pasted(body) for body, _ in method.pasted_people(placement)]
+        pasted = [_pasted(body) for body in method.pasted_bodies(placement)]
         if overlay is not None:
             _draw_alpha(alpha, overlay)
         return Occluded(

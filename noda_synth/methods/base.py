@@ -173,7 +173,11 @@ class Method(ABC, Generic[SettingsT, PlacementT]):
         return None
 
     def pasted_people(self, placement: PlacementT) -> Sequence[tuple[Person, Overlay]]:
-        """The whole people that are pasted, each over those before: joints in 0-based pixels of the picture."""
+        """The whole people that are pasted, each over those before, with what is seen of each."""
+        return ()
+
+    def pasted_bodies(self, placement: PlacementT) -> Sequence[Person]:
+        """Those of `pasted_people` alone: joints in 0-based pixels of the picture."""
         return ()
 
     @classmethod

@@ -243,7 +243,10 @@ class Noda(BodyMethod[PlacementSettings, Placement | Pieces]):
     def pasted_people(self, placement: Placement | Pieces) -> list[tuple[Person, Overlay]]:
         if isinstance(placement, Pieces):
             return []
-        return [(self._pasted(one), self.overlay(one)) for one in placement.each]
+        return list(zip(self.pasted_bodies(placement), map(self.overlay, placement.each), strict=True))
+
+    def pasted_bodies(self, placement: Placement | Pieces) -> list[Person]:
+        return [] if isinstance(placement, Pieces) else [self._pasted(one) for one in placement.each]
 
     def _pasted(self, placement: Placement) -> Person:
         pool, body = self.pool, placement.body
