@@ -34,7 +34,8 @@ def exits(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            with _terminations_as_interrupts():
+            # Without, what a command was writing would stay behind under a passing name.
+            with first_as_interrupt(signal.SIGTERM):
                 return function(*args, **kwargs)
         except NodaError as error:
             click.echo("\n".join(map(_printable, f"Error: {error}".split("\n"))), err=True)
@@ -59,21 +60,23 @@ def exits(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def _terminations_as_interrupts() -> Iterator[None]:
-    """Answer the first SIGTERM as Ctrl-C: else what a command was writing would stay behind under a passing name."""
+def first_as_interrupt(number: signal.Signals, *, ignored_after: bool = False) -> Iterator[None]:
+    """Answer the first signal of a number as Ctrl-C, and ignore those after it, which would cut off the tidying up;
+    with `ignored_after` also when the block has ended."""
 
     def interrupt(_signal: int, _frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    usual = signal.signal(signal.SIGTERM, interrupt)
+    usual = signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, usual)
+        if not ignored_after or signal.getsignal(number) is interrupt:
+            signal.signal(number, usual)
 
 
 def exit_with(problems: Sequence[Problem]) -> None:

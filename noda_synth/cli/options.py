@@ -8,7 +8,6 @@ import math
 import re
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from noda_synth.cli.errors import INTERRUPTED
+from noda_synth.cli.errors import INTERRUPTED, first_as_interrupt
 from noda_synth.errors import NodaError
 
 if TYPE_CHECKING:
@@ -279,7 +278,7 @@ def resumable(out: Path) -> Iterator[None]:
     """Turn an interruption or a full disk into a message that says how to go on."""
     hint = "what is finished is kept: run the same command again to go on"
     try:
-        with _first_interrupt():
+        with first_as_interrupt(signal.SIGINT, ignored_after=True):
             yield
     except KeyboardInterrupt:
         from noda_synth.runs.jobs import stop_workers
@@ -290,22 +289,3 @@ def resumable(out: Path) -> Iterator[None]:
     except OSError as error:
         why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise NodaError(f"{out} cannot be written: {why}; {hint}, with that mended") from error
-
-
-@contextmanager
-def _first_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C through and ignore those after it: a second one would cut off the tidying up."""
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    usual = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGINT) is interrupt:
-            signal.signal(signal.SIGINT, usual)
